@@ -26,3 +26,25 @@ export const RAM_BASE = 0x20_0000;
 
 export const PAGE_SHIFT = 12;
 export const PAGE_SIZE = 4096;
+
+/** Operands (A, B, C) and result (R) of a call of the soft-float helper, u64 each. */
+export const FPU_A = STATE_RESERVATION + 8;
+export const FPU_B = FPU_A + 8;
+export const FPU_C = FPU_B + 8;
+export const FPU_R = FPU_C + 8;
+/** u64 pc of the running hart while x[0]'s slot stays zero for the interpreter; RegisterFile.save puts it in slot 0. */
+export const STATE_PC = FPU_R + 8;
+/** u64 result of a slow load; u32 that is not 0 after an access faulted. */
+export const SLOW_VALUE = STATE_PC + 8;
+export const STATE_FAULT = SLOW_VALUE + 8;
+
+/** Software TLBs: for each mode (U, S) and access (read, write, execute) TLB_ENTRIES of {u64 tag = page VA, u32 pa - va, pad}. */
+export const TLB_ENTRIES = 1024;
+export const TLB_BYTES = TLB_ENTRIES * 16;
+export const TLB_BASE = 0x1_0000;
+/** Offset of the S-mode set from the U-mode one. */
+export const TLB_MODE_STRIDE = TLB_BYTES * 3;
+/** Tag of an empty entry: no page address is odd. */
+export const TLB_EMPTY = 1;
+/** u32 for each of the 65536 halfwords: the 32-bit instruction that a compressed one stands for, 0 = illegal. */
+export const RVC_TABLE = 0x4_0000;

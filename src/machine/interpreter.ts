@@ -1,0 +1,558 @@
+import { atomicRows } from './isa/atomic.ts';
+import type { Emit, Format, Row } from './isa/emit.ts';
+import { floatRows } from './isa/float.ts';
+import { integerRows } from './isa/integer.ts';
+import {
+  RVC_TABLE,
+  SLOW_VALUE,
+  STATE_CAUSE,
+  STATE_F,
+  STATE_FAULT,
+  STATE_FCSR,
+  STATE_INSTRET,
+  STATE_LIMIT,
+  STATE_MODE,
+  STATE_PC,
+  STATE_SSTATUS,
+  STATE_TVAL,
+  STATE_X,
+  TLB_BASE,
+  TLB_BYTES,
+  TLB_MODE_STRIDE,
+} from './layout.ts';
+import { Trap } from './trap.ts';
+import { FuncBody, I32, I64, ModuleBuilder, Op } from './wasm/encoder.ts';
+
+// The cold tier: a WebAssembly interpreter generated from the table of instruction semantics. It fetches through the execute TLB,
+// expands compressed instructions by a table, and dispatches on (funct3, opcode) with one br_table; rows that share a slot are told
+// apart by their remaining mask bits.
+
+export const allRows: readonly Row[] = [...integerRows, ...atomicRows, ...floatRows];
+
+/** Imports that the machine provides to the interpreter module. */
+export interface InterpreterImports {
+  readonly m: WebAssembly.Memory;
+  /** TLB miss of an instruction fetch at va; 0 = fault (STATE_CAUSE set), else the TLB holds the page. */
+  fetchMiss(lo: number, hi: number): number;
+  /** The upper halfword of an instruction at the page boundary; -1 = fault. */
+  fetchHigh(lo: number, hi: number): number;
+  /** A load or store that missed the TLB: value through SLOW_VALUE; 0 = fault. */
+  slowLoad(lo: number, hi: number, size: number): number;
+  slowStore(lo: number, hi: number, size: number): number;
+  /** Physical address for an atomic access, or -1 = fault. */
+  amoAddress(lo: number, hi: number, size: number, write: number): number;
+  csr(insn: number): number;
+  system(what: number, insn: number): number;
+  fpu(op: number, rm: number): void;
+}
+
+const ALIGN: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 2, 8: 3 };
+
+interface Shared {
+  readonly imports: Readonly<Record<Exclude<keyof InterpreterImports, 'm'>, number>>;
+  /** Own functions (va i64) -> i64 by size, and (va i64, value i64). */
+  readonly load: Readonly<Record<number, number>>;
+  readonly store: Readonly<Record<number, number>>;
+}
+
+class InterpreterEmit implements Emit {
+  readonly f: FuncBody;
+  readonly t0: number;
+  readonly t1: number;
+  readonly t2: number;
+  readonly a0: number;
+  readonly a1: number;
+  readonly insn: number;
+  readonly pcLocal: number;
+  readonly ilen: number;
+  readonly npc: number;
+  readonly indirect: number;
+  readonly count: number;
+  private readonly shared: Shared;
+  private readonly va: number;
+  private readonly v: number;
+  format: Format = 'R';
+  /** Labels, set while the loop is being built. */
+  jumpLabel = 0;
+  faultLabel = 0;
+
+  constructor(f: FuncBody, shared: Shared) {
+    this.f = f;
+    this.shared = shared;
+    this.pcLocal = f.newLocal(I64);
+    this.npc = f.newLocal(I64);
+    this.count = f.newLocal(I64);
+    this.t0 = f.newLocal(I64);
+    this.t1 = f.newLocal(I64);
+    this.t2 = f.newLocal(I64);
+    this.va = f.newLocal(I64);
+    this.v = f.newLocal(I64);
+    this.insn = f.newLocal(I32);
+    this.ilen = f.newLocal(I32);
+    this.indirect = f.newLocal(I32);
+    this.a0 = f.newLocal(I32);
+    this.a1 = f.newLocal(I32);
+  }
+
+  /** Address of register field `shift` times 8, on the stack. */
+  private reg(shift: number): void {
+    const f = this.f;
+    f.get(this.insn);
+    if (shift > 3) f.i32(shift - 3).op(Op.i32_shr_u);
+    f.i32(0xf8).op(Op.i32_and);
+  }
+  rs1(): void {
+    this.reg(15);
+    this.f.mem(Op.i64_load, STATE_X, 3);
+  }
+  rs2(): void {
+    this.reg(20);
+    this.f.mem(Op.i64_load, STATE_X, 3);
+  }
+  rs1w(): void {
+    this.reg(15);
+    this.f.mem(Op.i32_load, STATE_X, 2);
+  }
+  rs2w(): void {
+    this.reg(20);
+    this.f.mem(Op.i32_load, STATE_X, 2);
+  }
+  rd(): void {
+    const f = this.f;
+    f.set(this.v);
+    this.reg(7);
+    f.get(this.v).mem(Op.i64_store, STATE_X, 3);
+    f.i32(0).i64(0).mem(Op.i64_store, STATE_X, 3); // x0 stays zero
+  }
+  rdw(): void {
+    this.f.op(Op.i64_extend_i32_s);
+    this.rd();
+  }
+  immw(): void {
+    const f = this.f;
+    const field = (hi: number, lo: number, to: number) => {
+      f.get(this.insn)
+        .i32(lo)
+        .op(Op.i32_shr_u)
+        .i32((1 << (hi - lo + 1)) - 1)
+        .op(Op.i32_and);
+      if (to > 0) f.i32(to).op(Op.i32_shl);
+    };
+    switch (this.format) {
+      case 'I':
+        f.get(this.insn).i32(20).op(Op.i32_shr_s);
+        break;
+      case 'S':
+        f.get(this.insn).i32(20).op(Op.i32_shr_s).i32(-32).op(Op.i32_and);
+        field(11, 7, 0);
+        f.op(Op.i32_or);
+        break;
+      case 'U':
+        f.get(this.insn).i32(-4096).op(Op.i32_and);
+        break;
+      case 'B':
+        f.get(this.insn).i32(31).op(Op.i32_shr_s).i32(12).op(Op.i32_shl);
+        field(7, 7, 11);
+        f.op(Op.i32_or);
+        field(30, 25, 5);
+        f.op(Op.i32_or);
+        field(11, 8, 1);
+        f.op(Op.i32_or);
+        break;
+      case 'J':
+        f.get(this.insn).i32(31).op(Op.i32_shr_s).i32(20).op(Op.i32_shl);
+        f.get(this.insn).i32(0xff000).op(Op.i32_and).op(Op.i32_or);
+        field(20, 20, 11);
+        f.op(Op.i32_or);
+        field(30, 21, 1);
+        f.op(Op.i32_or);
+        break;
+      default:
+        f.i32(0);
+    }
+  }
+  imm(): void {
+    this.immw();
+    this.f.op(Op.i64_extend_i32_s);
+  }
+  shamt(): void {
+    this.f.get(this.insn).i32(20).op(Op.i32_shr_u).i32(63).op(Op.i32_and).op(Op.i64_extend_i32_u);
+  }
+  shamtw(): void {
+    this.f.get(this.insn).i32(20).op(Op.i32_shr_u).i32(31).op(Op.i32_and);
+  }
+  frs1(): void {
+    this.reg(15);
+    this.f.mem(Op.i64_load, STATE_F, 3);
+  }
+  frs2(): void {
+    this.reg(20);
+    this.f.mem(Op.i64_load, STATE_F, 3);
+  }
+  frs3(): void {
+    this.reg(27);
+    this.f.mem(Op.i64_load, STATE_F, 3);
+  }
+  private unbox(shift: number): void {
+    const f = this.f;
+    this.reg(shift);
+    f.mem(Op.i32_load, STATE_F, 2).i32(0x7fc00000);
+    this.reg(shift);
+    f.mem(Op.i32_load, STATE_F + 4, 2)
+      .i32(-1)
+      .op(Op.i32_eq)
+      .op(Op.select);
+  }
+  frs1s(): void {
+    this.unbox(15);
+  }
+  frs2s(): void {
+    this.unbox(20);
+  }
+  frs3s(): void {
+    this.unbox(27);
+  }
+  frd(): void {
+    const f = this.f;
+    f.set(this.v);
+    this.reg(7);
+    f.get(this.v).mem(Op.i64_store, STATE_F, 3);
+    f.i32(0).i32(0).mem(Op.i32_load, STATE_SSTATUS, 2).i32(0x6000).op(Op.i32_or).mem(Op.i32_store, STATE_SSTATUS, 2);
+  }
+  frds(): void {
+    this.f.op(Op.i64_extend_i32_u).i64(-0x1_0000_0000).op(Op.i64_or);
+    this.frd();
+  }
+  needFp(): void {
+    const f = this.f;
+    f.i32(0).mem(Op.i32_load, STATE_SSTATUS, 2).i32(0x6000).op(Op.i32_and).op(Op.i32_eqz).unlikelyIf();
+    this.trap(Trap.ILLEGAL);
+    f.end();
+  }
+  rm(): void {
+    const f = this.f;
+    f.get(this.insn).i32(12).op(Op.i32_shr_u).i32(7).op(Op.i32_and).tee(this.a0).i32(7).op(Op.i32_eq).if();
+    f.i32(0).mem(Op.i32_load, STATE_FCSR, 2).i32(5).op(Op.i32_shr_u).i32(7).op(Op.i32_and).set(this.a0);
+    f.end();
+    f.get(this.a0).i32(4).op(Op.i32_gt_u).unlikelyIf();
+    this.trap(Trap.ILLEGAL);
+    f.end();
+    f.get(this.a0);
+  }
+  pc(): void {
+    this.f.get(this.pcLocal);
+  }
+  nextPc(): void {
+    this.f.get(this.pcLocal).get(this.ilen).op(Op.i64_extend_i32_u).op(Op.i64_add);
+  }
+  jump(): void {
+    const f = this.f;
+    f.get(this.pcLocal);
+    this.imm();
+    f.op(Op.i64_add).set(this.npc).i32(0).set(this.indirect).br(this.jumpLabel);
+  }
+  jumpIndirect(): void {
+    this.f.set(this.npc).i32(1).set(this.indirect).br(this.jumpLabel);
+  }
+  branchIf(): void {
+    this.f.if();
+    this.jump();
+    this.f.end();
+  }
+  private address(): void {
+    this.rs1();
+    this.imm();
+    this.f.op(Op.i64_add);
+  }
+  private checkFault(): void {
+    this.f.i32(0).mem(Op.i32_load, STATE_FAULT, 2).unlikelyBrIf(this.faultLabel);
+  }
+  load(op: number, size: number): void {
+    const f = this.f;
+    this.address();
+    f.call(this.shared.load[size]);
+    this.checkFault();
+    // The helper zero-extends; finish the extension that `op` means.
+    if (op === Op.i64_load8_s) f.op(Op.i64_extend8_s);
+    else if (op === Op.i64_load16_s) f.op(Op.i64_extend16_s);
+    else if (op === Op.i64_load32_s) f.op(Op.i64_extend32_s);
+    else if (op === Op.i32_load) f.op(Op.i32_wrap_i64);
+  }
+  store(_op: number, size: number, value: () => void): void {
+    this.address();
+    value();
+    this.f.call(this.shared.store[size]);
+    this.checkFault();
+  }
+  amoAddress(size: number, write: boolean): void {
+    const f = this.f;
+    this.rs1();
+    f.tee(this.va).op(Op.i32_wrap_i64).get(this.va).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64);
+    f.i32(size)
+      .i32(write ? 1 : 0)
+      .call(this.shared.imports.amoAddress)
+      .tee(this.a0)
+      .i32(-1)
+      .op(Op.i32_eq)
+      .unlikelyBrIf(this.faultLabel);
+  }
+  trap(cause: number): void {
+    const f = this.f;
+    f.i32(0).i32(cause).mem(Op.i32_store, STATE_CAUSE, 2);
+    f.i32(0);
+    if (cause === Trap.ILLEGAL) f.get(this.insn).op(Op.i64_extend_i32_u);
+    else if (cause === Trap.BREAKPOINT) f.get(this.pcLocal);
+    else f.i64(0);
+    f.mem(Op.i64_store, STATE_TVAL, 3).br(this.faultLabel);
+  }
+  csr(): void {
+    const f = this.f;
+    f.i32(0).get(this.count).mem(Op.i64_store, STATE_INSTRET, 3);
+    f.get(this.insn).call(this.shared.imports.csr).op(Op.i32_eqz).if();
+    this.trap(Trap.ILLEGAL);
+    f.end();
+    f.i32(0).i64(0).mem(Op.i64_store, STATE_X, 3);
+  }
+  system(what: number): void {
+    const f = this.f;
+    f.i32(what).get(this.insn).call(this.shared.imports.system).op(Op.i32_eqz).if();
+    this.trap(Trap.ILLEGAL);
+    f.end();
+  }
+  fpu(op: number): void {
+    const f = this.f;
+    f.set(this.a1).i32(op).get(this.a1).call(this.shared.imports.fpu);
+    f.i32(0).i32(0).mem(Op.i32_load, STATE_SSTATUS, 2).i32(0x6000).op(Op.i32_or).mem(Op.i32_store, STATE_SSTATUS, 2);
+  }
+}
+
+/** (va i64) -> i64: TLB hit inline, else the slow import, which also does misaligned accesses. */
+function loadFunction(shared: Pick<Shared, 'imports'>, op: number, size: number): FuncBody {
+  const f = new FuncBody(1);
+  const entry = f.newLocal(I32);
+  tlbEntry(f, entry, 0);
+  f.get(entry)
+    .mem(Op.i64_load, TLB_BASE, 3)
+    .get(0)
+    .i64(-4096 + (size - 1))
+    .op(Op.i64_and)
+    .op(Op.i64_eq)
+    .if();
+  f.get(0)
+    .op(Op.i32_wrap_i64)
+    .get(entry)
+    .mem(Op.i32_load, TLB_BASE + 8, 2)
+    .op(Op.i32_add)
+    .mem(op, 0, ALIGN[size])
+    .op(Op.return);
+  f.end();
+  f.get(0).op(Op.i32_wrap_i64).get(0).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64).i32(size).call(shared.imports.slowLoad).op(Op.drop);
+  f.i32(0).mem(Op.i64_load, SLOW_VALUE, 3);
+  return f;
+}
+function storeFunction(shared: Pick<Shared, 'imports'>, op: number, size: number): FuncBody {
+  const f = new FuncBody(2);
+  const entry = f.newLocal(I32);
+  tlbEntry(f, entry, 1);
+  f.get(entry)
+    .mem(Op.i64_load, TLB_BASE, 3)
+    .get(0)
+    .i64(-4096 + (size - 1))
+    .op(Op.i64_and)
+    .op(Op.i64_eq)
+    .if();
+  f.get(0)
+    .op(Op.i32_wrap_i64)
+    .get(entry)
+    .mem(Op.i32_load, TLB_BASE + 8, 2)
+    .op(Op.i32_add)
+    .get(1)
+    .mem(op, 0, ALIGN[size])
+    .op(Op.return);
+  f.end();
+  f.i32(0).get(1).mem(Op.i64_store, SLOW_VALUE, 3);
+  f.get(0).op(Op.i32_wrap_i64).get(0).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64).i32(size).call(shared.imports.slowStore).op(Op.drop);
+  return f;
+}
+/** Sets `entry` to the byte offset (from TLB_BASE) of the entry for local 0's page: kind 0 read, 1 write, 2 execute. */
+function tlbEntry(f: FuncBody, entry: number, kind: number): void {
+  f.get(0).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and);
+  f.i32(0).mem(Op.i32_load, STATE_MODE, 2).i32(TLB_MODE_STRIDE).op(Op.i32_mul).op(Op.i32_add);
+  if (kind > 0) f.i32(kind * TLB_BYTES).op(Op.i32_add);
+  f.set(entry);
+}
+
+/** Rows by dispatch slot funct3 << 5 | opcode[6:2]. */
+function leaves(): { slots: number[]; groups: Row[][] } {
+  const groups: Row[][] = [[]];
+  const keys = new Map<string, number>([['', 0]]);
+  const slots: number[] = [];
+  for (let slot = 0; slot < 256; slot++) {
+    const word = ((slot & 31) << 2) | 3 | ((slot >> 5) << 12);
+    const rows = allRows.filter((r) => ((word ^ r.match) & r.mask & 0x707f) === 0);
+    const key = rows.map((r) => r.name).join();
+    let group = keys.get(key);
+    if (group === undefined) {
+      group = groups.push(rows) - 1;
+      keys.set(key, group);
+    }
+    slots.push(group);
+  }
+  return { slots, groups };
+}
+
+/** Builds the interpreter module: exports `run() -> i32` (the cause). */
+export function buildInterpreter(memoryPages: number): Uint8Array {
+  const m = new ModuleBuilder();
+  const imports = {
+    fetchMiss: m.importFunc('fetchMiss', [I32, I32], [I32]),
+    fetchHigh: m.importFunc('fetchHigh', [I32, I32], [I32]),
+    slowLoad: m.importFunc('slowLoad', [I32, I32, I32], [I32]),
+    slowStore: m.importFunc('slowStore', [I32, I32, I32], [I32]),
+    amoAddress: m.importFunc('amoAddress', [I32, I32, I32, I32], [I32]),
+    csr: m.importFunc('csr', [I32], [I32]),
+    system: m.importFunc('system', [I32, I32], [I32]),
+    fpu: m.importFunc('fpu', [I32, I32], []),
+  };
+  const sizes: readonly [number, number, number][] = [
+    [1, Op.i64_load8_u, Op.i64_store8],
+    [2, Op.i64_load16_u, Op.i64_store16],
+    [4, Op.i64_load32_u, Op.i64_store32],
+    [8, Op.i64_load, Op.i64_store],
+  ];
+  const load: Record<number, number> = {};
+  const store: Record<number, number> = {};
+  for (const [size, loadOp, storeOp] of sizes) {
+    load[size] = m.func([I64], [I64]);
+    m.define(load[size], loadFunction({ imports }, loadOp, size));
+    store[size] = m.func([I64, I64], []);
+    m.define(store[size], storeFunction({ imports }, storeOp, size));
+  }
+  const run = m.func([], [I32]);
+  m.define(run, runBody({ imports, load, store }));
+  m.exportFunc('run', run);
+  return m.encode(memoryPages);
+}
+
+function runBody(shared: Shared): FuncBody {
+  const f = new FuncBody(0);
+  const e = new InterpreterEmit(f, shared);
+  const page = f.newLocal(I64); // tag of the page that instructions come from
+  const addend = f.newLocal(I32);
+  const limit = f.newLocal(I64);
+  const { slots, groups } = leaves();
+
+  f.i32(0).mem(Op.i64_load, STATE_PC, 3).set(e.pcLocal);
+  f.i32(0).mem(Op.i64_load, STATE_INSTRET, 3).set(e.count);
+  f.i32(0).mem(Op.i64_load, STATE_LIMIT, 3).set(limit);
+  f.i64(1).set(page);
+  f.i32(0).i32(0).mem(Op.i32_store, STATE_FAULT, 2);
+
+  f.block();
+  e.faultLabel = f.depth;
+  f.loop();
+  const next = f.depth;
+  f.block();
+  e.jumpLabel = f.depth;
+  f.block();
+  const advance = f.depth;
+
+  // Fetch.
+  f.get(e.pcLocal).i64(-4096).op(Op.i64_and).get(page).op(Op.i64_ne).unlikelyIf();
+  {
+    const lookup = (emit: () => void) => {
+      f.get(e.pcLocal).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and);
+      f.i32(0)
+        .mem(Op.i32_load, STATE_MODE, 2)
+        .i32(TLB_MODE_STRIDE)
+        .op(Op.i32_mul)
+        .op(Op.i32_add)
+        .i32(2 * TLB_BYTES)
+        .op(Op.i32_add)
+        .tee(e.a0);
+      emit();
+    };
+    lookup(() => f.mem(Op.i64_load, TLB_BASE, 3).get(e.pcLocal).i64(-4096).op(Op.i64_and).op(Op.i64_ne).unlikelyIf());
+    f.get(e.pcLocal).op(Op.i32_wrap_i64).get(e.pcLocal).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64).call(shared.imports.fetchMiss);
+    f.op(Op.i32_eqz).brIf(e.faultLabel);
+    f.end();
+    f.get(e.pcLocal).i64(-4096).op(Op.i64_and).set(page);
+    f.get(e.a0)
+      .mem(Op.i32_load, TLB_BASE + 8, 2)
+      .set(addend);
+  }
+  f.end();
+  f.get(e.pcLocal).op(Op.i32_wrap_i64).get(addend).op(Op.i32_add).tee(e.a0).mem(Op.i32_load16_u, 0, 1).tee(e.insn);
+  f.i32(3).op(Op.i32_and).i32(3).op(Op.i32_ne).if();
+  f.i32(2).set(e.ilen);
+  f.get(e.insn).i32(2).op(Op.i32_shl).mem(Op.i32_load, RVC_TABLE, 2).set(e.a1);
+  // An illegal compressed instruction keeps its own bits for tval.
+  f.get(e.a1).op(Op.i32_eqz).unlikelyIf();
+  e.trap(Trap.ILLEGAL);
+  f.end();
+  f.get(e.a1).set(e.insn);
+  f.else();
+  f.i32(4).set(e.ilen);
+  f.get(e.pcLocal).op(Op.i32_wrap_i64).i32(0xfff).op(Op.i32_and).i32(0xffe).op(Op.i32_eq).unlikelyIf();
+  f.get(e.pcLocal).op(Op.i32_wrap_i64).get(e.pcLocal).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64).call(shared.imports.fetchHigh).tee(e.a1);
+  f.i32(-1).op(Op.i32_eq).brIf(e.faultLabel);
+  f.get(e.a1).i32(16).op(Op.i32_shl).get(e.insn).op(Op.i32_or).set(e.insn);
+  f.else();
+  f.get(e.a0).mem(Op.i32_load, 0, 1).set(e.insn);
+  f.end();
+  f.end();
+
+  // Dispatch: one block per leaf, the last opened is leaf 0 (illegal).
+  const labels: number[] = [];
+  for (let i = groups.length - 1; i >= 0; i--) {
+    f.block();
+    labels[i] = f.depth;
+  }
+  f.get(e.insn).i32(2).op(Op.i32_shr_u).i32(31).op(Op.i32_and).get(e.insn).i32(7).op(Op.i32_shr_u).i32(0xe0).op(Op.i32_and).op(Op.i32_or);
+  f.brTable(
+    slots.map((g) => labels[g]),
+    labels[0],
+  );
+  for (let i = 0; i < groups.length; i++) {
+    f.end();
+    const rows = groups[i];
+    // All rows of the leaf agree on opcode and funct3 where their masks name them, so only the other bits are tested.
+    for (const r of rows) {
+      e.format = r.format;
+      const rest = r.mask & ~0x707f;
+      if (rest === 0 && rows.length === 1) {
+        r.emit(e);
+        f.br(advance);
+        continue;
+      }
+      f.get(e.insn)
+        .i32(rest | 0)
+        .op(Op.i32_and)
+        .i32((r.match & rest) | 0)
+        .op(Op.i32_eq)
+        .if();
+      r.emit(e);
+      f.br(advance);
+      f.end();
+    }
+    e.trap(Trap.ILLEGAL);
+  }
+  f.end(); // advance
+  f.get(e.pcLocal).get(e.ilen).op(Op.i64_extend_i32_u).op(Op.i64_add).set(e.pcLocal);
+  f.get(e.count).i64(1).op(Op.i64_add).set(e.count);
+  f.br(next);
+  f.end(); // jump
+  f.get(e.count).i64(1).op(Op.i64_add).set(e.count);
+  // The slice ends only at a backward or indirect transfer (api.ts).
+  f.get(e.npc).get(e.pcLocal).op(Op.i64_le_u).get(e.indirect).op(Op.i32_or);
+  f.get(e.count).get(limit).op(Op.i64_ge_s).op(Op.i32_and);
+  f.get(e.npc).set(e.pcLocal);
+  f.op(Op.i32_eqz).brIf(next);
+  f.i32(0).i32(Trap.SLICE_END).mem(Op.i32_store, STATE_CAUSE, 2);
+  f.end(); // loop
+  f.end(); // fault
+  f.i32(0).get(e.pcLocal).mem(Op.i64_store, STATE_PC, 3);
+  f.i32(0).get(e.count).mem(Op.i64_store, STATE_INSTRET, 3);
+  f.i32(0).mem(Op.i32_load, STATE_CAUSE, 2);
+  return f;
+}

@@ -1,0 +1,336 @@
+import { Access, type AccessKind, type MachineApi, type RegisterFile } from './api.ts';
+import { fpuExecute } from './fpu/ops.ts';
+import { buildInterpreter } from './interpreter.ts';
+import { SystemOp } from './isa/integer.ts';
+import { expandCompressed } from './isa/rvc.ts';
+import {
+  PAGE_SIZE,
+  RVC_TABLE,
+  SLOW_VALUE,
+  STATE_CAUSE,
+  STATE_F,
+  STATE_FAULT,
+  STATE_FCSR,
+  STATE_INSTRET,
+  STATE_LIMIT,
+  STATE_MODE,
+  STATE_PC,
+  STATE_RESERVATION,
+  STATE_SSTATUS,
+  STATE_TVAL,
+  STATE_X,
+  TLB_BASE,
+  TLB_BYTES,
+  TLB_EMPTY,
+  TLB_ENTRIES,
+  TLB_MODE_STRIDE,
+} from './layout.ts';
+import { ACCESS_FAULT, walk } from './mmu.ts';
+import { Ram } from './ram.ts';
+import { Trap } from './trap.ts';
+
+const TWO32 = 0x1_0000_0000;
+const SSTATUS_SUM = 1 << 18;
+/** Bits of sstatus that software may write: SIE, SPIE, SPP, FS, SUM, MXR. */
+const SSTATUS_WRITABLE = 0x000c_6122;
+const SSTATUS_FS = 0x6000;
+
+const CSR_FFLAGS = 0x001;
+const CSR_FRM = 0x002;
+const CSR_FCSR = 0x003;
+const CSR_SSTATUS = 0x100;
+const CSR_CYCLE = 0xc00;
+const CSR_TIME = 0xc01;
+const CSR_INSTRET = 0xc02;
+
+class StateRegisters implements RegisterFile {
+  private readonly ram: Ram;
+  constructor(ram: Ram) {
+    this.ram = ram;
+  }
+  get pc(): number {
+    return this.ram.read64(STATE_PC);
+  }
+  set pc(value: number) {
+    this.ram.write64(STATE_PC, value);
+  }
+  get(x: number): number {
+    return this.ram.read64(STATE_X + x * 8);
+  }
+  getLo(x: number): number {
+    return this.ram.readS32(STATE_X + x * 8);
+  }
+  getHi(x: number): number {
+    return this.ram.readS32(STATE_X + x * 8 + 4);
+  }
+  getBig(x: number): bigint {
+    return this.ram.readBig(STATE_X + x * 8);
+  }
+  set(x: number, value: number): void {
+    if (x !== 0) this.ram.write64(STATE_X + x * 8, value);
+  }
+  setBig(x: number, value: bigint): void {
+    if (x !== 0) this.ram.writeBig(STATE_X + x * 8, value);
+  }
+  save(pa: number): void {
+    this.ram.u8.copyWithin(pa, STATE_X, STATE_X + 256);
+    this.ram.writeBig(pa, this.ram.readBig(STATE_PC));
+  }
+  load(pa: number): void {
+    this.ram.u8.copyWithin(STATE_X, pa, pa + 256);
+    this.ram.writeBig(STATE_PC, this.ram.readBig(pa));
+    this.ram.write64(STATE_X, 0);
+  }
+  saveFp(pa: number): void {
+    this.ram.u8.copyWithin(pa, STATE_F, STATE_F + 260);
+  }
+  loadFp(pa: number): void {
+    this.ram.u8.copyWithin(STATE_F, pa, pa + 260);
+  }
+  get mode(): number {
+    return this.ram.read32(STATE_MODE);
+  }
+  set mode(value: number) {
+    this.ram.write32(STATE_MODE, value);
+  }
+  get sstatus(): number {
+    return this.ram.read32(STATE_SSTATUS);
+  }
+  set sstatus(value: number) {
+    this.ram.write32(STATE_SSTATUS, value);
+  }
+}
+
+/** The interpreter compiles once per process and memory size: the module's bytes depend on nothing else. */
+const compiled = new Map<number, WebAssembly.Module>();
+
+export class Machine implements MachineApi {
+  readonly ram: Ram;
+  readonly regs: RegisterFile;
+  readTime: () => number = () => 0;
+  /** Counters for views. */
+  readonly stats = { tlbMisses: 0, slowAccesses: 0 };
+  private readonly runCode: () => number;
+  private root = 0;
+  private sumInTlb = false;
+
+  /** @param memoryBytes physical memory, a multiple of 64 KiB, below 4 GiB. */
+  static create(options: { memoryBytes: number }): Machine {
+    return new Machine(options.memoryBytes);
+  }
+
+  private constructor(memoryBytes: number) {
+    this.ram = new Ram(memoryBytes);
+    this.regs = new StateRegisters(this.ram);
+    for (let w = 0; w < 65536; w++) if ((w & 3) !== 3) this.ram.u32[(RVC_TABLE >> 2) + w] = expandCompressed(w);
+    this.flushTlb();
+    this.clearReservation();
+    const pages = memoryBytes / 65536;
+    let module = compiled.get(pages);
+    if (module === undefined) {
+      module = new WebAssembly.Module(buildInterpreter(pages) as BufferSource);
+      compiled.set(pages, module);
+    }
+    const instance = new WebAssembly.Instance(module, {
+      m: {
+        m: this.ram.memory,
+        fetchMiss: (lo: number, hi: number) => (this.fill(address(lo, hi), Access.EXEC, Trap.INSN_PAGE_FAULT) < 0 ? 0 : 1),
+        fetchHigh: (lo: number, hi: number) => this.fetchHigh(address(lo, hi)),
+        slowLoad: (lo: number, hi: number, size: number) => this.slowAccess(address(lo, hi), size, Access.READ),
+        slowStore: (lo: number, hi: number, size: number) => this.slowAccess(address(lo, hi), size, Access.WRITE),
+        amoAddress: (lo: number, hi: number, size: number, write: number) => this.amoAddress(address(lo, hi), size, write !== 0),
+        csr: (insn: number) => this.csr(insn),
+        system: (what: number, insn: number) => this.system(what, insn),
+        fpu: (op: number, rm: number) => fpuExecute(this.ram, op, rm),
+      },
+    });
+    this.runCode = instance.exports['run'] as () => number;
+  }
+
+  get instret(): number {
+    return this.ram.read64(STATE_INSTRET);
+  }
+  get tval(): number {
+    return this.ram.read64(STATE_TVAL);
+  }
+
+  run(maxInsns: number): number {
+    this.ram.write64(STATE_LIMIT, this.instret + maxInsns);
+    const cause = this.runCode();
+    return cause === Trap.ECALL_U && this.regs.mode === 1 ? Trap.ECALL_S : cause;
+  }
+
+  setPageTable(rootPa: number): void {
+    if (rootPa === this.root) return;
+    this.root = rootPa;
+    this.flushTlb();
+  }
+  flushTlb(): void {
+    const u32 = this.ram.u32;
+    for (let i = TLB_BASE >> 2; i < (TLB_BASE + 2 * TLB_MODE_STRIDE) >> 2; i += 4) {
+      u32[i] = TLB_EMPTY;
+      u32[i + 1] = 0;
+    }
+  }
+  flushTlbPage(va: number): void {
+    const index = Math.floor(va / PAGE_SIZE) & (TLB_ENTRIES - 1);
+    for (let set = 0; set < 6; set++) this.ram.write64(TLB_BASE + set * TLB_BYTES + index * 16, TLB_EMPTY);
+  }
+  invalidateCode(_pa: number, _length: number): void {
+    // The interpreter reads instructions from RAM: nothing is cached.
+  }
+  clearReservation(): void {
+    this.ram.write64(STATE_RESERVATION, -1);
+  }
+  translate(rootPa: number, va: number, access: AccessKind, mode: number, sum: boolean): number {
+    const pa = walk(this.ram, rootPa, va, access, mode, sum);
+    return pa < 0 ? -1 : pa;
+  }
+
+  private fault(cause: number, va: number): void {
+    this.ram.write32(STATE_CAUSE, cause);
+    this.ram.write64(STATE_TVAL, va);
+    this.ram.write32(STATE_FAULT, 1);
+  }
+
+  /** Translates and refills the TLB. Negative: a fault was recorded. */
+  private fill(va: number, access: AccessKind, pageFaultCause: number): number {
+    this.stats.tlbMisses++;
+    const mode = this.regs.mode;
+    const sum = (this.regs.sstatus & SSTATUS_SUM) !== 0;
+    if (mode === 1 && sum !== this.sumInTlb) {
+      this.flushTlb();
+      this.sumInTlb = sum;
+    }
+    const pa = walk(this.ram, this.root, va, access, mode, sum);
+    if (pa < 0) {
+      // Access-fault causes 1, 5, 7 pair with page-fault causes 12, 13, 15.
+      const accessCause = access === Access.EXEC ? Trap.INSN_ACCESS : access === Access.READ ? Trap.LOAD_ACCESS : Trap.STORE_ACCESS;
+      this.fault(pa === ACCESS_FAULT ? accessCause : pageFaultCause, va);
+      return -1;
+    }
+    const page = Math.floor(va / PAGE_SIZE) * PAGE_SIZE;
+    const entry = TLB_BASE + mode * TLB_MODE_STRIDE + access * TLB_BYTES + ((page / PAGE_SIZE) & (TLB_ENTRIES - 1)) * 16;
+    this.ram.write64(entry, page);
+    this.ram.write32(entry + 8, (pa - (pa % PAGE_SIZE) - page) % TWO32);
+    return pa;
+  }
+
+  private fetchHigh(va: number): number {
+    const pa = this.fill(va + 2, Access.EXEC, Trap.INSN_PAGE_FAULT);
+    return pa < 0 ? -1 : this.ram.read16(pa);
+  }
+
+  private slowAccess(va: number, size: number, access: AccessKind): number {
+    this.stats.slowAccesses++;
+    const cause = access === Access.READ ? Trap.LOAD_PAGE_FAULT : Trap.STORE_PAGE_FAULT;
+    const first = this.fill(va, access, cause);
+    if (first < 0) return 0;
+    const inFirst = Math.min(size, PAGE_SIZE - (first % PAGE_SIZE));
+    let second = 0;
+    if (inFirst < size) {
+      second = this.fill(va + inFirst, access, cause);
+      if (second < 0) return 0;
+    }
+    const u8 = this.ram.u8;
+    if (access === Access.READ) {
+      this.ram.write64(SLOW_VALUE, 0);
+      for (let i = 0; i < size; i++) u8[SLOW_VALUE + i] = u8[i < inFirst ? first + i : second + i - inFirst];
+    } else {
+      for (let i = 0; i < size; i++) u8[i < inFirst ? first + i : second + i - inFirst] = u8[SLOW_VALUE + i];
+    }
+    return 1;
+  }
+
+  private amoAddress(va: number, size: number, write: boolean): number {
+    const access = write ? Access.WRITE : Access.READ;
+    if (va % size !== 0) {
+      this.fault(write ? Trap.STORE_MISALIGNED : Trap.LOAD_MISALIGNED, va);
+      return -1;
+    }
+    const entry = TLB_BASE + this.regs.mode * TLB_MODE_STRIDE + access * TLB_BYTES + (Math.floor(va / PAGE_SIZE) & (TLB_ENTRIES - 1)) * 16;
+    const page = Math.floor(va / PAGE_SIZE) * PAGE_SIZE;
+    if (this.ram.read64(entry) === page) return (this.ram.readS32(entry + 8) + (va % TWO32)) | 0;
+    const pa = this.fill(va, access, write ? Trap.STORE_PAGE_FAULT : Trap.LOAD_PAGE_FAULT);
+    return pa < 0 ? -1 : pa | 0;
+  }
+
+  /** Zicsr: 1 = done, 0 = illegal. Only counters, the FP state and (in S mode) sstatus exist. */
+  private csr(insn: number): number {
+    const number = insn >>> 20;
+    const funct3 = (insn >> 12) & 7;
+    const rs1 = (insn >> 15) & 31;
+    const rd = (insn >> 7) & 31;
+    const immediate = (funct3 & 4) !== 0;
+    const writes = (funct3 & 3) === 1 || rs1 !== 0;
+    const operand = immediate ? rs1 : this.regs.getLo(rs1) >>> 0;
+    const old = this.readCsr(number);
+    if (old === null || (writes && number >= 0xc00)) return 0;
+    if (writes) {
+      const low = old % TWO32;
+      const value = (funct3 & 3) === 1 ? operand : (funct3 & 3) === 2 ? (low | operand) >>> 0 : (low & ~operand) >>> 0;
+      this.writeCsr(number, value);
+    }
+    this.regs.set(rd, old);
+    return 1;
+  }
+  private readCsr(number: number): number | null {
+    const { ram, regs } = this;
+    switch (number) {
+      case CSR_FFLAGS:
+      case CSR_FRM:
+      case CSR_FCSR: {
+        if ((regs.sstatus & SSTATUS_FS) === 0) return null;
+        const fcsr = ram.read32(STATE_FCSR);
+        return number === CSR_FFLAGS ? fcsr & 31 : number === CSR_FRM ? (fcsr >> 5) & 7 : fcsr & 255;
+      }
+      case CSR_SSTATUS:
+        // UXL (bits 33:32) = 2: 64-bit.
+        return regs.mode === 1 ? regs.sstatus + 2 * TWO32 : null;
+      case CSR_CYCLE:
+      case CSR_INSTRET:
+        return this.instret;
+      case CSR_TIME:
+        return this.readTime();
+      default:
+        return null;
+    }
+  }
+  private writeCsr(number: number, value: number): void {
+    const { ram, regs } = this;
+    const fcsr = ram.read32(STATE_FCSR);
+    switch (number) {
+      case CSR_FFLAGS:
+        ram.write32(STATE_FCSR, (fcsr & ~31) | (value & 31));
+        break;
+      case CSR_FRM:
+        ram.write32(STATE_FCSR, (fcsr & ~0xe0) | ((value & 7) << 5));
+        break;
+      case CSR_FCSR:
+        ram.write32(STATE_FCSR, value & 255);
+        break;
+      default: {
+        const next = (regs.sstatus & ~SSTATUS_WRITABLE) | (value & SSTATUS_WRITABLE);
+        if (((next ^ regs.sstatus) & SSTATUS_SUM) !== 0) {
+          this.flushTlb();
+          this.sumInTlb = (next & SSTATUS_SUM) !== 0;
+        }
+        regs.sstatus = next;
+        return;
+      }
+    }
+    regs.sstatus |= SSTATUS_FS;
+  }
+
+  private system(what: number, _insn: number): number {
+    if (what === SystemOp.FENCE_I) return 1;
+    if (this.regs.mode !== 1) return 0;
+    if (what === SystemOp.SFENCE_VMA) this.flushTlb();
+    return 1;
+  }
+}
+
+/** A signed 64-bit address from its halves. */
+function address(lo: number, hi: number): number {
+  return hi * TWO32 + (lo >>> 0);
+}
