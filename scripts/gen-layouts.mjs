@@ -135,7 +135,7 @@ for (const [name, depth] of Object.entries(STRUCTS)) {
     continue;
   }
   const members = [...layout.members].filter(([m]) => /^[a-zA-Z_]\w*$/.test(m)).map(([m, o]) => `${m}: ${o}`);
-  body += `export const ${name} = { sizeof: ${layout.size}, ${members.join(', ')} } as const;\n`;
+  body += `export const ${name === 'class' ? 'class_struct' : name} = { sizeof: ${layout.size}, ${members.join(', ')} } as const;\n`;
 }
 const hash = createHash('sha256').update(body).digest('hex').slice(0, 16);
 writeFileSync(

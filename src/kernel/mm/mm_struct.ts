@@ -1,6 +1,137 @@
-/** An address space. Owned by the mm helper. */
-export interface MmStruct {
-  /** Physical address of the mm_struct in RAM and of its root page table. */
+import { mm_struct as MM } from '../../abi/layout/structs.ts';
+import type { File } from '../fs/types.ts';
+import type { Kernel } from '../kernel.ts';
+import { PAGE_SIZE, physToVirt, TASK_SIZE } from './address.ts';
+import type { AddressSpace } from './filemap.ts';
+import { freeUserTables } from './pgtable.ts';
+
+// vm_flags (include/linux/mm.h).
+export const VM_READ = 1;
+export const VM_WRITE = 2;
+export const VM_EXEC = 4;
+export const VM_SHARED = 8;
+export const VM_MAYREAD = 0x10;
+export const VM_MAYWRITE = 0x20;
+export const VM_MAYEXEC = 0x40;
+export const VM_MAYSHARE = 0x80;
+export const VM_GROWSDOWN = 0x100;
+export const VM_LOCKED = 0x2000;
+export const VM_DONTCOPY = 0x2_0000;
+export const VM_DONTEXPAND = 0x4_0000;
+export const VM_WIPEONFORK = 0x200_0000;
+
+/** A range of an address space with one protection and one backing (vm_area_struct). */
+export interface VmArea {
+  start: number;
+  end: number;
+  flags: number;
+  /** Backing pages; null = anonymous private memory. */
+  mapping: AddressSpace | null;
+  /** The open file behind `mapping`, null for shared anonymous memory. */
+  file: File | null;
+  /** Offset into the mapping, in pages, of `start`. */
+  pgoff: number;
+  /** What /proc/PID/maps shows for areas without a file. */
+  name: string;
+}
+
+/** An address space (mm_struct). Areas are sorted by address and do not overlap. */
+export class MmStruct {
+  readonly k: Kernel;
+  /** Physical address of its mm_struct, with the members that modules read. */
   readonly addr: number;
   readonly pgd: number;
+  readonly vmas: VmArea[] = [];
+  users = 1;
+  mmapBase = TASK_SIZE - 0x1000_0000;
+  startCode = 0;
+  endCode = 0;
+  startData = 0;
+  endData = 0;
+  startBrk = 0;
+  brk = 0;
+  startStack = 0;
+  argStart = 0;
+  argEnd = 0;
+  envStart = 0;
+  envEnd = 0;
+  vdso = 0;
+  exeFile: File | null = null;
+  /** The auxiliary vector as execve made it (/proc/PID/auxv). */
+  auxv: Uint8Array = new Uint8Array(0);
+  /** Resident pages by kind. */
+  rssAnon = 0;
+  rssFile = 0;
+  hiwaterRss = 0;
+  lockedPages = 0;
+
+  constructor(k: Kernel, addr: number, pgd: number) {
+    this.k = k;
+    this.addr = addr;
+    this.pgd = pgd;
+  }
+  get totalPages(): number {
+    let n = 0;
+    for (const v of this.vmas) n += (v.end - v.start) / PAGE_SIZE;
+    return n;
+  }
+  /** Index of the first area that ends above `addr`. */
+  indexAbove(addr: number): number {
+    let lo = 0;
+    let hi = this.vmas.length;
+    while (lo < hi) {
+      const mid = (lo + hi) >> 1;
+      if (this.vmas[mid].end > addr) hi = mid;
+      else lo = mid + 1;
+    }
+    return lo;
+  }
+  /** The area that contains `addr`, or undefined. */
+  find(addr: number): VmArea | undefined {
+    const vma = this.vmas[this.indexAbove(addr)];
+    return vma !== undefined && vma.start <= addr ? vma : undefined;
+  }
+  /** Copies what modules read into the mm_struct in RAM. */
+  publish(): void {
+    const { ram } = this.k;
+    const at = this.addr;
+    ram.write64(at + MM.start_code, this.startCode);
+    ram.write64(at + MM.end_code, this.endCode);
+    ram.write64(at + MM.start_data, this.startData);
+    ram.write64(at + MM.end_data, this.endData);
+    ram.write64(at + MM.start_brk, this.startBrk);
+    ram.write64(at + MM.brk, this.brk);
+    ram.write64(at + MM.start_stack, this.startStack);
+    ram.write64(at + MM.arg_start, this.argStart);
+    ram.write64(at + MM.arg_end, this.argEnd);
+    ram.write64(at + MM.env_start, this.envStart);
+    ram.write64(at + MM.env_end, this.envEnd);
+    ram.write32(at + MM.map_count, this.vmas.length);
+    ram.write64(at + MM.total_vm, this.totalPages);
+    ram.write32(at + MM.mm_users, this.users);
+    ram.write32(at + MM.mm_count, 1);
+  }
+}
+
+/** An empty address space with the kernel half mapped; null when memory is out. */
+export function mmAlloc(k: Kernel): MmStruct | null {
+  const { pages, slab, swapperPgDir } = k.mm;
+  const addr = slab.kmalloc(MM.sizeof);
+  if (addr === 0) return null;
+  const pgd = pages.alloc();
+  if (pgd === 0) {
+    slab.kfree(addr);
+    return null;
+  }
+  k.ram.u8.copyWithin(pgd + 2048, swapperPgDir + 2048, swapperPgDir + 4096);
+  k.ram.write64(addr + MM.pgd, physToVirt(pgd));
+  return new MmStruct(k, addr, pgd);
+}
+
+/** Frees tables and the mm_struct; areas must be gone. */
+export function mmFree(mm: MmStruct): void {
+  const { k } = mm;
+  k.machine.setPageTable(k.mm.swapperPgDir);
+  freeUserTables(k.ram, mm.pgd, k.mm.pages);
+  k.mm.slab.kfree(mm.addr);
 }

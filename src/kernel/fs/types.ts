@@ -1,0 +1,132 @@
+import type { Kernel } from '../kernel.ts';
+import type { IovIter } from '../lib/iov_iter.ts';
+import type { AddressSpace } from '../mm/filemap.ts';
+import type { VmArea } from '../mm/mm_struct.ts';
+import type { PollTable } from './select.ts';
+
+export interface Timespec {
+  sec: number;
+  nsec: number;
+}
+
+/** A directory entry as readdir reports it. */
+export interface DirEntry {
+  readonly name: string;
+  readonly ino: number;
+  /** DT_*. */
+  readonly type: number;
+}
+
+/** What a file system does with its inodes. A missing operation is -EPERM (or -ENOTDIR for lookup). */
+export interface InodeOperations {
+  /** Finds `name` in directory `dir` when the dentry cache does not hold it. Null = no such entry. */
+  lookup?(k: Kernel, dir: Inode, name: string): Inode | null | number;
+  /** Makes a file of `mode`'s type in `dir`; the caller made the dentry. */
+  create?(k: Kernel, dir: Inode, name: string, mode: number, rdev: number): Inode | number;
+  symlink?(k: Kernel, dir: Inode, name: string, target: string): Inode | number;
+  unlink?(k: Kernel, dir: Inode, name: string, victim: Inode): number;
+  rename?(k: Kernel): number;
+  link?(k: Kernel, inode: Inode): number;
+  readlink?(k: Kernel, inode: Inode): string | number;
+  /** A link that leads to an object, not to a name (/proc/PID/exe, fd/N). */
+  magicLink?(k: Kernel, inode: Inode): Path | number;
+  /** Before size, mode, owner or times change; negative errno refuses. */
+  setattr?(k: Kernel, inode: Inode, what: 'size' | 'mode' | 'owner' | 'times'): number;
+  /** Entries besides . and .. of a directory whose dentries are not its truth (procfs). */
+  entries?(k: Kernel, dir: Inode): DirEntry[] | number;
+}
+
+/** What an open file does (struct file_operations). Reads and writes return bytes, -errno or BLOCKED. */
+export interface FileOperations {
+  open?(k: Kernel, inode: Inode, file: File): number;
+  release?(k: Kernel, file: File): void;
+  read?(k: Kernel, file: File, iter: IovIter, pos: number): number;
+  write?(k: Kernel, file: File, iter: IovIter, pos: number): number;
+  /** Absent: pipes and devices that cannot seek answer ESPIPE. */
+  llseek?(k: Kernel, file: File, offset: number, whence: number): number;
+  poll?(k: Kernel, file: File, table: PollTable | null): number;
+  ioctl?(k: Kernel, file: File, cmd: number, arg: number): number;
+  /** The pages behind a mapping, or -errno. */
+  mmap?(k: Kernel, file: File, vma: VmArea): AddressSpace | number;
+}
+
+export interface Inode {
+  readonly ino: number;
+  readonly sb: SuperBlock;
+  mode: number;
+  uid: number;
+  gid: number;
+  nlink: number;
+  rdev: number;
+  atime: Timespec;
+  mtime: Timespec;
+  ctime: Timespec;
+  btime: Timespec;
+  readonly op: InodeOperations;
+  fop: FileOperations;
+  /** File contents; null for inodes without any. */
+  mapping: AddressSpace | null;
+  /** Open files, plus one while it has names: contents go when both are gone. */
+  openCount: number;
+  /** What the file system or driver keeps: symlink target, pipe, device state. Plain data. */
+  data: unknown;
+}
+
+export interface Dentry {
+  name: string;
+  parent: Dentry;
+  inode: Inode;
+  readonly children: Map<string, Dentry>;
+  /** The mount that covers this dentry, topmost. */
+  mounted: Mount | null;
+  /** Unlinked. */
+  deleted: boolean;
+}
+
+export interface SuperBlock {
+  readonly type: string;
+  /** Device number (anonymous). */
+  readonly dev: number;
+  readonly magic: number;
+  root: Dentry;
+  /** Dentries are not kept: each lookup asks the file system (procfs). */
+  readonly volatile: boolean;
+  nextIno: number;
+  readonly options: string;
+  readOnly: boolean;
+}
+
+export interface Mount {
+  readonly id: number;
+  readonly sb: SuperBlock;
+  readonly root: Dentry;
+  readonly parent: Mount | null;
+  readonly mountpoint: Dentry | null;
+  readonly source: string;
+  /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_RELATIME... */
+  flags: number;
+  /** What this one covered at the same place. */
+  readonly covered: Mount | null;
+}
+
+export interface Path {
+  readonly mnt: Mount;
+  readonly dentry: Dentry;
+}
+
+/** An open file description. */
+export interface File {
+  readonly op: FileOperations;
+  readonly inode: Inode;
+  readonly path: Path;
+  /** FMODE_READ | FMODE_WRITE. */
+  readonly mode: number;
+  /** O_APPEND, O_NONBLOCK and the rest of the open flags. */
+  flags: number;
+  pos: number;
+  refs: number;
+  /** The driver's or file system's own, plain data. */
+  data: unknown;
+  /** F_SETOWN. */
+  owner: number;
+}

@@ -1,0 +1,94 @@
+import { EFAULT } from '../../abi/errno.ts';
+import type { Kernel } from '../kernel.ts';
+import { copyFromUserPartial, copyToUserPartial } from '../mm/uaccess.ts';
+
+interface Segment {
+  base: number;
+  length: number;
+}
+
+/** Where a read puts its bytes or a write takes them: user segments or a kernel buffer (struct iov_iter). */
+export class IovIter {
+  private readonly segments: Segment[] | null;
+  private readonly buffer: Uint8Array | null;
+  private at = 0;
+  /** Bytes left. */
+  count: number;
+  /** Bytes moved so far. */
+  done = 0;
+
+  private constructor(segments: Segment[] | null, buffer: Uint8Array | null, count: number) {
+    this.segments = segments;
+    this.buffer = buffer;
+    this.count = count;
+  }
+  static user(base: number, length: number): IovIter {
+    return new IovIter([{ base, length }], null, length);
+  }
+  static vector(segments: readonly Segment[]): IovIter {
+    return new IovIter(segments.map((s) => ({ ...s })), null, segments.reduce((n, s) => n + s.length, 0));
+  }
+  static kernel(buffer: Uint8Array): IovIter {
+    return new IovIter(null, buffer, buffer.length);
+  }
+
+  private advance(n: number): void {
+    this.count -= n;
+    this.done += n;
+  }
+  /** Takes from `bytes` what fits. Bytes moved, or -EFAULT when not even one could be. */
+  copyTo(k: Kernel, bytes: Uint8Array): number {
+    const want = Math.min(bytes.length, this.count);
+    if (this.buffer !== null) {
+      this.buffer.set(bytes.subarray(0, want), this.at);
+      this.at += want;
+      this.advance(want);
+      return want;
+    }
+    let moved = 0;
+    const segments = this.segments as Segment[];
+    while (moved < want) {
+      const s = segments[this.at];
+      if (s.length === 0) {
+        this.at++;
+        continue;
+      }
+      const n = Math.min(s.length, want - moved);
+      const got = copyToUserPartial(k, s.base, bytes.subarray(moved, moved + n));
+      s.base += got;
+      s.length -= got;
+      moved += got;
+      this.advance(got);
+      if (got < n) return moved > 0 ? moved : -EFAULT;
+    }
+    return moved;
+  }
+  /** The next `n` bytes (fewer when a fault cuts them), or -EFAULT. */
+  copyFrom(k: Kernel, n: number): Uint8Array | number {
+    const want = Math.min(n, this.count);
+    if (this.buffer !== null) {
+      const out = this.buffer.slice(this.at, this.at + want);
+      this.at += want;
+      this.advance(want);
+      return out;
+    }
+    const out = new Uint8Array(want);
+    let moved = 0;
+    const segments = this.segments as Segment[];
+    while (moved < want) {
+      const s = segments[this.at];
+      if (s.length === 0) {
+        this.at++;
+        continue;
+      }
+      const part = Math.min(s.length, want - moved);
+      const got = copyFromUserPartial(k, out.subarray(moved, moved + part), s.base);
+      s.base += got;
+      s.length -= got;
+      moved += got;
+      this.advance(got);
+      if (got < part) return moved > 0 ? out.subarray(0, moved) : -EFAULT;
+    }
+    return out;
+  }
+}
