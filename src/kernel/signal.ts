@@ -5,6 +5,8 @@ export interface SignalStruct {
   readonly pending: SigPending;
   pgid: number;
   sid: number;
+  /** Soft limit RLIMIT_n; Infinity when unlimited. */
+  rlimit(resource: number): number;
 }
 export interface SigHandStruct {
   readonly action: unknown[];

@@ -50,6 +50,8 @@ export interface Task {
   files: FilesStruct;
   fs: FsStruct;
   cred: Cred;
+  /** Holds capability CAP_n effectively (capable()). */
+  capable(cap: number): boolean;
   signal: SignalStruct;
   sighand: SigHandStruct;
   readonly pending: SigPending;
