@@ -1,7 +1,5 @@
-import { atomicRows } from './isa/atomic.ts';
-import type { Emit, Format, Row } from './isa/emit.ts';
-import { floatRows } from './isa/float.ts';
-import { integerRows } from './isa/integer.ts';
+import type { Emit, Format } from './isa/emit.ts';
+import { dispatchGroups } from './isa/table.ts';
 import {
   RVC_TABLE,
   SLOW_VALUE,
@@ -26,8 +24,6 @@ import { FuncBody, I32, I64, ModuleBuilder, Op } from './wasm/encoder.ts';
 // The cold tier: a WebAssembly interpreter generated from the table of instruction semantics. It fetches through the execute TLB,
 // expands compressed instructions by a table, and dispatches on (funct3, opcode) with one br_table; rows that share a slot are told
 // apart by their remaining mask bits.
-
-export const allRows: readonly Row[] = [...integerRows, ...atomicRows, ...floatRows];
 
 /** Imports that the machine provides to the interpreter module. */
 export interface InterpreterImports {
@@ -382,25 +378,6 @@ function tlbEntry(f: FuncBody, entry: number, kind: number): void {
   f.set(entry);
 }
 
-/** Rows by dispatch slot funct3 << 5 | opcode[6:2]. */
-function leaves(): { slots: number[]; groups: Row[][] } {
-  const groups: Row[][] = [[]];
-  const keys = new Map<string, number>([['', 0]]);
-  const slots: number[] = [];
-  for (let slot = 0; slot < 256; slot++) {
-    const word = ((slot & 31) << 2) | 3 | ((slot >> 5) << 12);
-    const rows = allRows.filter((r) => ((word ^ r.match) & r.mask & 0x707f) === 0);
-    const key = rows.map((r) => r.name).join();
-    let group = keys.get(key);
-    if (group === undefined) {
-      group = groups.push(rows) - 1;
-      keys.set(key, group);
-    }
-    slots.push(group);
-  }
-  return { slots, groups };
-}
-
 /** Builds the interpreter module: exports `run() -> i32` (the cause). */
 export function buildInterpreter(memoryPages: number): Uint8Array {
   const m = new ModuleBuilder();
@@ -440,7 +417,7 @@ function runBody(shared: Shared): FuncBody {
   const page = f.newLocal(I64); // tag of the page that instructions come from
   const addend = f.newLocal(I32);
   const limit = f.newLocal(I64);
-  const { slots, groups } = leaves();
+  const { slots, groups } = dispatchGroups();
 
   f.i32(0).mem(Op.i64_load, STATE_PC, 3).set(e.pcLocal);
   f.i32(0).mem(Op.i64_load, STATE_INSTRET, 3).set(e.count);

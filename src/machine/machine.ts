@@ -101,6 +101,11 @@ class StateRegisters implements RegisterFile {
   }
 }
 
+export interface MachineOptions {
+  /** Physical memory, a multiple of 64 KiB, below 4 GiB. */
+  readonly memoryBytes: number;
+}
+
 /** The interpreter compiles once per process and memory size: the module's bytes depend on nothing else. */
 const compiled = new Map<number, WebAssembly.Module>();
 
@@ -114,8 +119,7 @@ export class Machine implements MachineApi {
   private root = 0;
   private sumInTlb = false;
 
-  /** @param memoryBytes physical memory, a multiple of 64 KiB, below 4 GiB. */
-  static create(options: { memoryBytes: number }): Machine {
+  static create(options: MachineOptions): Machine {
     return new Machine(options.memoryBytes);
   }
 
