@@ -1,0 +1,121 @@
+import { EINTR } from '../../../abi/errno.ts';
+import { Machine } from '../../../machine/machine.ts';
+import type { Cred } from '../../cred.ts';
+import { FilesStruct, FsStruct } from '../file_table.ts';
+import { Kernel } from '../../kernel.ts';
+import { mmInit } from '../../mm/mm.ts';
+import { mmAlloc } from '../../mm/mm_struct.ts';
+import { doMmap, MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from '../../mm/mmap.ts';
+import { finishWait } from '../../sched/wait.ts';
+import type { Task } from '../../sched/task.ts';
+import { tmpfsInit } from '../tmpfs.ts';
+import { Vfs } from '../vfs.ts';
+
+const CAP_FULL_SET = (1n << 41n) - 1n;
+
+// A kernel with a machine, memory management and the VFS but no scheduler: one task whose system calls are called directly. For tests.
+
+export interface StubKernel {
+  readonly k: Kernel;
+  /** Base of the task's user memory, 1 MiB, read-write. */
+  readonly userBase: number;
+  /** Signals sent to the task since the last look. */
+  readonly signals: number[];
+  /** Moves the clock on. */
+  advance(ns: number): void;
+  setUid(uid: number): void;
+  /** What the scheduler does when a blocked task gives up: off all queues. */
+  abandonWait(): number;
+}
+
+function rootCred(): Cred {
+  return {
+    uid: 0,
+    gid: 0,
+    suid: 0,
+    sgid: 0,
+    euid: 0,
+    egid: 0,
+    fsuid: 0,
+    fsgid: 0,
+    groups: [],
+    capEffective: CAP_FULL_SET,
+    capPermitted: CAP_FULL_SET,
+    capInheritable: 0n,
+    capBounding: CAP_FULL_SET,
+    capAmbient: 0n,
+  };
+}
+
+export function stubKernel(memoryBytes = 48 << 20): StubKernel {
+  const machine = Machine.create({ memoryBytes });
+  const k = new Kernel(
+    machine,
+    { consoleWrite() {}, entropy: (b) => b.fill(7), bootTime: () => ({ sec: 1_700_000_000, nsec: 0 }), elapsed: null },
+    {
+      commandLine: '',
+      cpus: 1,
+      seed: 1,
+    },
+  );
+  let now = 0;
+  const signals: number[] = [];
+  const loose = k as unknown as Record<string, unknown>;
+  loose['time'] = { now: () => now, wall: () => ({ sec: 1_700_000_000 + Math.floor(now / 1e9), nsec: now % 1e9 }) };
+  loose['printk'] = { log() {} };
+  loose['drivers'] = { chrdevOps: () => null };
+  mmInit(k);
+  k.vfs = new Vfs(k);
+  let cred = rootCred();
+  const task = {
+    pid: 1,
+    tgid: 1,
+    comm: 'test',
+    state: 0,
+    exitState: 0,
+    flags: 0,
+    files: new FilesStruct(),
+    restart: null,
+    waitEntries: [],
+    timeout: Number.POSITIVE_INFINITY,
+    timedOut: false,
+    blocked: 0n,
+    pending: { set: 0n },
+    mm: null,
+    get cred() {
+      return cred;
+    },
+    set cred(c: Cred) {
+      cred = c;
+    },
+    capable: (n: number) => (cred.capEffective & (1n << BigInt(n))) !== 0n,
+    signal: { pending: { set: 0n }, pgid: 1, sid: 1, rlimit: (n: number) => (n === 7 ? 1024 : Number.POSITIVE_INFINITY) },
+  };
+  const current = task as unknown as Task;
+  loose['sched'] = { tasks: new Map([[1, current]]), sendSignal: (_t: Task, n: number) => signals.push(n) };
+  k.current = current;
+  tmpfsInit(k);
+  const root = { mnt: k.vfs.rootMount, dentry: k.vfs.rootMount.root };
+  current.fs = new FsStruct(root, root, 0o022);
+  const mm = mmAlloc(k);
+  if (mm === null) throw new Error('no memory for the test');
+  current.mm = mm;
+  const userBase = doMmap(k, mm, null, 0, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0);
+  return {
+    k,
+    userBase,
+    signals,
+    advance(ns) {
+      now += ns;
+    },
+    setUid(uid) {
+      cred = { ...cred, euid: uid, egid: uid, fsuid: uid, fsgid: uid, capEffective: uid === 0 ? CAP_FULL_SET : 0n };
+    },
+    abandonWait() {
+      finishWait(current);
+      current.state = 0;
+      current.restart = null;
+      return -EINTR;
+    },
+  };
+}
