@@ -61,6 +61,15 @@ export class AddressSpace {
     }
     this.size = size;
   }
+  /** Drops the pages [first, end): they read as zeros again. */
+  punchHole(k: Kernel, first: number, end: number): void {
+    for (const [index, pa] of [...this.pages]) {
+      if (index >= first && index < end) {
+        this.pages.delete(index);
+        k.mm.pages.put(pa);
+      }
+    }
+  }
   release(k: Kernel): void {
     for (const pa of this.pages.values()) k.mm.pages.put(pa);
     this.pages.clear();

@@ -1,10 +1,20 @@
-import { ENOMEM } from '../../abi/errno.ts';
+import { EFAULT, ENOMEM } from '../../abi/errno.ts';
 import { Access, type AccessKind } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
-import { PAGE_SIZE } from './address.ts';
+import { PAGE_SIZE, TASK_SIZE } from './address.ts';
 import { AddressSpace } from './filemap.ts';
 import {
-  type MmStruct, mmAlloc, mmFree, VM_DONTCOPY, VM_EXEC, VM_GROWSDOWN, VM_READ, VM_SHARED, VM_WIPEONFORK, VM_WRITE, type VmArea,
+  type MmStruct,
+  mmAlloc,
+  mmFree,
+  VM_DONTCOPY,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_READ,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  VM_WRITE,
+  type VmArea,
 } from './mm_struct.ts';
 import { makePte, PTE_A, PTE_D, PTE_R, PTE_U, PTE_V, PTE_W, PTE_X, ptePa, ptePointer, walkRange } from './pgtable.ts';
 
@@ -110,6 +120,37 @@ function writeProtectFault(k: Kernel, mm: MmStruct, vma: VmArea, at: number, pag
   return Fault.DONE;
 }
 
+/** Reads or writes another address space's memory whatever its protection, faulting pages in. 0 or -EFAULT. */
+export function accessRemote(k: Kernel, mm: MmStruct, addr: number, bytes: Uint8Array, write: boolean): number {
+  let done = 0;
+  while (done < bytes.length) {
+    const va = addr + done;
+    const pa = remotePage(k, mm, va, write);
+    if (pa === 0) return -EFAULT;
+    const n = Math.min(bytes.length - done, PAGE_SIZE - (pa % PAGE_SIZE));
+    if (write) {
+      k.machine.invalidateCode(pa, n);
+      k.ram.u8.set(bytes.subarray(done, done + n), pa);
+    } else bytes.set(k.ram.bytes(pa, n), done);
+    done += n;
+  }
+  return 0;
+}
+function remotePage(k: Kernel, mm: MmStruct, va: number, write: boolean): number {
+  if (!(va >= 0 && va < TASK_SIZE)) return 0;
+  const access = write ? Access.WRITE : Access.READ;
+  let pa = k.machine.translate(mm.pgd, va, access, 0, false);
+  if (pa < 0 && handleMmFault(k, mm, va, access) === Fault.DONE) pa = k.machine.translate(mm.pgd, va, access, 0, false);
+  return pa < 0 ? 0 : pa;
+}
+
+/** True when touching `va` would find its page in memory (mincore). */
+export function pageState(k: Kernel, mm: MmStruct, vma: VmArea, va: number): boolean {
+  const at = ptePointer(k.ram, mm.pgd, va, null);
+  if (at !== 0 && (k.ram.read32(at) & PTE_V) !== 0) return true;
+  return vma.mapping?.pages.has(vma.pgoff + (va - vma.start) / PAGE_SIZE) ?? false;
+}
+
 function setPte(k: Kernel, at: number, pte: number): void {
   k.ram.write32(at, pte);
   k.ram.write32(at + 4, 0);
@@ -154,7 +195,19 @@ export function dupMm(k: Kernel, from: MmStruct): MmStruct | number {
   const { ram } = k;
   const { pages } = k.mm;
   for (const name of [
-    'mmapBase', 'startCode', 'endCode', 'startData', 'endData', 'startBrk', 'brk', 'startStack', 'argStart', 'argEnd', 'envStart', 'envEnd', 'vdso',
+    'mmapBase',
+    'startCode',
+    'endCode',
+    'startData',
+    'endData',
+    'startBrk',
+    'brk',
+    'startStack',
+    'argStart',
+    'argEnd',
+    'envStart',
+    'envEnd',
+    'vdso',
   ] as const) {
     mm[name] = from[name];
   }

@@ -15,10 +15,19 @@ export const VM_MAYWRITE = 0x20;
 export const VM_MAYEXEC = 0x40;
 export const VM_MAYSHARE = 0x80;
 export const VM_GROWSDOWN = 0x100;
+export const VM_PFNMAP = 0x400;
 export const VM_LOCKED = 0x2000;
+export const VM_IO = 0x4000;
+export const VM_SEQ_READ = 0x8000;
+export const VM_RAND_READ = 0x1_0000;
 export const VM_DONTCOPY = 0x2_0000;
 export const VM_DONTEXPAND = 0x4_0000;
+export const VM_LOCKONFAULT = 0x8_0000;
+export const VM_LOCKED_MASK = VM_LOCKED | VM_LOCKONFAULT;
+export const VM_ACCOUNT = 0x10_0000;
+export const VM_NORESERVE = 0x20_0000;
 export const VM_WIPEONFORK = 0x200_0000;
+export const VM_DONTDUMP = 0x400_0000;
 
 /** A range of an address space with one protection and one backing (vm_area_struct). */
 export interface VmArea {
@@ -44,6 +53,10 @@ export class MmStruct {
   readonly vmas: VmArea[] = [];
   users = 1;
   mmapBase = TASK_SIZE - 0x1000_0000;
+  /** Mappings grow upwards from mmapBase (unlimited stack, ADDR_COMPAT_LAYOUT). */
+  legacyLayout = false;
+  /** Flags of every new area (mlockall(MCL_FUTURE)). */
+  defFlags = 0;
   startCode = 0;
   endCode = 0;
   startData = 0;
@@ -55,7 +68,9 @@ export class MmStruct {
   argEnd = 0;
   envStart = 0;
   envEnd = 0;
+  /** Address of the [vdso] area, and whether it begins with an ELF header. */
   vdso = 0;
+  readonly vdsoHasElf = false;
   exeFile: File | null = null;
   /** The auxiliary vector as execve made it (/proc/PID/auxv). */
   auxv: Uint8Array = new Uint8Array(0);
@@ -131,7 +146,9 @@ export function mmAlloc(k: Kernel): MmStruct | null {
 /** Frees tables and the mm_struct; areas must be gone. */
 export function mmFree(mm: MmStruct): void {
   const { k } = mm;
-  k.machine.setPageTable(k.mm.swapperPgDir);
+  // The hart may still have this table loaded (exit, exec).
+  const next = k.current.mm;
+  k.machine.setPageTable(next === null || next === mm ? k.mm.swapperPgDir : next.pgd);
   freeUserTables(k.ram, mm.pgd, k.mm.pages);
   k.mm.slab.kfree(mm.addr);
 }

@@ -4,7 +4,18 @@ import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, pageAlign, TASK_SIZE } from './address.ts';
 import { changeProtection, SharedAnon, shmPut, zapRange } from './memory.ts';
 import {
-  type MmStruct, VM_EXEC, VM_GROWSDOWN, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_READ, VM_SHARED, VM_WRITE, type VmArea,
+  type MmStruct,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_LOCKED,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYSHARE,
+  VM_MAYWRITE,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+  type VmArea,
 } from './mm_struct.ts';
 import { ptePointer, walkRange } from './pgtable.ts';
 
@@ -23,7 +34,9 @@ export const MAP_ANONYMOUS = 0x20;
 const MAP_GROWSDOWN = 0x100;
 const MAP_FIXED_NOREPLACE = 0x10_0000;
 /** vm.mmap_min_addr. */
-const MMAP_MIN_ADDR = 65536;
+const MMAP_MIN_ADDR = 4096;
+/** stack_guard_gap. */
+const STACK_GAP = 256 * PAGE_SIZE;
 /** vm.max_map_count. */
 const MAX_MAP_COUNT = 65530;
 
@@ -77,15 +90,24 @@ export function doMunmap(k: Kernel, mm: MmStruct, start: number, length: number)
 }
 
 /** A free range of `length` bytes, top down from mmap_base, or -ENOMEM. */
-function getUnmappedArea(mm: MmStruct, hint: number, length: number): number {
+export function getUnmappedArea(mm: MmStruct, hint: number, length: number): number {
   const free = (start: number): boolean => {
     const next = mm.vmas[mm.indexAbove(start)];
-    const gap = next !== undefined && (next.flags & VM_GROWSDOWN) !== 0 ? 256 * PAGE_SIZE : 0;
+    const gap = next !== undefined && (next.flags & VM_GROWSDOWN) !== 0 ? STACK_GAP : 0;
     return start >= MMAP_MIN_ADDR && start + length <= TASK_SIZE && (next === undefined || next.start - gap >= start + length);
   };
   if (hint > 0) {
     const start = Math.ceil(hint / PAGE_SIZE) * PAGE_SIZE;
     if (free(start)) return start;
+  }
+  if (mm.legacyLayout) {
+    let start = mm.mmapBase;
+    for (let i = mm.indexAbove(start); ; i++) {
+      if (start + length > TASK_SIZE) return -ENOMEM;
+      const next = mm.vmas[i];
+      if (next === undefined || start + length <= next.start - ((next.flags & VM_GROWSDOWN) !== 0 ? STACK_GAP : 0)) return start;
+      start = Math.max(start, next.end);
+    }
   }
   let end = mm.mmapBase;
   for (let i = mm.vmas.length - 1; i >= -1; i--) {
@@ -100,7 +122,16 @@ function getUnmappedArea(mm: MmStruct, hint: number, length: number): number {
 }
 
 /** do_mmap. `file` is borrowed; areas take their own reference. Returns the address or -errno. */
-export function doMmap(k: Kernel, mm: MmStruct, file: File | null, addr: number, length: number, prot: number, flags: number, offset: number): number {
+export function doMmap(
+  k: Kernel,
+  mm: MmStruct,
+  file: File | null,
+  addr: number,
+  length: number,
+  prot: number,
+  flags: number,
+  offset: number,
+): number {
   if (length <= 0) return -EINVAL;
   const len = pageAlign(length);
   if (len > TASK_SIZE) return -ENOMEM;
@@ -170,6 +201,25 @@ export function insertVma(k: Kernel, mm: MmStruct, vma: VmArea): void {
   mergeAround(k, mm, vma.start, vma.end);
 }
 
+/** Gives every area in [start, end) the flags that `change` makes of its own, splitting and joining. -ENOMEM where there is a hole. */
+export function changeFlags(k: Kernel, mm: MmStruct, start: number, end: number, change: (flags: number) => number): number {
+  splitAt(mm, start);
+  splitAt(mm, end);
+  let at = start;
+  let r = 0;
+  for (let i = mm.indexAbove(start); i < mm.vmas.length && mm.vmas[i].start < end; i++) {
+    const vma = mm.vmas[i];
+    if (vma.start > at) r = -ENOMEM;
+    const next = change(vma.flags);
+    const locked = ((next & VM_LOCKED) !== 0 ? 1 : 0) - ((vma.flags & VM_LOCKED) !== 0 ? 1 : 0);
+    mm.lockedPages += (locked * (vma.end - vma.start)) / PAGE_SIZE;
+    vma.flags = next;
+    at = vma.end;
+  }
+  mergeAround(k, mm, start, end);
+  return at < end ? -ENOMEM : r;
+}
+
 /** mprotect. */
 export function doMprotect(k: Kernel, mm: MmStruct, start: number, length: number, prot: number): number {
   if (start % PAGE_SIZE !== 0 || (prot & ~(7 | PROT_GROWSDOWN | PROT_GROWSUP)) !== 0) return -EINVAL;
@@ -207,7 +257,13 @@ export function doBrk(k: Kernel, mm: MmStruct, want: number): number {
     if (next !== undefined && next.start < newEnd + PAGE_SIZE) return mm.brk;
     if ((newEnd - oldEnd) / PAGE_SIZE > k.mm.pages.totalPages) return mm.brk;
     insertVma(k, mm, {
-      start: oldEnd, end: newEnd, flags: VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC, mapping: null, file: null, pgoff: oldEnd / PAGE_SIZE, name: '[heap]',
+      start: oldEnd,
+      end: newEnd,
+      flags: VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC,
+      mapping: null,
+      file: null,
+      pgoff: oldEnd / PAGE_SIZE,
+      name: '[heap]',
     });
   }
   mm.brk = want;
@@ -219,7 +275,15 @@ const MREMAP_MAYMOVE = 1;
 const MREMAP_FIXED = 2;
 
 /** mremap of one whole or part of one area. */
-export function doMremap(k: Kernel, mm: MmStruct, addr: number, oldLength: number, newLength: number, flags: number, newAddr: number): number {
+export function doMremap(
+  k: Kernel,
+  mm: MmStruct,
+  addr: number,
+  oldLength: number,
+  newLength: number,
+  flags: number,
+  newAddr: number,
+): number {
   if ((flags & ~7) !== 0 || addr % PAGE_SIZE !== 0 || newLength <= 0) return -EINVAL;
   if ((flags & MREMAP_FIXED) !== 0 && ((flags & MREMAP_MAYMOVE) === 0 || newAddr % PAGE_SIZE !== 0)) return -EINVAL;
   const oldLen = pageAlign(oldLength);

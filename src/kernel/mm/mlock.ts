@@ -1,0 +1,53 @@
+import { EFAULT, ENOMEM } from '../../abi/errno.ts';
+import { Access } from '../../machine/api.ts';
+import type { Kernel } from '../kernel.ts';
+import { PAGE_SIZE, TASK_SIZE } from './address.ts';
+import { Fault, handleMmFault } from './memory.ts';
+import { changeFlags } from './mmap.ts';
+import {
+  type MmStruct,
+  VM_EXEC,
+  VM_IO,
+  VM_LOCKED,
+  VM_LOCKED_MASK,
+  VM_LOCKONFAULT,
+  VM_PFNMAP,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from './mm_struct.ts';
+
+// Locking memory and faulting it in ahead of use (mm/mlock.c, mm_populate of mm/gup.c).
+
+/** Sets the lock bits of every area in the range to `bits`. -ENOMEM where part of the range is not mapped. */
+export function applyMlock(k: Kernel, mm: MmStruct, start: number, length: number, bits: number): number {
+  if (length === 0) return 0;
+  const end = start + length;
+  if (end > TASK_SIZE) return -ENOMEM;
+  return changeFlags(k, mm, start, end, (flags) => ((flags & (VM_IO | VM_PFNMAP)) !== 0 ? flags : (flags & ~VM_LOCKED_MASK) | bits));
+}
+
+/** Faults in the pages of the areas in the range, for writing where that breaks copy-on-write. 0 or -errno of the first hole. */
+export function populate(k: Kernel, mm: MmStruct, start: number, length: number): number {
+  const end = start + length;
+  let r = 0;
+  for (let i = mm.indexAbove(start); i < mm.vmas.length && mm.vmas[i].start < end; i++) {
+    const vma = mm.vmas[i];
+    if ((vma.flags & (VM_IO | VM_PFNMAP)) !== 0 || (vma.flags & VM_LOCKONFAULT) !== 0) continue;
+    const write = (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
+    const access = write ? Access.WRITE : (vma.flags & VM_READ) !== 0 ? Access.READ : Access.EXEC;
+    if ((vma.flags & (VM_READ | VM_WRITE | VM_EXEC)) === 0) {
+      if ((vma.flags & VM_LOCKED) !== 0) r = -EFAULT;
+      continue;
+    }
+    for (let va = Math.max(start, vma.start); va < Math.min(end, vma.end); va += PAGE_SIZE) {
+      if (k.machine.translate(mm.pgd, va, access, 0, false) >= 0) continue;
+      const fault = handleMmFault(k, mm, va, access);
+      if (fault !== Fault.DONE) {
+        r = fault === Fault.OOM ? -ENOMEM : -EFAULT;
+        break;
+      }
+    }
+  }
+  return r;
+}
