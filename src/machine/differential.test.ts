@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { Bare } from './testing/bare.ts';
 import { BLOCK_BYTES, elfOf, IMAGE_VA, type RandomProgram, randomProgram } from './testing/random_program.ts';
+import type { Tier } from './translator/code_cache.ts';
 import { Trap } from './trap.ts';
 
 // Random programs, compared with what qemu-riscv64 makes of them. The fixture holds one hash per data block, recorded by
@@ -22,8 +23,8 @@ interface Fixture {
 const path = 'tests/fixtures/machine/differential.json';
 const QEMU = 'qemu-riscv64-static';
 
-function runHere(program: RandomProgram, slice: number): { data: Uint8Array; instret: number; slices: number } {
-  const bare = new Bare();
+function runHere(program: RandomProgram, slice: number, tier: Tier = 'auto'): { data: Uint8Array; instret: number; slices: number } {
+  const bare = new Bare({ tier });
   bare.load(IMAGE_VA, program.image);
   const { machine } = bare;
   machine.regs.pc = IMAGE_VA;
@@ -83,7 +84,11 @@ const fixture = JSON.parse(readFileSync(path, 'utf8')) as Fixture;
 for (const [seed, blocks] of Object.entries(fixture.blocks)) {
   test(`random instructions, seed ${seed}: as recorded from qemu`, () => {
     const program = randomProgram(Number(seed), fixture.cases, fixture.items);
-    const { data } = runHere(program, 1_000_000);
+    const cold = runHere(program, 1_000_000, 'cold');
+    const hot = runHere(program, 1_000_000, 'hot');
+    assert.deepEqual(hot.instret, cold.instret);
+    assert.equal(explain(hot.data, cold.data), '', 'tiers differ');
+    const { data } = cold;
     const ours = blocksOf(data);
     const wrong = blocks.findIndex((h, i) => h !== ours[i]);
     if (wrong < 0) return;

@@ -1,12 +1,17 @@
 import type { Emit, Format } from './isa/emit.ts';
 import { dispatchGroups } from './isa/table.ts';
 import {
+  HEAT,
+  HEAT_ENTRIES,
+  JUMP_CACHE,
+  JUMP_CACHE_ENTRIES,
   RVC_TABLE,
   SLOW_VALUE,
   STATE_CAUSE,
   STATE_F,
   STATE_FAULT,
   STATE_FCSR,
+  STATE_HEAT_LIMIT,
   STATE_INSTRET,
   STATE_LIMIT,
   STATE_MODE,
@@ -40,6 +45,8 @@ export interface InterpreterImports {
   csr(insn: number): number;
   system(what: number, insn: number): number;
   fpu(op: number, rm: number): void;
+  /** A jump target (physical pc | mode) became hot; 1 = it has a translation now. */
+  promote(tag: number): number;
 }
 
 const ALIGN: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 2, 8: 3 };
@@ -390,6 +397,7 @@ export function buildInterpreter(memoryPages: number): Uint8Array {
     csr: m.importFunc('csr', [I32], [I32]),
     system: m.importFunc('system', [I32, I32], [I32]),
     fpu: m.importFunc('fpu', [I32, I32], []),
+    promote: m.importFunc('promote', [I32], [I32]),
   };
   const sizes: readonly [number, number, number][] = [
     [1, Op.i64_load8_u, Op.i64_store8],
@@ -402,31 +410,123 @@ export function buildInterpreter(memoryPages: number): Uint8Array {
   for (const [size, loadOp, storeOp] of sizes) {
     load[size] = m.func([I64], [I64]);
     m.define(load[size], loadFunction({ imports }, loadOp, size));
+    m.exportFunc(`load${size}`, load[size]);
     store[size] = m.func([I64, I64], []);
     m.define(store[size], storeFunction({ imports }, storeOp, size));
+    m.exportFunc(`store${size}`, store[size]);
   }
   const run = m.func([], [I32]);
-  m.define(run, runBody({ imports, load, store }));
+  m.define(run, runBody({ imports, load, store }, m.typeOf(REGION_PARAMS, REGION_RESULTS)));
   m.exportFunc('run', run);
+  m.exportTable(1);
   return m.encode(memoryPages);
 }
 
-function runBody(shared: Shared): FuncBody {
+/** A region: (va of its page, instret, limit) -> RegionExit; pc and instret are in the state block afterwards. */
+export const REGION_PARAMS: readonly number[] = [I64, I64, I64];
+export const REGION_RESULTS: readonly number[] = [I32];
+export const RegionExit = {
+  /** Goes on at pc: reached by a forward transfer, or by a backward or indirect one, where the slice may end. */
+  FORWARD: 0,
+  BACKWARD: 1,
+  /** STATE_CAUSE and STATE_TVAL tell. */
+  FAULT: 2,
+  /** The instruction at pc is for the interpreter. */
+  INTERPRET: 3,
+} as const;
+/** Regions are left after so many instructions, for the engine replaces code (by its optimised form) only between calls. */
+const REGION_CHUNK = 100_000;
+
+function runBody(shared: Shared, regionType: number): FuncBody {
   const f = new FuncBody(0);
   const e = new InterpreterEmit(f, shared);
   const page = f.newLocal(I64); // tag of the page that instructions come from
   const addend = f.newLocal(I32);
   const limit = f.newLocal(I64);
   const { slots, groups } = dispatchGroups();
+  const mode = () => f.i32(0).mem(Op.i32_load, STATE_MODE, 2);
+
+  /** Makes `page` and `addend` those of the pc. */
+  const enterPage = () => {
+    f.get(e.pcLocal).i64(-4096).op(Op.i64_and).get(page).op(Op.i64_ne).unlikelyIf();
+    f.get(e.pcLocal).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and);
+    mode()
+      .i32(TLB_MODE_STRIDE)
+      .op(Op.i32_mul)
+      .op(Op.i32_add)
+      .i32(2 * TLB_BYTES)
+      .op(Op.i32_add)
+      .tee(e.a0);
+    f.mem(Op.i64_load, TLB_BASE, 3).get(e.pcLocal).i64(-4096).op(Op.i64_and).op(Op.i64_ne).unlikelyIf();
+    f.get(e.pcLocal).op(Op.i32_wrap_i64).get(e.pcLocal).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64).call(shared.imports.fetchMiss);
+    f.op(Op.i32_eqz).brIf(e.faultLabel);
+    f.end();
+    f.get(e.pcLocal).i64(-4096).op(Op.i64_and).set(page);
+    f.get(e.a0)
+      .mem(Op.i32_load, TLB_BASE + 8, 2)
+      .set(addend);
+    f.end();
+  };
 
   f.i32(0).mem(Op.i64_load, STATE_PC, 3).set(e.pcLocal);
   f.i32(0).mem(Op.i64_load, STATE_INSTRET, 3).set(e.count);
   f.i32(0).mem(Op.i64_load, STATE_LIMIT, 3).set(limit);
   f.i64(1).set(page);
-  f.i32(0).i32(0).mem(Op.i32_store, STATE_FAULT, 2);
+  f.i32(0).i64(0).mem(Op.i64_store, STATE_FAULT, 3); // and STATE_CODE_WRITTEN
 
   f.block();
   e.faultLabel = f.depth;
+  f.block();
+  const sliceEnd = f.depth;
+  f.loop();
+  const dispatch = f.depth;
+
+  // A jump target: run its translation, or count it.
+  enterPage();
+  f.block();
+  const interpret = f.depth;
+  f.get(e.pcLocal).op(Op.i32_wrap_i64).get(addend).op(Op.i32_add).tee(e.a0);
+  f.i32(1)
+    .op(Op.i32_shr_u)
+    .i32(JUMP_CACHE_ENTRIES - 1)
+    .op(Op.i32_and)
+    .i32(3)
+    .op(Op.i32_shl)
+    .tee(e.a1);
+  f.mem(Op.i32_load, JUMP_CACHE, 2).get(e.a0);
+  mode().op(Op.i32_or).tee(e.a0).op(Op.i32_eq).if();
+  f.get(e.a1)
+    .mem(Op.i32_load, JUMP_CACHE + 4, 2)
+    .tee(e.a1)
+    .op(Op.i32_eqz)
+    .unlikelyBrIf(interpret);
+  f.get(page).get(e.count);
+  f.get(e.count).i64(REGION_CHUNK).op(Op.i64_add).tee(e.t0).get(limit).get(e.t0).get(limit).op(Op.i64_lt_s).op(Op.select);
+  f.get(e.a1).callIndirect(regionType).set(e.a0);
+  f.i32(0).mem(Op.i64_load, STATE_PC, 3).set(e.pcLocal);
+  f.i32(0).mem(Op.i64_load, STATE_INSTRET, 3).set(e.count);
+  f.get(e.a0).i32(RegionExit.BACKWARD).op(Op.i32_le_u).if();
+  f.get(e.count).get(limit).op(Op.i64_ge_s).get(e.a0).op(Op.i32_and).op(Op.i32_eqz).brIf(dispatch);
+  f.br(sliceEnd);
+  f.end();
+  f.get(e.a0).i32(RegionExit.FAULT).op(Op.i32_eq).brIf(e.faultLabel);
+  f.br(interpret);
+  f.end();
+  f.get(e.a0)
+    .i32(1)
+    .op(Op.i32_shr_u)
+    .i32(HEAT_ENTRIES - 1)
+    .op(Op.i32_and)
+    .i32(2)
+    .op(Op.i32_shl)
+    .tee(e.a1);
+  f.get(e.a1).mem(Op.i32_load, HEAT, 2).i32(1).op(Op.i32_add).tee(e.ilen).mem(Op.i32_store, HEAT, 2);
+  f.get(e.ilen).i32(0).mem(Op.i32_load, STATE_HEAT_LIMIT, 2).op(Op.i32_ge_u).unlikelyIf();
+  f.get(e.a1).i32(0).mem(Op.i32_store, HEAT, 2);
+  f.get(e.a0).call(shared.imports.promote).brIf(dispatch);
+  f.end();
+  f.end(); // interpret
+
   f.loop();
   const next = f.depth;
   f.block();
@@ -435,30 +535,7 @@ function runBody(shared: Shared): FuncBody {
   const advance = f.depth;
 
   // Fetch.
-  f.get(e.pcLocal).i64(-4096).op(Op.i64_and).get(page).op(Op.i64_ne).unlikelyIf();
-  {
-    const lookup = (emit: () => void) => {
-      f.get(e.pcLocal).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and);
-      f.i32(0)
-        .mem(Op.i32_load, STATE_MODE, 2)
-        .i32(TLB_MODE_STRIDE)
-        .op(Op.i32_mul)
-        .op(Op.i32_add)
-        .i32(2 * TLB_BYTES)
-        .op(Op.i32_add)
-        .tee(e.a0);
-      emit();
-    };
-    lookup(() => f.mem(Op.i64_load, TLB_BASE, 3).get(e.pcLocal).i64(-4096).op(Op.i64_and).op(Op.i64_ne).unlikelyIf());
-    f.get(e.pcLocal).op(Op.i32_wrap_i64).get(e.pcLocal).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64).call(shared.imports.fetchMiss);
-    f.op(Op.i32_eqz).brIf(e.faultLabel);
-    f.end();
-    f.get(e.pcLocal).i64(-4096).op(Op.i64_and).set(page);
-    f.get(e.a0)
-      .mem(Op.i32_load, TLB_BASE + 8, 2)
-      .set(addend);
-  }
-  f.end();
+  enterPage();
   f.get(e.pcLocal).op(Op.i32_wrap_i64).get(addend).op(Op.i32_add).tee(e.a0).mem(Op.i32_load16_u, 0, 1).tee(e.insn);
   f.i32(3).op(Op.i32_and).i32(3).op(Op.i32_ne).if();
   f.i32(2).set(e.ilen);
@@ -524,9 +601,12 @@ function runBody(shared: Shared): FuncBody {
   f.get(e.npc).get(e.pcLocal).op(Op.i64_le_u).get(e.indirect).op(Op.i32_or);
   f.get(e.count).get(limit).op(Op.i64_ge_s).op(Op.i32_and);
   f.get(e.npc).set(e.pcLocal);
-  f.op(Op.i32_eqz).brIf(next);
+  f.op(Op.i32_eqz).brIf(dispatch);
+  f.br(sliceEnd);
+  f.end(); // next
+  f.end(); // dispatch
+  f.end(); // slice end
   f.i32(0).i32(Trap.SLICE_END).mem(Op.i32_store, STATE_CAUSE, 2);
-  f.end(); // loop
   f.end(); // fault
   f.i32(0).get(e.pcLocal).mem(Op.i64_store, STATE_PC, 3);
   f.i32(0).get(e.count).mem(Op.i64_store, STATE_INSTRET, 3);

@@ -37,6 +37,10 @@ export const STATE_PC = FPU_R + 8;
 /** u64 result of a slow load; u32 that is not 0 after an access faulted. */
 export const SLOW_VALUE = STATE_PC + 8;
 export const STATE_FAULT = SLOW_VALUE + 8;
+/** u32 (in the same u64 as STATE_FAULT): a store changed translated code, so the running region must be left. */
+export const STATE_CODE_WRITTEN = STATE_FAULT + 4;
+/** u32: jumps to a target before it is translated. */
+export const STATE_HEAT_LIMIT = STATE_FAULT + 8;
 
 /** Software TLBs: for each mode (U, S) and access (read, write, execute) TLB_ENTRIES of {u64 tag = page VA, u32 pa - va, pad}. */
 export const TLB_ENTRIES = 1024;
@@ -48,3 +52,12 @@ export const TLB_MODE_STRIDE = TLB_BYTES * 3;
 export const TLB_EMPTY = 1;
 /** u32 for each of the 65536 halfwords: the 32-bit instruction that a compressed one stands for, 0 = illegal. */
 export const RVC_TABLE = 0x4_0000;
+
+/**
+ * Jump cache of the translator: JUMP_CACHE_ENTRIES of {u32 tag = physical pc | mode, u32 function table index, 0 = interpret it}, indexed by
+ * physical pc / 2. Then counters (u32) of jump targets that have no translation yet, indexed alike.
+ */
+export const JUMP_CACHE = 0x10_0000;
+export const JUMP_CACHE_ENTRIES = 0x1_0000;
+export const HEAT = 0x18_0000;
+export const HEAT_ENTRIES = 0x8000;

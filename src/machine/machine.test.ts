@@ -1,17 +1,28 @@
 import assert from 'node:assert/strict';
-import test from 'node:test';
+import nodeTest from 'node:test';
 import { Access } from './api.ts';
 import { PTE_R, PTE_U, PTE_W, PTE_X } from './mmu.ts';
 import * as asm from './testing/assemble.ts';
 import { Bare } from './testing/bare.ts';
+import type { Tier } from './translator/code_cache.ts';
 import { Trap } from './trap.ts';
 
 const CODE = 0x10000;
 const DATA = 0x20000;
 const RW = PTE_R | PTE_W | PTE_U;
 
+/** Every test here runs in the interpreter and again with everything translated. */
+let tier: Tier = 'cold';
+function test(name: string, body: () => void): void {
+  for (const t of ['cold', 'hot'] as const)
+    nodeTest(`${name} (${t})`, () => {
+      tier = t;
+      body();
+    });
+}
+
 function start(words: readonly number[], registers: Record<number, number> = {}): Bare {
-  const bare = new Bare();
+  const bare = new Bare({ tier });
   bare.words(CODE, words);
   for (const [x, v] of Object.entries(registers)) bare.machine.regs.set(Number(x), v);
   bare.machine.regs.pc = CODE;
@@ -123,7 +134,7 @@ test('floating point is illegal while sstatus.FS is off, and writes make it dirt
 
 test('supervisor mode: kernel addresses, sstatus, and SUM for user pages', () => {
   const SSTATUS = 0x100;
-  const bare = new Bare();
+  const bare = new Bare({ tier });
   const kernel = -0x2a_0000_0000;
   // read user memory without SUM (fault), or with it
   const words = [
@@ -156,7 +167,7 @@ test('supervisor mode: kernel addresses, sstatus, and SUM for user pages', () =>
 });
 
 test('translate sets A and D and honours superpages', () => {
-  const bare = new Bare();
+  const bare = new Bare({ tier });
   const { machine } = bare;
   const va = 0x4000_0000;
   // a 2 MiB leaf in the middle level
@@ -183,7 +194,7 @@ test('counters: instret reads the exact count, rdtime asks the clock', () => {
 });
 
 test('the code of an instruction may cross a page whose successor is missing', () => {
-  const bare = new Bare();
+  const bare = new Bare({ tier });
   const { machine } = bare;
   bare.map(CODE, bare.frame());
   const pa = machine.translate(bare.root, CODE, Access.READ, 0, false);

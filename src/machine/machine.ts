@@ -8,6 +8,7 @@ import {
   RVC_TABLE,
   SLOW_VALUE,
   STATE_CAUSE,
+  STATE_CODE_WRITTEN,
   STATE_F,
   STATE_FAULT,
   STATE_FCSR,
@@ -25,8 +26,9 @@ import {
   TLB_ENTRIES,
   TLB_MODE_STRIDE,
 } from './layout.ts';
-import { ACCESS_FAULT, walk } from './mmu.ts';
+import { ACCESS_FAULT, PAGE_FAULT, walk } from './mmu.ts';
 import { Ram } from './ram.ts';
+import { CodeCache, type Tier } from './translator/code_cache.ts';
 import { Trap } from './trap.ts';
 
 const TWO32 = 0x1_0000_0000;
@@ -104,6 +106,8 @@ class StateRegisters implements RegisterFile {
 export interface MachineOptions {
   /** Physical memory, a multiple of 64 KiB, below 4 GiB. */
   readonly memoryBytes: number;
+  /** When code is translated: `auto` as it gets hot, `cold` never, `hot` at its first execution (tests). All give the same run. */
+  readonly tier?: Tier;
 }
 
 /** The interpreter compiles once per process and memory size: the module's bytes depend on nothing else. */
@@ -115,15 +119,15 @@ export class Machine implements MachineApi {
   readTime: () => number = () => 0;
   /** Counters for views. */
   readonly stats = { tlbMisses: 0, slowAccesses: 0 };
+  readonly code: CodeCache;
   private readonly runCode: () => number;
   private root = 0;
-  private sumInTlb = false;
 
   static create(options: MachineOptions): Machine {
-    return new Machine(options.memoryBytes);
+    return new Machine(options.memoryBytes, options.tier ?? 'auto');
   }
 
-  private constructor(memoryBytes: number) {
+  private constructor(memoryBytes: number, tier: Tier) {
     this.ram = new Ram(memoryBytes);
     this.regs = new StateRegisters(this.ram);
     for (let w = 0; w < 65536; w++) if ((w & 3) !== 3) this.ram.u32[(RVC_TABLE >> 2) + w] = expandCompressed(w);
@@ -135,6 +139,8 @@ export class Machine implements MachineApi {
       module = new WebAssembly.Module(buildInterpreter(pages) as BufferSource);
       compiled.set(pages, module);
     }
+    const amoAddress = (lo: number, hi: number, size: number, write: number) => this.amoAddress(address(lo, hi), size, write !== 0);
+    const fpu = (op: number, rm: number) => fpuExecute(this.ram, op, rm);
     const instance = new WebAssembly.Instance(module, {
       m: {
         m: this.ram.memory,
@@ -142,13 +148,20 @@ export class Machine implements MachineApi {
         fetchHigh: (lo: number, hi: number) => this.fetchHigh(address(lo, hi)),
         slowLoad: (lo: number, hi: number, size: number) => this.slowAccess(address(lo, hi), size, Access.READ),
         slowStore: (lo: number, hi: number, size: number) => this.slowAccess(address(lo, hi), size, Access.WRITE),
-        amoAddress: (lo: number, hi: number, size: number, write: number) => this.amoAddress(address(lo, hi), size, write !== 0),
+        amoAddress,
         csr: (insn: number) => this.csr(insn),
         system: (what: number, insn: number) => this.system(what, insn),
-        fpu: (op: number, rm: number) => fpuExecute(this.ram, op, rm),
+        fpu,
+        promote: (tag: number) => this.code.promote(tag >>> 0),
       },
     });
     this.runCode = instance.exports['run'] as () => number;
+    const functions: Record<string, CallableFunction> = { amoAddress, fpu };
+    for (const name of ['load1', 'load2', 'load4', 'load8', 'store1', 'store2', 'store4', 'store8'])
+      functions[name] = instance.exports[name] as CallableFunction;
+    this.code = new CodeCache(this.ram, { table: instance.exports['t'] as WebAssembly.Table, functions }, tier, (pa) =>
+      this.protectPage(pa),
+    );
   }
 
   get instret(): number {
@@ -180,8 +193,8 @@ export class Machine implements MachineApi {
     const index = Math.floor(va / PAGE_SIZE) & (TLB_ENTRIES - 1);
     for (let set = 0; set < 6; set++) this.ram.write64(TLB_BASE + set * TLB_BYTES + index * 16, TLB_EMPTY);
   }
-  invalidateCode(_pa: number, _length: number): void {
-    // The interpreter reads instructions from RAM: nothing is cached.
+  invalidateCode(pa: number, length: number): void {
+    this.code.invalidate(pa, length);
   }
   clearReservation(): void {
     this.ram.write64(STATE_RESERVATION, -1);
@@ -197,22 +210,35 @@ export class Machine implements MachineApi {
     this.ram.write32(STATE_FAULT, 1);
   }
 
+  /** Takes the page out of the write TLBs: stores to it go through slowAccess, which sees that they change code. */
+  private protectPage(pa: number): void {
+    const { ram } = this;
+    for (const base of [TLB_BASE + TLB_BYTES, TLB_BASE + TLB_MODE_STRIDE + TLB_BYTES]) {
+      for (let entry = base; entry < base + TLB_BYTES; entry += 16) {
+        if ((ram.read32(entry) & 1) === 0 && (ram.read32(entry) + ram.read32(entry + 8)) >>> 0 === pa) ram.write64(entry, TLB_EMPTY);
+      }
+    }
+  }
+
   /** Translates and refills the TLB. Negative: a fault was recorded. */
   private fill(va: number, access: AccessKind, pageFaultCause: number): number {
     this.stats.tlbMisses++;
     const mode = this.regs.mode;
     const sum = (this.regs.sstatus & SSTATUS_SUM) !== 0;
-    if (mode === 1 && sum !== this.sumInTlb) {
-      this.flushTlb();
-      this.sumInTlb = sum;
+    // What only SUM allows is never cached, so that the kernel's short SUM windows (get_user) need no flush.
+    let pa = walk(this.ram, this.root, va, access, mode, false);
+    let cacheable = true;
+    if (pa === PAGE_FAULT && mode === 1 && sum) {
+      pa = walk(this.ram, this.root, va, access, mode, true);
+      cacheable = false;
     }
-    const pa = walk(this.ram, this.root, va, access, mode, sum);
     if (pa < 0) {
       // Access-fault causes 1, 5, 7 pair with page-fault causes 12, 13, 15.
       const accessCause = access === Access.EXEC ? Trap.INSN_ACCESS : access === Access.READ ? Trap.LOAD_ACCESS : Trap.STORE_ACCESS;
       this.fault(pa === ACCESS_FAULT ? accessCause : pageFaultCause, va);
       return -1;
     }
+    if (!cacheable || (access === Access.WRITE && this.code.hasCode(pa))) return pa;
     const page = Math.floor(va / PAGE_SIZE) * PAGE_SIZE;
     const entry = TLB_BASE + mode * TLB_MODE_STRIDE + access * TLB_BYTES + ((page / PAGE_SIZE) & (TLB_ENTRIES - 1)) * 16;
     this.ram.write64(entry, page);
@@ -242,6 +268,9 @@ export class Machine implements MachineApi {
       for (let i = 0; i < size; i++) u8[SLOW_VALUE + i] = u8[i < inFirst ? first + i : second + i - inFirst];
     } else {
       for (let i = 0; i < size; i++) u8[i < inFirst ? first + i : second + i - inFirst] = u8[SLOW_VALUE + i];
+      let changed = this.code.hasCode(first) && this.code.invalidate(first, inFirst);
+      if (inFirst < size && this.code.hasCode(second) && this.code.invalidate(second, size - inFirst)) changed = true;
+      if (changed) this.ram.write32(STATE_CODE_WRITTEN, 1);
     }
     return 1;
   }
@@ -256,7 +285,9 @@ export class Machine implements MachineApi {
     const page = Math.floor(va / PAGE_SIZE) * PAGE_SIZE;
     if (this.ram.read64(entry) === page) return (this.ram.readS32(entry + 8) + (va % TWO32)) | 0;
     const pa = this.fill(va, access, write ? Trap.STORE_PAGE_FAULT : Trap.LOAD_PAGE_FAULT);
-    return pa < 0 ? -1 : pa | 0;
+    if (pa < 0) return -1;
+    if (write && this.code.hasCode(pa)) this.code.invalidate(pa, size);
+    return pa | 0;
   }
 
   /** Zicsr: 1 = done, 0 = illegal. Only counters, the FP state and (in S mode) sstatus exist. */
@@ -314,12 +345,7 @@ export class Machine implements MachineApi {
         ram.write32(STATE_FCSR, value & 255);
         break;
       default: {
-        const next = (regs.sstatus & ~SSTATUS_WRITABLE) | (value & SSTATUS_WRITABLE);
-        if (((next ^ regs.sstatus) & SSTATUS_SUM) !== 0) {
-          this.flushTlb();
-          this.sumInTlb = (next & SSTATUS_SUM) !== 0;
-        }
-        regs.sstatus = next;
+        regs.sstatus = (regs.sstatus & ~SSTATUS_WRITABLE) | (value & SSTATUS_WRITABLE);
         return;
       }
     }

@@ -213,6 +213,12 @@ export class FuncBody extends ByteWriter {
     super();
     this.params = params;
   }
+  /** An empty body with the same locals, for code that goes before this one's. */
+  withoutCode(): FuncBody {
+    const other = new FuncBody(this.params);
+    other.locals.push(...this.locals);
+    return other;
+  }
   newLocal(type: ValType): number {
     this.locals.push(type);
     return this.params + this.locals.length - 1;
@@ -261,6 +267,12 @@ export class FuncBody extends ByteWriter {
   call(func: number): this {
     this.byte(Op.call);
     this.u32(func);
+    return this;
+  }
+  callIndirect(type: number): this {
+    this.byte(Op.call_indirect);
+    this.u32(type);
+    this.u32(0);
     return this;
   }
   block(type: number = VOID): this {
@@ -315,6 +327,11 @@ export class FuncBody extends ByteWriter {
     for (const l of labels) this.u32(this.depth - l);
     this.u32(this.depth - otherwise);
     return this;
+  }
+  /** Appends the code (not the locals) of `other`, which was written with the same locals and no open block. */
+  append(other: FuncBody): void {
+    for (const h of other.hints) this.hints.push({ at: h.at + this.length, likely: h.likely });
+    this.raw(other.bytes.subarray(0, other.length));
   }
   /** Locals declaration and code, as it stands in the code section (without the size). */
   encode(): { bytes: Uint8Array; prefix: number } {

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { Access } from './api.ts';
+import { PTE_R, PTE_U, PTE_W } from './mmu.ts';
+import * as asm from './testing/assemble.ts';
+import { Bare } from './testing/bare.ts';
+import { IMAGE_VA, randomProgram } from './testing/random_program.ts';
+import type { Tier } from './translator/code_cache.ts';
+import { Trap } from './trap.ts';
+
+// What ends a slice, what is counted and what a fault leaves behind must not depend on the tier that ran the code.
+
+const TIERS: readonly Tier[] = ['cold', 'auto', 'hot'];
+const CODE = 0x10000;
+const DATA = 0x40000;
+
+/** pc and count at the end of every slice, and all of user memory at the end. */
+function trace(seed: number, tier: Tier, slice: number): string {
+  const program = randomProgram(seed, 30, 30);
+  const bare = new Bare({ tier });
+  const { machine } = bare;
+  bare.load(IMAGE_VA, program.image);
+  machine.regs.pc = IMAGE_VA;
+  const out: string[] = [];
+  let cause: number;
+  do {
+    cause = machine.run(slice);
+    out.push(`${cause}@${machine.regs.pc.toString(16)}:${machine.instret}`);
+  } while (cause === Trap.SLICE_END);
+  return `${out.join(' ')} ${Buffer.from(bare.read(program.dataVa, program.dataLength)).toString('base64')}`;
+}
+
+for (const slice of [1, 7, 100]) {
+  test(`slices of ${slice}: every tier ends them at the same places`, () => {
+    for (let seed = 1; seed <= 4; seed++) {
+      const cold = trace(seed, 'cold', slice);
+      assert.equal(trace(seed, 'hot', slice), cold);
+      assert.equal(trace(seed, 'auto', slice), cold);
+    }
+  });
+}
+
+// sum += a[i] over an array whose pages appear one by one
+const LOOP = [
+  asm.addi(5, 0, 0),
+  asm.ld(6, 10, 0),
+  asm.rType(0x33, 0, 0, 5, 5, 6),
+  asm.sd(5, 10, 0),
+  asm.addi(10, 10, 8),
+  asm.bType(1, 10, 11, -16),
+  asm.ECALL,
+];
+
+function demandPaged(tier: Tier, slice: number): string {
+  const bare = new Bare({ tier });
+  const { machine } = bare;
+  bare.words(CODE, LOOP);
+  machine.regs.pc = CODE;
+  machine.regs.set(10, DATA);
+  machine.regs.set(11, DATA + 4 * 4096);
+  const out: string[] = [];
+  for (;;) {
+    const cause = machine.run(slice);
+    out.push(`${cause}@${machine.regs.pc}:${machine.instret}:${cause > 0 ? machine.tval : ''}:${machine.regs.get(5)}`);
+    if (cause === Trap.ECALL_U) return out.join(' ');
+    const page = Math.floor(machine.tval / 4096) * 4096;
+    if (cause === Trap.LOAD_PAGE_FAULT) {
+      const pa = bare.frame();
+      bare.map(page, pa, PTE_R | PTE_U);
+      for (let i = 0; i < 4096; i += 8) machine.ram.write64(pa + i, i + page);
+    } else if (cause === Trap.STORE_PAGE_FAULT) {
+      bare.map(page, machine.translate(bare.root, page, Access.READ, 0, false), PTE_R | PTE_W | PTE_U);
+      machine.flushTlbPage(page);
+    } else assert.equal(cause, Trap.SLICE_END);
+  }
+}
+
+test('page faults in a loop are precise in every tier', () => {
+  for (const slice of [1, 1000, 1_000_000]) {
+    const cold = demandPaged('cold', slice);
+    for (const tier of TIERS) assert.equal(demandPaged(tier, slice), cold, `${tier}, slices of ${slice}`);
+  }
+});
+
+test('code that changes is translated again', () => {
+  // a function that returns a constant, called in a loop; the constant is then rewritten by the program itself, with fence.i
+  const body = (value: number) => asm.addi(12, 0, value);
+  const words = [
+    /* 00 */ asm.addi(5, 0, 300),
+    /* 04 */ asm.jal(1, 32), // -> 36
+    /* 08 */ asm.rType(0x33, 0, 0, 13, 13, 12),
+    /* 12 */ asm.addi(5, 5, -1),
+    /* 16 */ asm.bType(1, 5, 0, -12),
+    /* 20 */ asm.ECALL,
+    /* 24 */ asm.sw(14, 15, 0),
+    /* 28 */ asm.FENCE_I,
+    /* 32 */ asm.jal(0, -32),
+    /* 36 */ body(1),
+    /* 40 */ asm.jalr(0, 1, 0),
+  ];
+  for (const tier of TIERS) {
+    const bare = new Bare({ tier });
+    const { machine } = bare;
+    bare.words(CODE, words);
+    machine.regs.pc = CODE;
+    const sums: number[] = [];
+    for (let round = 0; round < 4; round++) {
+      assert.equal(machine.run(1e6), Trap.ECALL_U);
+      sums.push(machine.regs.get(13));
+      machine.regs.set(13, 0);
+      machine.regs.set(14, body(10 * (round + 1)));
+      machine.regs.set(15, CODE + 36);
+      machine.regs.pc = CODE + 24;
+    }
+    assert.deepEqual(sums, [300, 3000, 6000, 9000], tier);
+    // And by the kernel, behind the MMU's back.
+    const pa = machine.translate(bare.root, CODE + 36, Access.READ, 0, false);
+    machine.ram.write32(pa, body(7));
+    machine.invalidateCode(pa, 4);
+    machine.regs.pc = CODE;
+    assert.equal(machine.run(1e6), Trap.ECALL_U);
+    assert.equal(machine.regs.get(13), 2100, tier);
+    if (tier === 'hot') assert.ok(machine.code.stats.regions > 0 && machine.code.stats.dropped > 0);
+  }
+});
+
+test('a translation serves every address space that maps its page', () => {
+  const words = [asm.auipc(5, 0), asm.addi(6, 6, 1), asm.bType(1, 6, 7, -4), asm.ECALL];
+  const bare = new Bare({ tier: 'hot' });
+  const { machine } = bare;
+  bare.words(CODE, words);
+  const pa = machine.translate(bare.root, CODE, Access.READ, 0, false);
+  bare.map(0x7000_0000, pa);
+  for (const va of [CODE, 0x7000_0000]) {
+    machine.regs.pc = va;
+    machine.regs.set(6, 0);
+    machine.regs.set(7, 1000);
+    assert.equal(machine.run(1e6), Trap.ECALL_U);
+    assert.equal(machine.regs.get(5), va);
+    assert.equal(machine.regs.pc, va + 12);
+  }
+  assert.equal(machine.code.stats.regions, 1);
+});

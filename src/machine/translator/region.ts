@@ -1,0 +1,503 @@
+import { RegionExit } from '../interpreter.ts';
+import type { Emit } from '../isa/emit.ts';
+import {
+  STATE_CODE_WRITTEN,
+  STATE_F,
+  STATE_FAULT,
+  STATE_FCSR,
+  STATE_INSTRET,
+  STATE_PC,
+  STATE_SSTATUS,
+  STATE_X,
+  TLB_BASE,
+  TLB_BYTES,
+  TLB_MODE_STRIDE,
+} from '../layout.ts';
+import { FuncBody, I32, I64, Op } from '../wasm/encoder.ts';
+import { type Block, dominates, type Insn, immB, immJ, type Region } from './cfg.ts';
+
+// A region as one WebAssembly function with structured control flow (N. Ramsey, "Beyond Relooper", ICFP 2022): the dominator tree gives the
+// nesting, loop headers become loops, merge nodes follow blocks. Registers live in locals. An edge that would enter a loop sideways
+// (irreducible flow) leaves the region instead: the dispatcher finds the way.
+
+/** Function indices of what regions import. */
+export interface RegionImports {
+  readonly load: Readonly<Record<number, number>>;
+  readonly store: Readonly<Record<number, number>>;
+  readonly amoAddress: number;
+  readonly fpu: number;
+}
+
+const ALIGN: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 2, 8: 3 };
+const SSTATUS_FS = 0x6000;
+
+/** Parameters of a region function (interpreter.ts: REGION_PARAMS). */
+const BASE = 0;
+const COUNT = 1;
+const LIMIT = 2;
+
+class RegionEmit implements Emit {
+  readonly f = new FuncBody(3);
+  readonly t0 = this.f.newLocal(I64);
+  readonly t1 = this.f.newLocal(I64);
+  readonly t2 = this.f.newLocal(I64);
+  readonly va = this.f.newLocal(I64);
+  readonly npc = this.f.newLocal(I64);
+  readonly a0 = this.f.newLocal(I32);
+  readonly a1 = this.f.newLocal(I32);
+  readonly ix = this.f.newLocal(I32);
+  /** Where the region stopped at a fault: offset | index in its block << 12 | length << 24. */
+  readonly site = this.f.newLocal(I32);
+  readonly status = this.f.newLocal(I32);
+
+  /** Local of each register, 0 = not used. */
+  readonly x: number[] = new Array(32).fill(0);
+  readonly fx: number[] = new Array(32).fill(0);
+  readonly written: boolean[] = new Array(64).fill(false);
+  usesFp = false;
+  readonly dirtyFs = new Set<Block>();
+
+  private readonly region: Region;
+  private readonly imports: RegionImports;
+  private readonly mode: number;
+  private readonly labels = new Map<Block, number>();
+  private readonly loopLabels = new Map<Block, number>();
+  private readonly loopHeaders = new Set<Block>();
+  private readonly merges = new Set<Block>();
+  private readonly children = new Map<Block, Block[]>();
+  private block: Block;
+  private insn: Insn;
+  private index = 0;
+  private exitLabel = 0;
+  private faultLabel = 0;
+
+  constructor(region: Region, imports: RegionImports, mode: number) {
+    this.region = region;
+    this.imports = imports;
+    this.mode = mode;
+    this.block = region.entry;
+    this.insn = region.entry.insns[0];
+    for (const b of region.blocks) {
+      let forward = 0;
+      for (const p of b.preds) {
+        if (p.rpo >= b.rpo) {
+          if (dominates(b, p)) this.loopHeaders.add(b);
+        } else forward++;
+      }
+      if (b === region.entry) continue;
+      const list = this.children.get(b.idom);
+      if (list === undefined) this.children.set(b.idom, [b]);
+      else list.push(b);
+      // A node with one forward edge is emitted in place, if that edge comes from its dominator.
+      if (forward > 1 || !b.preds.includes(b.idom)) this.merges.add(b);
+    }
+  }
+
+  body(): void {
+    const f = this.f;
+    f.block();
+    this.exitLabel = f.depth;
+    f.block();
+    this.faultLabel = f.depth;
+    this.tree(this.region.entry);
+    f.end();
+    // A fault, or a store that changed code: pc and count of the instruction.
+    f.get(BASE).get(this.site).i32(0xfff).op(Op.i32_and).op(Op.i64_extend_i32_u).op(Op.i64_add).set(this.npc);
+    f.get(COUNT).get(this.site).i32(12).op(Op.i32_shr_u).i32(0xfff).op(Op.i32_and).op(Op.i64_extend_i32_u).op(Op.i64_add).set(COUNT);
+    f.i32(RegionExit.FAULT).set(this.status);
+    f.i32(0).mem(Op.i32_load, STATE_FAULT, 2).op(Op.i32_eqz).if();
+    f.get(this.npc).get(this.site).i32(24).op(Op.i32_shr_u).op(Op.i64_extend_i32_u).op(Op.i64_add).set(this.npc);
+    f.get(COUNT).i64(1).op(Op.i64_add).set(COUNT);
+    f.i32(RegionExit.FORWARD).set(this.status);
+    f.i32(0).i32(0).mem(Op.i32_store, STATE_CODE_WRITTEN, 2);
+    f.end();
+    f.end(); // exit
+  }
+
+  private tree(b: Block): void {
+    const f = this.f;
+    const isLoop = this.loopHeaders.has(b);
+    if (isLoop) {
+      f.loop();
+      this.loopLabels.set(b, f.depth);
+    }
+    const merges = (this.children.get(b) ?? []).filter((c) => this.merges.has(c)).sort((p, q) => q.rpo - p.rpo);
+    for (const m of merges) {
+      f.block();
+      this.labels.set(m, f.depth);
+    }
+    this.emitBlock(b);
+    for (let i = merges.length - 1; i >= 0; i--) {
+      f.end();
+      this.tree(merges[i]);
+    }
+    if (isLoop) f.end();
+  }
+
+  private emitBlock(b: Block): void {
+    this.block = b;
+    if (b !== b.idom && this.dirtyFs.has(b.idom)) this.dirtyFs.add(b);
+    const last = b.insns.length - 1;
+    for (let i = 0; i <= last; i++) {
+      this.insn = b.insns[i];
+      this.index = i;
+      const isTransfer = i === last && b.ending === 'transfer';
+      if (isTransfer) this.addCount(b.insns.length);
+      this.insn.row.emit(this);
+      if (isTransfer && b.next.length === 2) this.transfer(b, b.next[1], this.insn.off);
+    }
+    if (b.ending === 'transfer') return;
+    this.addCount(b.insns.length);
+    if (b.ending === 'interpret') this.exit(b.end, RegionExit.INTERPRET);
+    else this.transfer(b, b.end, b.end - 1);
+  }
+  private addCount(n: number): void {
+    if (n > 0) this.f.get(COUNT).i64(n).op(Op.i64_add).set(COUNT);
+  }
+
+  /** Control goes from instruction `from` to offset `to`; the block's instructions are counted. */
+  private transfer(source: Block, to: number, from: number): void {
+    const f = this.f;
+    const backward = to <= from;
+    const target = this.region.at.get(to);
+    const retreats = target !== undefined && target.rpo <= source.rpo;
+    if (target === undefined || (retreats && !dominates(target, source))) {
+      this.exit(to, backward ? RegionExit.BACKWARD : RegionExit.FORWARD);
+      return;
+    }
+    if (backward) {
+      f.get(COUNT).get(LIMIT).op(Op.i64_ge_s).unlikelyIf();
+      this.exit(to, RegionExit.BACKWARD);
+      f.end();
+    }
+    if (retreats) f.br(this.loopLabels.get(target) as number);
+    else if (this.merges.has(target)) f.br(this.labels.get(target) as number);
+    else {
+      const { block, insn, index } = this;
+      this.tree(target);
+      this.block = block;
+      this.insn = insn;
+      this.index = index;
+    }
+  }
+  private exit(to: number, status: number): void {
+    this.f.get(BASE);
+    if (to !== 0) this.f.i64(to).op(Op.i64_add);
+    this.f.set(this.npc).i32(status).set(this.status).br(this.exitLabel);
+  }
+  /** Leaves this instruction to the interpreter. */
+  private interpretHere(): void {
+    this.addCount(this.index);
+    this.exit(this.insn.off, RegionExit.INTERPRET);
+  }
+  private fault(): void {
+    this.f
+      .i32(this.insn.off | (this.index << 12) | (this.insn.length << 24))
+      .set(this.site)
+      .br(this.faultLabel);
+  }
+
+  private get rs1n(): number {
+    return (this.insn.word >>> 15) & 31;
+  }
+  private get rs2n(): number {
+    return (this.insn.word >>> 20) & 31;
+  }
+  private get rdn(): number {
+    return (this.insn.word >>> 7) & 31;
+  }
+  private xLocal(r: number): number {
+    if (this.x[r] === 0) this.x[r] = this.f.newLocal(I64);
+    return this.x[r];
+  }
+  private fLocal(r: number): number {
+    this.usesFp = true;
+    if (this.fx[r] === 0) this.fx[r] = this.f.newLocal(I64);
+    return this.fx[r];
+  }
+  private pushX(r: number): void {
+    if (r === 0) this.f.i64(0);
+    else this.f.get(this.xLocal(r));
+  }
+  private pushXw(r: number): void {
+    if (r === 0) this.f.i32(0);
+    else this.f.get(this.xLocal(r)).op(Op.i32_wrap_i64);
+  }
+  rs1(): void {
+    this.pushX(this.rs1n);
+  }
+  rs2(): void {
+    this.pushX(this.rs2n);
+  }
+  rs1w(): void {
+    this.pushXw(this.rs1n);
+  }
+  rs2w(): void {
+    this.pushXw(this.rs2n);
+  }
+  rd(): void {
+    const r = this.rdn;
+    if (r === 0) this.f.op(Op.drop);
+    else {
+      this.f.set(this.xLocal(r));
+      this.written[r] = true;
+    }
+  }
+  rdw(): void {
+    if (this.rdn === 0) this.f.op(Op.drop);
+    else {
+      this.f.op(Op.i64_extend_i32_s);
+      this.rd();
+    }
+  }
+  private immediate(): number {
+    const w = this.insn.word;
+    switch (this.insn.row.format) {
+      case 'I':
+        return w >> 20;
+      case 'S':
+        return ((w >> 20) & ~31) | ((w >>> 7) & 31);
+      case 'U':
+        return w & -4096;
+      case 'B':
+        return immB(w);
+      case 'J':
+        return immJ(w);
+      default:
+        return 0;
+    }
+  }
+  imm(): void {
+    this.f.i64(this.immediate());
+  }
+  immw(): void {
+    this.f.i32(this.immediate());
+  }
+  shamt(): void {
+    this.f.i64((this.insn.word >>> 20) & 63);
+  }
+  shamtw(): void {
+    this.f.i32((this.insn.word >>> 20) & 31);
+  }
+
+  private pushF(r: number): void {
+    this.f.get(this.fLocal(r));
+  }
+  /** The low word when the upper one is all ones, else the canonical NaN. */
+  private pushSingle(r: number): void {
+    const f = this.f;
+    f.get(this.fLocal(r)).op(Op.i32_wrap_i64).i32(0x7fc00000);
+    f.get(this.fLocal(r)).i64(32).op(Op.i64_shr_s).i64(-1).op(Op.i64_eq).op(Op.select);
+  }
+  frs1(): void {
+    this.pushF(this.rs1n);
+  }
+  frs2(): void {
+    this.pushF(this.rs2n);
+  }
+  frs3(): void {
+    this.pushF(this.insn.word >>> 27);
+  }
+  frs1s(): void {
+    this.pushSingle(this.rs1n);
+  }
+  frs2s(): void {
+    this.pushSingle(this.rs2n);
+  }
+  frs3s(): void {
+    this.pushSingle(this.insn.word >>> 27);
+  }
+  private setFsDirty(): void {
+    this.f.i32(0).i32(0).mem(Op.i32_load, STATE_SSTATUS, 2).i32(SSTATUS_FS).op(Op.i32_or).mem(Op.i32_store, STATE_SSTATUS, 2);
+  }
+  frd(): void {
+    this.f.set(this.fLocal(this.rdn));
+    this.written[32 + this.rdn] = true;
+    if (this.dirtyFs.has(this.block)) return;
+    this.setFsDirty();
+    this.dirtyFs.add(this.block);
+  }
+  frds(): void {
+    this.f.op(Op.i64_extend_i32_u).i64(-0x1_0000_0000).op(Op.i64_or);
+    this.frd();
+  }
+  needFp(): void {
+    this.usesFp = true; // tested once, at the region's entry
+  }
+  rm(): void {
+    const f = this.f;
+    const rm = (this.insn.word >>> 12) & 7;
+    if (rm < 5) f.i32(rm);
+    else if (rm < 7) {
+      this.interpretHere();
+      f.i32(0);
+    } else {
+      f.i32(0).mem(Op.i32_load, STATE_FCSR, 2).i32(5).op(Op.i32_shr_u).i32(7).op(Op.i32_and).tee(this.a0);
+      f.i32(4).op(Op.i32_gt_u).unlikelyIf();
+      this.interpretHere();
+      f.end();
+      f.get(this.a0);
+    }
+  }
+
+  pc(): void {
+    this.f.get(BASE).i64(this.insn.off).op(Op.i64_add);
+  }
+  nextPc(): void {
+    this.f
+      .get(BASE)
+      .i64(this.insn.off + this.insn.length)
+      .op(Op.i64_add);
+  }
+  jump(): void {
+    const { off } = this.insn;
+    const to = off + this.immediate();
+    // A call leaves the region even when it stays in the page.
+    if (this.rdn !== 0 && this.insn.row.format === 'J') this.exit(to, to <= off ? RegionExit.BACKWARD : RegionExit.FORWARD);
+    else this.transfer(this.block, to, off);
+  }
+  jumpIndirect(): void {
+    this.f.set(this.npc).i32(RegionExit.BACKWARD).set(this.status).br(this.exitLabel);
+  }
+  branchIf(): void {
+    this.f.if();
+    this.transfer(this.block, this.insn.off + this.immediate(), this.insn.off);
+    this.f.end();
+  }
+
+  /** Pushes whether x[rs1] + imm misses the TLB or is misaligned; leaves va and ix. */
+  private lookup(access: number, size: number, displacement: number): number {
+    const f = this.f;
+    const tlb = TLB_BASE + this.mode * TLB_MODE_STRIDE + access * TLB_BYTES;
+    this.rs1();
+    if (displacement !== 0) f.i64(displacement).op(Op.i64_add);
+    f.tee(this.va).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and).tee(this.ix);
+    f.mem(Op.i64_load, tlb, 3)
+      .get(this.va)
+      .i64(-4096 + (size - 1))
+      .op(Op.i64_and)
+      .op(Op.i64_ne);
+    return tlb;
+  }
+  /** After a slow access: 0 in both words means that all is well. */
+  private checkSlow(): void {
+    this.f.i32(0).mem(Op.i64_load, STATE_FAULT, 3).op(Op.i64_eqz).op(Op.i32_eqz).unlikelyIf();
+    this.fault();
+    this.f.end();
+  }
+  private pa(tlb: number): void {
+    this.f
+      .get(this.va)
+      .op(Op.i32_wrap_i64)
+      .get(this.ix)
+      .mem(Op.i32_load, tlb + 8, 2)
+      .op(Op.i32_add);
+  }
+  load(op: number, size: number): void {
+    const f = this.f;
+    const tlb = this.lookup(0, size, this.immediate());
+    f.unlikelyIf(op === Op.i32_load ? I32 : I64);
+    f.get(this.va).call(this.imports.load[size]);
+    this.checkSlow();
+    if (op === Op.i64_load8_s) f.op(Op.i64_extend8_s);
+    else if (op === Op.i64_load16_s) f.op(Op.i64_extend16_s);
+    else if (op === Op.i64_load32_s) f.op(Op.i64_extend32_s);
+    else if (op === Op.i32_load) f.op(Op.i32_wrap_i64);
+    f.else();
+    this.pa(tlb);
+    f.mem(op, 0, ALIGN[size]);
+    f.end();
+  }
+  store(op: number, size: number, value: () => void): void {
+    const f = this.f;
+    const tlb = this.lookup(1, size, this.immediate());
+    f.unlikelyIf();
+    f.get(this.va);
+    value();
+    f.call(this.imports.store[size]);
+    this.checkSlow();
+    f.else();
+    this.pa(tlb);
+    value();
+    f.mem(op, 0, ALIGN[size]);
+    f.end();
+  }
+  amoAddress(size: number, write: boolean): void {
+    const f = this.f;
+    const tlb = this.lookup(write ? 1 : 0, size, 0);
+    f.unlikelyIf(I32);
+    f.get(this.va).op(Op.i32_wrap_i64).get(this.va).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64);
+    f.i32(size)
+      .i32(write ? 1 : 0)
+      .call(this.imports.amoAddress)
+      .tee(this.a0)
+      .i32(-1)
+      .op(Op.i32_eq)
+      .unlikelyIf();
+    this.fault();
+    f.end().get(this.a0);
+    f.else();
+    this.pa(tlb);
+    f.end().set(this.a0);
+  }
+
+  trap(_cause: number): void {
+    this.interpretHere();
+  }
+  csr(): void {
+    this.interpretHere();
+  }
+  system(_what: number): void {
+    this.interpretHere();
+  }
+  fpu(op: number): void {
+    const f = this.f;
+    f.set(this.a1).i32(op).get(this.a1).call(this.imports.fpu);
+    if (!this.dirtyFs.has(this.block)) this.setFsDirty();
+  }
+
+  /** The whole function: live registers in, the body, written registers out. */
+  finish(): FuncBody {
+    const f = this.f;
+    for (let r = 1; r < 32; r++)
+      if (this.written[r])
+        f.i32(0)
+          .get(this.x[r])
+          .mem(Op.i64_store, STATE_X + r * 8, 3);
+    for (let r = 0; r < 32; r++)
+      if (this.written[32 + r])
+        f.i32(0)
+          .get(this.fx[r])
+          .mem(Op.i64_store, STATE_F + r * 8, 3);
+    f.i32(0).get(this.npc).mem(Op.i64_store, STATE_PC, 3);
+    f.i32(0).get(COUNT).mem(Op.i64_store, STATE_INSTRET, 3);
+    f.get(this.status);
+    const whole = f.withoutCode();
+    if (this.usesFp) {
+      whole.i32(0).mem(Op.i32_load, STATE_SSTATUS, 2).i32(SSTATUS_FS).op(Op.i32_and).op(Op.i32_eqz).unlikelyIf();
+      whole.i32(0).get(BASE).i64(this.region.entry.start).op(Op.i64_add).mem(Op.i64_store, STATE_PC, 3);
+      whole.i32(0).get(COUNT).mem(Op.i64_store, STATE_INSTRET, 3);
+      whole.i32(RegionExit.INTERPRET).op(Op.return).end();
+    }
+    for (let r = 1; r < 32; r++)
+      if (this.x[r] !== 0)
+        whole
+          .i32(0)
+          .mem(Op.i64_load, STATE_X + r * 8, 3)
+          .set(this.x[r]);
+    for (let r = 0; r < 32; r++)
+      if (this.fx[r] !== 0)
+        whole
+          .i32(0)
+          .mem(Op.i64_load, STATE_F + r * 8, 3)
+          .set(this.fx[r]);
+    whole.append(f);
+    return whole;
+  }
+}
+
+export function emitRegion(region: Region, imports: RegionImports, mode: number): FuncBody {
+  const e = new RegionEmit(region, imports, mode);
+  e.body();
+  return e.finish();
+}
