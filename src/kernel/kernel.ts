@@ -1,14 +1,25 @@
 import type { MachineApi } from '../machine/api.ts';
 import type { Ram } from '../machine/ram.ts';
 import type { DriverCore } from './drivers/core.ts';
+import type { TaskCaches } from './fork.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { HostDoors } from './host.ts';
+import type { AddressSpace } from './mm/filemap.ts';
 import type { MemoryManager } from './mm/mm.ts';
 import type { ModuleState } from './module/state.ts';
 import type { Printk } from './printk/printk.ts';
 import type { Scheduler } from './sched/core.ts';
 import type { Task } from './sched/task.ts';
+import type { WaitQueueHead } from './sched/wait.ts';
 import type { Timekeeper } from './time/timekeeping.ts';
+
+/** The end of a process that the host asked to hear of. */
+export interface ExitReport {
+  readonly pid: number;
+  /** wait(2) status. */
+  readonly code: number;
+  readonly oomKilled: boolean;
+}
 
 /**
  * One booted system: the composition of the subsystems' state. Functions of the kernel take it as their first argument
@@ -31,13 +42,28 @@ export class Kernel {
   vfs!: Vfs;
   drivers!: DriverCore;
   modules!: ModuleState;
+  caches!: TaskCaches;
+  /** Futex waiters by physical address of the word. */
+  readonly futexes = new Map<number, WaitQueueHead>();
+  /** The shared pages of [vdso], once made. */
+  vdsoPages: AddressSpace | null = null;
+  /** utsname, settable parts. */
+  hostname = '(none)';
+  domainname = '(none)';
 
   /** The task on the hart that executes now (Linux's `current`). */
   current!: Task;
   /** Index of that hart. */
   cpu = 0;
-  /** Set by reboot(2)/panic: the run loop stops. */
+  /** Set by reboot(2) or panic: the run loop stops. */
   halted: { reason: 'poweroff' | 'halt' | 'restart' | 'panic'; message: string } | null = null;
+  /** Ends of watched processes, for the host to collect. */
+  readonly exits: ExitReport[] = [];
+  /** System calls that answered ENOSYS, said once each in the log. */
+  readonly missingSyscalls = new Set<number>();
+  /** debug.exception-trace: say so in the log when a program dies of a fault. */
+  showUnhandledSignals = true;
+  private randomState: number;
 
   constructor(machine: MachineApi, host: HostDoors, options: { commandLine: string; cpus: number; seed: number }) {
     this.machine = machine;
@@ -46,5 +72,29 @@ export class Kernel {
     this.commandLine = options.commandLine;
     this.cpus = options.cpus;
     this.seed = options.seed;
+    this.randomState = options.seed >>> 0;
+  }
+
+  /** The next 32 bits of the schedule's own generator (mulberry32): interleavings and layout, never secrets. */
+  random32(): number {
+    this.randomState = (this.randomState + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(this.randomState ^ (this.randomState >>> 15), this.randomState | 1);
+    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
+    return (t ^ (t >>> 14)) >>> 0;
+  }
+  /** Stops everything (panic). */
+  panic(message: string): void {
+    this.printk.log(0, `Kernel panic - not syncing: ${message}`);
+    this.printk.log(0, `---[ end Kernel panic - not syncing: ${message} ]---`);
+    this.halted = { reason: 'panic', message };
+  }
+  /** A parameter of the kernel command line: its value, '' for a bare word, null when absent. */
+  param(name: string): string | null {
+    let found: string | null = null;
+    for (const word of this.commandLine.split(/\s+/)) {
+      if (word === name) found = '';
+      else if (word.startsWith(`${name}=`)) found = word.slice(name.length + 1);
+    }
+    return found;
   }
 }

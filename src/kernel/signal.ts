@@ -1,23 +1,357 @@
-import type { Task } from './sched/task.ts';
+import { EAGAIN, EINTR, EINVAL, EPERM, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTSYS, ESRCH } from '../abi/errno.ts';
+import {
+  CLD_CONTINUED, CLD_STOPPED, NSIG, SA_NOCLDSTOP, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SI_KERNEL, SI_USER, SIG_DFL, SIG_IGN, SIGABRT, SIGBUS, SIGCHLD, SIGCONT, SIGFPE,
+  SIGILL, SIGKILL, SIGQUIT, sigBit, SIGRTMIN, SIGSEGV, SIGSTOP, SIGSYS, SIGTRAP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH, SIGXCPU, SIGXFSZ, SS_DISABLE, SS_ONSTACK,
+} from '../abi/signal.ts';
+import { doGroupExit } from './exit.ts';
+import type { Kernel } from './kernel.ts';
+import { copyFromUser, copyToUser } from './mm/uaccess.ts';
+import { TASK_INTERRUPTIBLE, TASK_RUNNING, TASK_STOPPED, TASK_WAKEKILL, type Task } from './sched/task.ts';
+import { wakeUpAll } from './sched/wait.ts';
+import { wakeUpState } from './sched/core.ts';
+import type { SigAction, SigInfo, SigPending } from './signal_types.ts';
+import { VDSO_SIGRETURN } from './vdso.ts';
 
-/** Shared by the threads of a process (signal_struct). Owned by the process helper. */
-export interface SignalStruct {
-  readonly pending: SigPending;
-  pgid: number;
-  sid: number;
-  /** Soft limit RLIMIT_n; Infinity when unlimited. */
-  rlimit(resource: number): number;
+export type { SigAction, SigHandStruct, SigInfo, SigPending, SignalStruct } from './signal_types.ts';
+
+// Sending, queueing and delivering signals (kernel/signal.c, arch/riscv/kernel/signal.c, signal(7)).
+
+const UNBLOCKABLE = sigBit(SIGKILL) | sigBit(SIGSTOP);
+const STOP_SIGNALS = sigBit(SIGSTOP) | sigBit(SIGTSTP) | sigBit(SIGTTIN) | sigBit(SIGTTOU);
+const IGNORED_BY_DEFAULT = sigBit(SIGCHLD) | sigBit(SIGCONT) | sigBit(SIGURG) | sigBit(SIGWINCH);
+const CORE_DUMPING = [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSEGV, SIGBUS, SIGSYS, SIGXCPU, SIGXFSZ];
+/** Raised by the instruction itself: delivered before others. */
+const SYNCHRONOUS = sigBit(SIGSEGV) | sigBit(SIGBUS) | sigBit(SIGILL) | sigBit(SIGTRAP) | sigBit(SIGFPE) | sigBit(SIGSYS);
+
+export function newPending(): SigPending {
+  return { set: 0n, queue: [] };
 }
-export interface SigHandStruct {
-  readonly action: unknown[];
-}
-export interface SigPending {
-  /** bit n-1 for signal n. */
-  set: bigint;
-}
+export const DEFAULT_ACTION: SigAction = { handler: SIG_DFL, flags: 0, mask: 0n };
+
 export function signalPending(task: Task): boolean {
   return ((task.pending.set | task.signal.pending.set) & ~task.blocked) !== 0n;
 }
 export function fatalSignalPending(task: Task): boolean {
-  return ((task.pending.set | task.signal.pending.set) & (1n << 8n)) !== 0n;
+  return (task.pending.set & sigBit(SIGKILL)) !== 0n;
+}
+
+function handlerOf(task: Task, sig: number): number {
+  return task.sighand.action[sig - 1].handler;
+}
+/** True when the signal would be dropped on delivery (sig_ignored). */
+function ignored(task: Task, sig: number): boolean {
+  if (((task.blocked >> BigInt(sig - 1)) & 1n) !== 0n) return false;
+  const h = handlerOf(task, sig);
+  // pid 1 gets only what it asked for.
+  if (h === SIG_DFL && task.tgid === 1) return true;
+  return h === SIG_IGN || (h === SIG_DFL && (IGNORED_BY_DEFAULT & sigBit(sig)) !== 0n);
+}
+function flushFrom(pending: SigPending, mask: bigint): void {
+  if ((pending.set & mask) === 0n) return;
+  pending.set &= ~mask;
+  for (let i = pending.queue.length - 1; i >= 0; i--) if ((sigBit(pending.queue[i].signo) & mask) !== 0n) pending.queue.splice(i, 1);
+}
+function flushGroup(task: Task, mask: bigint): void {
+  flushFrom(task.signal.pending, mask);
+  for (const t of task.threads) flushFrom(t.pending, mask);
+}
+
+/** Queues a signal for one thread, or for its group. 0 or -EAGAIN (real-time queue full). */
+export function sendSignalTo(k: Kernel, task: Task, info: SigInfo, group: boolean): number {
+  const sig = info.signo;
+  if (task.exitState !== 0 || task.isKernelThread) return 0;
+  // Stop and continue cancel each other (prepare_signal).
+  if ((STOP_SIGNALS & sigBit(sig)) !== 0n) flushGroup(task, sigBit(SIGCONT));
+  else if (sig === SIGCONT) {
+    flushGroup(task, STOP_SIGNALS);
+    continueGroup(k, task);
+  }
+  if (ignored(task, sig) && sig !== SIGKILL && sig !== SIGSTOP) return 0;
+  if (task.tgid === 1 && (sig === SIGKILL || sig === SIGSTOP) && handlerOf(task, sig) === SIG_DFL && info.code <= 0) return 0;
+  const pending = group ? task.signal.pending : task.pending;
+  if (sig < SIGRTMIN && (pending.set & sigBit(sig)) !== 0n) return 0;
+  if (sig >= SIGRTMIN && pending.queue.length >= 10000) return -EAGAIN;
+  pending.set |= sigBit(sig);
+  pending.queue.push(info);
+  completeSignal(k, task, sig, group);
+  return 0;
+}
+
+/** Picks a thread to tell, and wakes it. */
+function completeSignal(k: Kernel, task: Task, sig: number, group: boolean): void {
+  if (sig === SIGKILL) {
+    // Death comes to every thread at once.
+    for (const t of task.threads) {
+      t.pending.set |= sigBit(SIGKILL);
+      wakeUpState(k, t, TASK_INTERRUPTIBLE | TASK_WAKEKILL | TASK_STOPPED);
+    }
+    return;
+  }
+  const wants = (t: Task) => (t.blocked & sigBit(sig)) === 0n && t.exitState === 0;
+  const target = wants(task) || !group ? task : task.threads.find(wants);
+  if (target !== undefined && wants(target)) wakeUpState(k, target, TASK_INTERRUPTIBLE);
+  // sigwait looks at blocked signals too.
+  for (const t of group ? task.threads : [task]) if (t.restart?.['sigwait'] === true) wakeUpState(k, t, TASK_INTERRUPTIBLE);
+  wakeUpAll(k, k.sched.signalfdQueue);
+}
+
+function continueGroup(k: Kernel, task: Task): void {
+  if (task.signal.groupStop === 0) return;
+  task.signal.groupStop = 0;
+  for (const t of task.threads) {
+    t.stopReport = 0;
+    wakeUpState(k, t, TASK_STOPPED);
+  }
+  task.groupLeader.continueReport = true;
+  notifyParent(k, task.groupLeader, CLD_CONTINUED, SIGCONT);
+}
+
+/** SIGCHLD to the parent of a group, and a wake-up for wait4 (do_notify_parent). */
+export function notifyParent(k: Kernel, leader: Task, code: number, status: number): void {
+  const parent = leader.parent;
+  const action = parent.sighand.action[SIGCHLD - 1];
+  const stopping = code === CLD_STOPPED || code === CLD_CONTINUED;
+  if (!stopping || (action.handler !== SIG_IGN && (action.flags & SA_NOCLDSTOP) === 0)) {
+    const sig = stopping ? SIGCHLD : leader.exitSignal;
+    if (sig > 0) {
+      sendSignalTo(k, parent, {
+        signo: sig, code, pid: leader.pid, uid: leader.cred.uid, status,
+        utime: Math.floor(leader.utime / 1e7), stime: Math.floor(leader.stime / 1e7),
+      }, true);
+    }
+  }
+  wakeUpAll(k, parent.signal.childWait);
+}
+
+/** A fault of the current task: cannot be blocked or ignored (force_sig_fault). */
+export function forceSignal(k: Kernel, task: Task, info: SigInfo): void {
+  const bit = sigBit(info.signo);
+  const action = task.sighand.action[info.signo - 1];
+  if ((task.blocked & bit) !== 0n || action.handler === SIG_IGN) {
+    task.sighand.action[info.signo - 1] = DEFAULT_ACTION;
+    task.blocked &= ~bit;
+  }
+  task.pending.set |= bit;
+  task.pending.queue.unshift(info);
+  void k;
+}
+
+function dequeueFrom(pending: SigPending, mask: bigint): SigInfo | null {
+  const candidates = pending.set & mask;
+  if (candidates === 0n) return null;
+  let sig = 1;
+  if ((candidates & SYNCHRONOUS) !== 0n) while ((candidates & SYNCHRONOUS & sigBit(sig)) === 0n) sig++;
+  else while ((candidates & sigBit(sig)) === 0n) sig++;
+  const i = pending.queue.findIndex((q) => q.signo === sig);
+  const info = i < 0 ? { signo: sig, code: SI_USER, pid: 0, uid: 0 } : pending.queue.splice(i, 1)[0];
+  if (!pending.queue.some((q) => q.signo === sig)) pending.set &= ~sigBit(sig);
+  return info;
+}
+/** Takes the next pending signal of `mask`: the thread's own before the group's. */
+export function dequeueSignal(task: Task, mask: bigint): SigInfo | null {
+  return dequeueFrom(task.pending, mask) ?? dequeueFrom(task.signal.pending, mask);
+}
+
+/** May the caller signal `target` (kill(2))? */
+export function mayKill(k: Kernel, target: Task, sig: number): boolean {
+  const c = k.current.cred;
+  const t = target.cred;
+  if (c.euid === t.suid || c.euid === t.uid || c.uid === t.suid || c.uid === t.uid || k.current.capable(5)) return true;
+  return sig === SIGCONT && k.current.signal.sid === target.signal.sid;
+}
+/** kill(2) for every process that `match` picks. */
+export function killMatching(k: Kernel, sig: number, match: (t: Task) => boolean, info?: Partial<SigInfo>): number {
+  let result = -ESRCH;
+  for (const task of [...k.sched.tasks.values()]) {
+    if (!task.isLeader || task.isKernelThread || !match(task)) continue;
+    if (!mayKill(k, task, sig)) {
+      if (result !== 0) result = -EPERM;
+      continue;
+    }
+    result = 0;
+    if (sig !== 0) sendSignalTo(k, task, { signo: sig, code: SI_USER, pid: k.current.tgid, uid: k.current.cred.uid, ...info }, true);
+  }
+  return result;
+}
+/** From the kernel (tty) to a process group. */
+export function killPgrp(k: Kernel, pgid: number, sig: number): void {
+  for (const task of [...k.sched.tasks.values()]) {
+    if (task.isLeader && !task.isKernelThread && task.signal.pgid === pgid) sendSignalTo(k, task, { signo: sig, code: SI_KERNEL, pid: 0, uid: 0 }, true);
+  }
+}
+
+/** A process group without a parent outside it in the same session: tty stops are ignored (kill_orphaned_pgrp). */
+export function isOrphanedPgrp(k: Kernel, pgid: number, except: Task | null): boolean {
+  for (const task of k.sched.tasks.values()) {
+    if (!task.isLeader || task.signal.pgid !== pgid || task === except || task.exitState !== 0) continue;
+    const p = task.parent.groupLeader;
+    if (p.pid !== 1 && p.signal.pgid !== pgid && p.signal.sid === task.signal.sid) return false;
+  }
+  return true;
+}
+
+function stopGroup(k: Kernel, task: Task, sig: number): void {
+  task.signal.groupStop = sig;
+  for (const t of task.threads) {
+    if (t.exitState !== 0) continue;
+    t.stopReport = sig;
+    if (t === task || t.state === TASK_INTERRUPTIBLE || t.state === TASK_RUNNING) t.state = TASK_STOPPED;
+  }
+  task.groupLeader.stopReport = sig;
+  notifyParent(k, task.groupLeader, CLD_STOPPED, sig);
+}
+
+const FRAME_SIZE = 1088;
+const UC = 128;
+const SIGMASK_AT = UC + 40;
+const REGS_AT = UC + 176;
+const FP_AT = UC + 432;
+
+export function encodeSigInfo(info: SigInfo, into: DataView, at: number): void {
+  into.setInt32(at, info.signo, true);
+  into.setInt32(at + 4, info.errno ?? 0, true);
+  into.setInt32(at + 8, info.code, true);
+  if (info.addr !== undefined) into.setBigInt64(at + 16, BigInt(Math.trunc(info.addr)), true);
+  else {
+    into.setInt32(at + 16, info.pid ?? 0, true);
+    into.setInt32(at + 20, info.uid ?? 0, true);
+    if (info.status !== undefined) {
+      into.setInt32(at + 24, info.status, true);
+      into.setBigInt64(at + 32, BigInt(info.utime ?? 0), true);
+      into.setBigInt64(at + 40, BigInt(info.stime ?? 0), true);
+    } else if (info.value !== undefined) into.setBigInt64(at + 24, info.value, true);
+  }
+}
+
+function onAltStack(task: Task, sp: number): boolean {
+  const s = task.sigaltstack;
+  return (s.flags & SS_DISABLE) === 0 && sp > s.sp && sp - s.sp <= s.size;
+}
+
+/** Builds the frame and points the registers at the handler. False when the stack is not writable. */
+function setupFrame(k: Kernel, task: Task, info: SigInfo, action: SigAction): boolean {
+  const { regs } = k.machine;
+  let sp = regs.get(2);
+  const alt = task.sigaltstack;
+  if ((action.flags & SA_ONSTACK) !== 0 && (alt.flags & SS_DISABLE) === 0 && !onAltStack(task, sp)) sp = alt.sp + alt.size;
+  const frame = Math.floor((sp - FRAME_SIZE) / 16) * 16;
+  const bytes = new Uint8Array(FRAME_SIZE);
+  const v = new DataView(bytes.buffer);
+  encodeSigInfo(info, v, 0);
+  v.setBigInt64(UC + 16, BigInt(alt.sp), true);
+  v.setInt32(UC + 24, onAltStack(task, regs.get(2)) ? SS_ONSTACK : alt.flags, true);
+  v.setBigInt64(UC + 32, BigInt(alt.size), true);
+  v.setBigUint64(SIGMASK_AT, BigInt.asUintN(64, task.savedSigmask ?? task.blocked), true);
+  v.setBigInt64(REGS_AT, BigInt(regs.pc), true);
+  for (let i = 1; i < 32; i++) v.setBigInt64(REGS_AT + i * 8, regs.getBig(i), true);
+  // The FP state passes through the task's save area.
+  regs.saveFp(task.fpState);
+  bytes.set(k.ram.bytes(task.fpState, 260), FP_AT);
+  if (frame < 0 || copyToUser(k, frame, bytes) < 0) return false;
+  regs.pc = action.handler;
+  regs.set(1, (task.mm?.vdso ?? 0) + VDSO_SIGRETURN);
+  regs.set(2, frame);
+  regs.set(10, info.signo);
+  regs.set(11, frame);
+  regs.set(12, frame + UC);
+  task.savedSigmask = null;
+  let mask = action.mask;
+  if ((action.flags & SA_NODEFER) === 0) mask |= sigBit(info.signo);
+  task.blocked = (task.blocked | mask) & ~UNBLOCKABLE;
+  return true;
+}
+
+/** rt_sigreturn: everything back from the frame at sp. */
+export function sigReturn(k: Kernel): number {
+  const task = k.current;
+  const { regs } = k.machine;
+  const bytes = copyFromUser(k, regs.get(2), FRAME_SIZE);
+  task.restart = null;
+  task.restartCode = 0;
+  if (typeof bytes === 'number') {
+    forceSignal(k, task, { signo: SIGSEGV, code: SI_KERNEL, addr: 0 });
+    return 0;
+  }
+  const v = new DataView(bytes.buffer);
+  task.blocked = v.getBigUint64(SIGMASK_AT, true) & ~UNBLOCKABLE;
+  regs.pc = Number(v.getBigInt64(REGS_AT, true));
+  for (let i = 1; i < 32; i++) regs.setBig(i, v.getBigInt64(REGS_AT + i * 8, true));
+  k.ram.u8.set(bytes.subarray(FP_AT, FP_AT + 260), task.fpState);
+  regs.loadFp(task.fpState);
+  const flags = v.getInt32(UC + 24, true);
+  const altSp = Number(v.getBigInt64(UC + 16, true));
+  const altSize = Number(v.getBigInt64(UC + 32, true));
+  if ((flags & ~3) === 0) task.sigaltstack = { sp: altSp, flags: flags & SS_DISABLE, size: altSize };
+  return Number(v.getBigInt64(REGS_AT + 80, true));
+}
+
+/**
+ * Runs before the current task goes back to user mode with registers loaded: settles an interrupted system call and delivers one
+ * signal after another until a handler is set up, the task stops or dies, or nothing is left (do_signal).
+ */
+export function doSignal(k: Kernel): void {
+  const task = k.current;
+  const { regs } = k.machine;
+  for (;;) {
+    if ((task.pending.set & sigBit(SIGKILL)) !== 0n) {
+      task.signal.groupExit ? doGroupExit(k, task, task.signal.groupExitCode) : doGroupExit(k, task, SIGKILL);
+      return;
+    }
+    if (task.signal.groupStop !== 0 && task.state !== TASK_STOPPED) {
+      task.state = TASK_STOPPED;
+      return;
+    }
+    const info = dequeueSignal(task, ~task.blocked);
+    if (info === null) break;
+    const sig = info.signo;
+    const action = task.sighand.action[sig - 1];
+    if (action.handler === SIG_IGN) continue;
+    if (action.handler === SIG_DFL) {
+      if ((IGNORED_BY_DEFAULT & sigBit(sig)) !== 0n) continue;
+      if (task.tgid === 1 && info.code <= 0) continue;
+      if ((STOP_SIGNALS & sigBit(sig)) !== 0n) {
+        if (sig !== SIGSTOP && isOrphanedPgrp(k, task.signal.pgid, null)) continue;
+        stopGroup(k, task, sig);
+        return;
+      }
+      doGroupExit(k, task, sig | (CORE_DUMPING.includes(sig) && task.signal.rlimit(4) > 0 ? 0x80 : 0));
+      return;
+    }
+    // A handler: the interrupted call fails with EINTR, or is made again afterwards.
+    if (task.restartCode !== 0) {
+      const code = task.restartCode;
+      task.restartCode = 0;
+      const again = code === ERESTARTSYS ? (action.flags & SA_RESTART) !== 0 : code !== ERESTARTNOHAND && code !== ERESTART_RESTARTBLOCK;
+      if (!again) {
+        regs.set(10, -EINTR);
+        regs.pc += 4;
+        task.restart = null;
+      }
+    }
+    if ((action.flags & SA_RESETHAND) !== 0) task.sighand.action[sig - 1] = DEFAULT_ACTION;
+    if (!setupFrame(k, task, info, action)) {
+      if (sig === SIGSEGV) task.sighand.action[sig - 1] = DEFAULT_ACTION;
+      forceSignal(k, task, { signo: SIGSEGV, code: SI_KERNEL, addr: 0 });
+      continue;
+    }
+    return;
+  }
+  // No handler ran: the call (pc still at its ecall) is simply made again.
+  task.restartCode = 0;
+  if (task.savedSigmask !== null) {
+    task.blocked = task.savedSigmask;
+    task.savedSigmask = null;
+  }
+}
+
+/** sigaction(2) without the copying: what changing to ignore discards. */
+export function setAction(k: Kernel, task: Task, sig: number, action: SigAction): number {
+  if (sig < 1 || sig > NSIG || sig === SIGKILL || sig === SIGSTOP) return -EINVAL;
+  task.sighand.action[sig - 1] = action;
+  if (action.handler === SIG_IGN || (action.handler === SIG_DFL && (IGNORED_BY_DEFAULT & sigBit(sig)) !== 0n)) flushGroup(task, sigBit(sig));
+  void k;
+  return 0;
+}
+export function setBlocked(task: Task, mask: bigint): void {
+  task.blocked = mask & ~UNBLOCKABLE;
 }

@@ -6,6 +6,9 @@ import { PageAllocator } from './page_alloc.ts';
 import { makePte, mapLarge, PAGE_KERNEL, PAGE_KERNEL_EXEC, PTE_V } from './pgtable.ts';
 import { SlabAllocator } from './slab.ts';
 
+/** The first part of the kernel image holds the stubs of exported functions. */
+export const IMAGE_TEXT_SIZE = 0x10_0000;
+
 /** Memory management of one kernel: frames, slabs, the kernel's page table. */
 export class MemoryManager {
   readonly pages: PageAllocator;
@@ -18,6 +21,17 @@ export class MemoryManager {
   /** /proc/sys/vm/overcommit_memory and kernel/randomize_va_space. */
   randomizeVaSpace = 2;
   overcommitMemory = 0;
+
+  /** Next free byte of the kernel image's data part: objects that symbols name, within reach of pc-relative code. */
+  private imageNext = RAM_BASE + IMAGE_TEXT_SIZE;
+
+  /** Space in the kernel image for an exported object; physical address. */
+  imageAlloc(size: number, align: number): number {
+    const at = Math.ceil(this.imageNext / align) * align;
+    if (at + size > RAM_BASE + KERNEL_IMAGE_SIZE) throw new Error('the kernel image area is full');
+    this.imageNext = at + size;
+    return at;
+  }
 
   constructor(k: Kernel) {
     const { ram, machine } = k;

@@ -1,14 +1,210 @@
+import { task_struct as TASK } from '../../abi/layout/structs.ts';
+import { SI_KERNEL } from '../../abi/signal.ts';
 import type { Kernel } from '../kernel.ts';
-import type { Task } from './task.ts';
+import { MODULES_END, physToVirt } from '../mm/address.ts';
+import { sendSignalTo } from '../signal.ts';
+import { finishWait, WaitQueueHead } from './wait.ts';
+import { TASK_INTERRUPTIBLE, TASK_KILLABLE, TASK_RUNNING, TASK_UNINTERRUPTIBLE, type Task } from './task.ts';
 
-/** Scheduler state. Owned by the process helper. */
-export interface Scheduler {
-  readonly tasks: ReadonlyMap<number, Task>;
-  /** Sends a signal to a task from the kernel. */
-  sendSignal(task: Task, sig: number): void;
+// A first fair scheduler (kernel/sched/core.c, fair.c): the runnable task with the least virtual runtime goes next; weights follow
+// nice levels. One queue serves all harts.
+
+/** sched_prio_to_weight: each nice level is about 1.25 times the next; nice 0 is 1024. */
+export const PRIO_TO_WEIGHT = [
+  88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, 9548, 7620, 6100, 4904, 3906, 3121, 2501, 1991, 1586, 1277, 1024, 820, 655, 526, 423, 335,
+  272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29, 23, 18, 15,
+] as const;
+
+/** What one hart does. */
+export interface RunQueue {
+  readonly cpu: number;
+  current: Task | null;
+  idleNs: number;
+  userNs: number;
+  systemNs: number;
+  switches: number;
 }
-/** Makes a sleeping task runnable. True when it was asleep. */
+
+export class Scheduler {
+  private readonly k: Kernel;
+  /** All tasks by pid, in order of creation. */
+  readonly tasks = new Map<number, Task>();
+  readonly runQueues: RunQueue[] = [];
+  /** pid 0; its task_struct is the exported init_task. */
+  initTask!: Task;
+  /** The task whose registers are in the machine. */
+  loaded: Task | null = null;
+  /** signalfd readers. */
+  readonly signalfdQueue = new WaitQueueHead();
+  private readonly runnable: Task[] = [];
+  private lastPid = 0;
+  minVruntime = 0;
+  /** Earliest deadline among sleepers, or a lower bound. */
+  nextTimeout = Number.POSITIVE_INFINITY;
+  private readonly sleepers = new Set<Task>();
+  totalForks = 0;
+  switches = 0;
+  /** Exponential load averages (fixed point avoided: plain numbers), and when they were last brought up to date. */
+  readonly loadAvg = [0, 0, 0];
+  loadAt = 0;
+  pidMax = 32768;
+
+  constructor(k: Kernel) {
+    this.k = k;
+    for (let cpu = 0; cpu < k.cpus; cpu++) this.runQueues.push({ cpu, current: null, idleNs: 0, userNs: 0, systemNs: 0, switches: 0 });
+  }
+
+  allocPid(): number {
+    for (let tries = 0; tries < this.pidMax; tries++) {
+      this.lastPid = this.lastPid + 1 >= this.pidMax ? 300 : this.lastPid + 1;
+      if (!this.tasks.has(this.lastPid)) return this.lastPid;
+    }
+    return -1;
+  }
+  get lastAllocatedPid(): number {
+    return this.lastPid;
+  }
+  find(pid: number): Task | undefined {
+    return this.tasks.get(pid);
+  }
+  get runnableCount(): number {
+    return this.runnable.length;
+  }
+
+  /** Puts a task on the queue of runnable ones. */
+  activate(task: Task): void {
+    if (this.runnable.includes(task)) return;
+    // A sleeper comes back near the front, but not with all it missed.
+    task.vruntime = Math.max(task.vruntime, this.minVruntime - 3_000_000);
+    this.runnable.push(task);
+  }
+  deactivate(task: Task): void {
+    const i = this.runnable.indexOf(task);
+    if (i >= 0) this.runnable.splice(i, 1);
+  }
+  /** The best runnable task for `cpu`: real-time first, then least vruntime; not one that another hart runs. */
+  pickNextTask(cpu: number): Task | null {
+    let best: Task | null = null;
+    for (const t of this.runnable) {
+      if (((t.affinity >>> cpu) & 1) === 0) continue;
+      if (this.runQueues.some((rq) => rq.cpu !== cpu && rq.current === t)) continue;
+      if (best === null || t.rtPriority > best.rtPriority || (t.rtPriority === best.rtPriority && t.vruntime < best.vruntime)) best = t;
+    }
+    return best;
+  }
+  /** Accounts `ns` of running. */
+  account(task: Task, ns: number): void {
+    task.vruntime += (ns * 1024) / PRIO_TO_WEIGHT[task.nice + 20];
+    let min = Number.POSITIVE_INFINITY;
+    for (const t of this.runnable) if (t.vruntime < min) min = t.vruntime;
+    if (min !== Number.POSITIVE_INFINITY) this.minVruntime = Math.max(this.minVruntime, min);
+  }
+
+  /** The current wait of `task` ends at `deadline` (virtual ns) at the latest. */
+  setTimeout(task: Task, deadline: number): void {
+    task.timeout = deadline;
+    if (deadline !== Number.POSITIVE_INFINITY) {
+      this.sleepers.add(task);
+      if (deadline < this.nextTimeout) this.nextTimeout = deadline;
+    }
+  }
+  clearTimeout(task: Task): void {
+    task.timeout = Number.POSITIVE_INFINITY;
+    this.sleepers.delete(task);
+  }
+  /** Wakes sleepers whose time has come. */
+  expireTimeouts(now: number): void {
+    if (now < this.nextTimeout) return;
+    let next = Number.POSITIVE_INFINITY;
+    for (const task of [...this.sleepers]) {
+      if (task.timeout <= now) {
+        task.timedOut = true;
+        tryToWakeUp(this.k, task);
+      } else if (task.timeout < next) next = task.timeout;
+    }
+    this.nextTimeout = next;
+  }
+  sendSignal(task: Task, sig: number): void {
+    sendSignalTo(this.k, task, { signo: sig, code: SI_KERNEL, pid: 0, uid: 0 }, false);
+  }
+
+  /** Links a new task into the lists that modules walk: init_task.tasks for leaders, children/sibling, thread_node. */
+  link(task: Task): void {
+    const { ram } = this.k;
+    const at = (t: Task, off: number) => physToVirt(t.addr) + off;
+    const pa = (va: number) => (va < MODULES_END ? va - physToVirt(0) : va);
+    const addTail = (head: number, node: number) => {
+      const prev = ram.read64(pa(head) + 8);
+      ram.write64(pa(node), head);
+      ram.write64(pa(node) + 8, prev);
+      ram.write64(pa(prev), node);
+      ram.write64(pa(head) + 8, node);
+    };
+    const initList = (node: number) => {
+      ram.write64(pa(node), node);
+      ram.write64(pa(node) + 8, node);
+    };
+    initList(at(task, TASK.children));
+    initList(at(task, TASK.sibling));
+    initList(at(task, TASK.tasks));
+    if (task !== this.initTask) {
+      if (task.isLeader) {
+        addTail(at(this.initTask, TASK.tasks), at(task, TASK.tasks));
+        addTail(at(task.parent, TASK.children), at(task, TASK.sibling));
+      }
+      ram.write64(task.addr + TASK.real_parent, physToVirt(task.parent.addr));
+      ram.write64(task.addr + TASK.parent, physToVirt(task.parent.addr));
+    }
+    this.tasks.set(task.pid, task);
+  }
+  unlink(task: Task): void {
+    const { ram } = this.k;
+    const del = (off: number) => {
+      const node = task.addr + off;
+      const next = ram.read64(node);
+      const prev = ram.read64(node + 8);
+      if (next === 0 || prev === 0) return;
+      ram.write64(prev - physToVirt(0), next);
+      ram.write64(next - physToVirt(0) + 8, prev);
+    };
+    if (task.isLeader) {
+      del(TASK.tasks);
+      del(TASK.sibling);
+    }
+    this.tasks.delete(task.pid);
+  }
+  reparent(task: Task, parent: Task): void {
+    const { ram } = this.k;
+    const base = physToVirt(0);
+    if (task.isLeader) {
+      const node = task.addr + TASK.sibling;
+      const next = ram.read64(node);
+      const prev = ram.read64(node + 8);
+      ram.write64(prev - base, next);
+      ram.write64(next - base + 8, prev);
+      const head = physToVirt(parent.addr) + TASK.children;
+      const last = ram.read64(head - base + 8);
+      ram.write64(node, head);
+      ram.write64(node + 8, last);
+      ram.write64(last - base, physToVirt(task.addr) + TASK.sibling);
+      ram.write64(head - base + 8, physToVirt(task.addr) + TASK.sibling);
+    }
+    task.parent = parent;
+    ram.write64(task.addr + TASK.real_parent, physToVirt(parent.addr));
+    ram.write64(task.addr + TASK.parent, physToVirt(parent.addr));
+  }
+}
+
+/** Makes a sleeping task runnable, whatever it sleeps as (not a stopped one). True when it was asleep. */
 export function tryToWakeUp(k: Kernel, task: Task): boolean {
-  void k; void task;
-  return false;
+  return wakeUpState(k, task, TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE | TASK_KILLABLE);
+}
+/** The same for the given states only. */
+export function wakeUpState(k: Kernel, task: Task, states: number): boolean {
+  if ((task.state & states) === 0 || task.exitState !== 0) return false;
+  task.state = TASK_RUNNING;
+  finishWait(task);
+  k.sched.clearTimeout(task);
+  k.sched.activate(task);
+  return true;
 }

@@ -1,8 +1,12 @@
+import { pt_regs as PTREGS, task_struct as TASK } from '../../abi/layout/structs.ts';
+import type { Ram } from '../../machine/ram.ts';
+import { type Cred, publishCred } from '../cred.ts';
 import type { FilesStruct, FsStruct } from '../fs/file_table.ts';
+import type { Kernel } from '../kernel.ts';
+import { physToVirt } from '../mm/address.ts';
 import type { MmStruct } from '../mm/mm_struct.ts';
-import type { SigHandStruct, SignalStruct, SigPending } from '../signal.ts';
+import type { SigHandStruct, SigPending, SignalStruct } from '../signal_types.ts';
 import type { WaitEntry } from './wait.ts';
-import type { Cred } from '../cred.ts';
 
 // Task states (include/linux/sched.h).
 export const TASK_RUNNING = 0;
@@ -12,74 +16,212 @@ export const TASK_STOPPED = 4;
 export const TASK_TRACED = 8;
 export const EXIT_DEAD = 16;
 export const EXIT_ZOMBIE = 32;
+export const TASK_DEAD = 0x80;
 export const TASK_WAKEKILL = 0x100;
 export const TASK_KILLABLE = TASK_WAKEKILL | TASK_UNINTERRUPTIBLE;
 
-/** A saved kernel-mode activation: module code that the kernel called, or that was interrupted. Plain data. */
+export const PF_FORKNOEXEC = 0x40;
+export const PF_SUPERPRIV = 0x100;
+export const PF_SIGNALED = 0x400;
+export const PF_KTHREAD = 0x20_0000;
+export const PF_RANDOMIZE = 0x40_0000;
+
+/** THREAD_SIZE: order-2 kernel stack. */
+export const THREAD_ORDER = 2;
+export const THREAD_SIZE = 4096 << THREAD_ORDER;
+
+/** A kernel-mode activation that the kernel put on a task: what it returns to, and who gets the result. Plain data. */
 export interface KernelFrame {
-  /** 32 u64 pc, x1..x31 of the context to return to, as a hexadecimal-free plain copy. */
+  /** pc and x1..x31 of the context below, or null when that context is user mode (its registers are in pt_regs). */
   readonly regs: BigInt64Array;
   readonly mode: number;
   readonly sstatus: number;
-  /** Name in the continuation table (module/continuations) that receives the function's a0, and its data. */
+  /** Name in the continuation table that receives the function's a0, and its data. */
   readonly continuation: string;
   readonly data: Readonly<Record<string, unknown>>;
 }
 
 /**
  * View of a task_struct in guest RAM (rule 1), plus what no module can see. Members that modules read (pid, tgid, comm, state,
- * flags, links, cred, mm) are accessors on RAM; owned by the process helper.
+ * flags, links, cred, mm) are accessors on RAM.
  */
-export interface Task {
-  /** Physical address of the task_struct. */
+export class Task {
+  readonly k: Kernel;
+  private readonly ram: Ram;
+  /** Physical address of the task_struct, its kernel stack, and the pt_regs at the top of it. */
   readonly addr: number;
-  readonly pid: number;
-  readonly tgid: number;
-  /** At most 15 bytes. */
-  comm: string;
-  /** __state. */
-  state: number;
-  /** EXIT_ZOMBIE, EXIT_DEAD or 0. */
-  exitState: number;
-  /** PF_* flags. */
-  flags: number;
-  /** Nice-independent index of the hart it last ran on (thread_info.cpu). */
-  cpu: number;
+  readonly stack: number;
+  readonly ptRegs: number;
+  private readonly credAddr: number;
 
-  mm: MmStruct | null;
-  files: FilesStruct;
-  fs: FsStruct;
-  cred: Cred;
-  /** Holds capability CAP_n effectively (capable()). */
-  capable(cap: number): boolean;
-  signal: SignalStruct;
-  sighand: SigHandStruct;
+  private mmRef: MmStruct | null = null;
+  files!: FilesStruct;
+  fs!: FsStruct;
+  private credRef!: Cred;
+  signal!: SignalStruct;
+  sighand!: SigHandStruct;
   readonly pending: SigPending;
   /** Blocked signals: bit n-1 for signal n. */
-  blocked: bigint;
+  blocked = 0n;
+  /** Set by sigsuspend and its kin: the mask to restore when the handler's frame is made. */
+  savedSigmask: bigint | null = null;
+  sigaltstack = { sp: 0, flags: 2, size: 0 };
 
   readonly groupLeader: Task;
-  /** Parent by fork (real_parent) and the one that receives SIGCHLD (parent). */
-  parent: Task;
-  readonly children: Task[];
-  /** All threads of the group, leader first. */
+  parent!: Task;
+  readonly children: Task[] = [];
+  /** All live threads of the group, leader first (shared by the group). */
   readonly threads: Task[];
 
   /** Progress of a blocked call, plain data; the dispatcher clears it when the call completes. */
-  restart: Readonly<Record<string, unknown>> | null;
-  readonly waitEntries: WaitEntry[];
-  /** Virtual time in ns at which the current wait times out, or Infinity. Set through `scheduleTimeout`. */
-  timeout: number;
+  restart: Readonly<Record<string, unknown>> | null = null;
+  /** ERESTART* code of the system call that pc still points at, 0 = none. */
+  restartCode = 0;
+  readonly waitEntries: WaitEntry[] = [];
+  /** Virtual ns at which the current wait times out, or Infinity. */
+  timeout = Number.POSITIVE_INFINITY;
   /** True when the last wait ended because `timeout` was reached. */
-  timedOut: boolean;
+  timedOut = false;
 
-  readonly frames: KernelFrame[];
-  /** Virtual ns at which it was created, since boot. */
+  readonly frames: KernelFrame[] = [];
+  /** The interrupted kernel-mode registers of a task that is not in the machine; null when it was in user mode. */
+  kernelContext: { readonly regs: BigInt64Array; readonly sstatus: number } | null = null;
+  /** Set by calls that replaced the registers themselves (execve, rt_sigreturn). */
+  skipResult = false;
   readonly startTime: number;
-  /** User and system CPU time, ns. */
-  utime: number;
-  stime: number;
-  minFlt: number;
-  majFlt: number;
-  exitCode: number;
+  utime = 0;
+  stime = 0;
+  minFlt = 0;
+  majFlt = 0;
+  nvcsw = 0;
+  nivcsw = 0;
+  exitCode = 0;
+  exitSignal = 17;
+  clearChildTid = 0;
+  setChildTid = 0;
+  robustList = 0;
+  /** The vfork parent waits for this one's mm to go. */
+  vforkParent: Task | null = null;
+  vforkDone = true;
+  nice = 0;
+  policy = 0;
+  rtPriority = 0;
+  vruntime = 0;
+  affinity = 0xffff_ffff;
+  dumpable = true;
+  noNewPrivs = false;
+  pdeathSignal = 0;
+  timerSlackNs = 50_000;
+  personality = 0;
+  oomScoreAdj = 0;
+  /** Stopped or continued and not yet waited for. */
+  stopReport = 0;
+  continueReport = false;
+  /** Last system call, for views: number and name arguments are in pt_regs. */
+  syscallNr = -1;
+  readonly isKernelThread: boolean;
+  /** The host wants to hear of its end (Kernel.exits). */
+  watched = false;
+
+  constructor(k: Kernel, where: { addr: number; stack: number; credAddr: number }, pid: number, leader: Task | null, kernelThread: boolean) {
+    this.k = k;
+    this.ram = k.ram;
+    this.addr = where.addr;
+    this.stack = where.stack;
+    this.credAddr = where.credAddr;
+    this.ptRegs = this.stack + THREAD_SIZE - Math.ceil(PTREGS.sizeof / 16) * 16;
+    this.pending = { set: 0n, queue: [] };
+    this.groupLeader = leader ?? this;
+    this.threads = leader === null ? [] : leader.threads;
+    this.threads.push(this);
+    this.startTime = k.time.now();
+    this.isKernelThread = kernelThread;
+    const { ram, addr } = this;
+    ram.write32(addr + TASK.pid, pid);
+    ram.write32(addr + TASK.tgid, leader === null ? pid : leader.tgid);
+    ram.write32(addr + TASK.usage, 2);
+    ram.write64(addr + TASK.stack, physToVirt(this.stack));
+    ram.write64(addr + TASK.group_leader, physToVirt(this.groupLeader.addr));
+    ram.write32(addr + TASK.prio, 120);
+    ram.write32(addr + TASK.static_prio, 120);
+    ram.write32(addr + TASK.normal_prio, 120);
+    ram.write64(addr + TASK.start_time, this.startTime);
+    ram.write64(addr + TASK.cred, physToVirt(this.credAddr));
+    ram.write64(addr + TASK.real_cred, physToVirt(this.credAddr));
+    // STACK_END_MAGIC at the lowest word, as check_stack_usage looks for.
+    ram.write32(this.stack, 0x57ac6e9d);
+    if (kernelThread) this.flags = PF_KTHREAD;
+  }
+
+  get pid(): number {
+    return this.ram.readS32(this.addr + TASK.pid);
+  }
+  get tgid(): number {
+    return this.ram.readS32(this.addr + TASK.tgid);
+  }
+  get comm(): string {
+    let s = '';
+    for (let i = 0; i < 15; i++) {
+      const c = this.ram.u8[this.addr + TASK.comm + i];
+      if (c === 0) break;
+      s += String.fromCharCode(c);
+    }
+    return s;
+  }
+  set comm(text: string) {
+    for (let i = 0; i < 16; i++) this.ram.u8[this.addr + TASK.comm + i] = i < 15 && i < text.length ? text.charCodeAt(i) : 0;
+  }
+  get state(): number {
+    return this.ram.read32(this.addr + TASK.__state);
+  }
+  set state(value: number) {
+    this.ram.write32(this.addr + TASK.__state, value);
+  }
+  get exitState(): number {
+    return this.ram.read32(this.addr + TASK.exit_state);
+  }
+  set exitState(value: number) {
+    this.ram.write32(this.addr + TASK.exit_state, value);
+  }
+  get flags(): number {
+    return this.ram.read32(this.addr + TASK.flags);
+  }
+  set flags(value: number) {
+    this.ram.write32(this.addr + TASK.flags, value);
+  }
+  get cpu(): number {
+    return this.ram.read32(this.addr + TASK.thread_info_cpu);
+  }
+  set cpu(value: number) {
+    this.ram.write32(this.addr + TASK.thread_info_cpu, value);
+  }
+  get mm(): MmStruct | null {
+    return this.mmRef;
+  }
+  set mm(mm: MmStruct | null) {
+    this.mmRef = mm;
+    const va = mm === null ? 0 : physToVirt(mm.addr);
+    this.ram.write64(this.addr + TASK.mm, va);
+    if (va !== 0) this.ram.write64(this.addr + TASK.active_mm, va);
+  }
+  get cred(): Cred {
+    return this.credRef;
+  }
+  set cred(cred: Cred) {
+    this.credRef = cred;
+    publishCred(this.k, cred, this.credAddr);
+  }
+  get credPa(): number {
+    return this.credAddr;
+  }
+  /** Physical address of the FP state (thread.fstate). */
+  get fpState(): number {
+    return this.addr + TASK.thread_fstate;
+  }
+  capable(cap: number): boolean {
+    return ((this.credRef.capEffective >> BigInt(cap)) & 1n) !== 0n;
+  }
+  get isLeader(): boolean {
+    return this.groupLeader === this;
+  }
 }

@@ -1,7 +1,64 @@
-/** Virtual time (docs/architecture.md). Owned by the process helper. */
-export interface Timekeeper {
+import type { Kernel } from '../kernel.ts';
+
+/** Virtual nanoseconds that one retired instruction takes (docs/architecture.md, Time). */
+export const NSEC_PER_INSN = 1;
+export const NSEC_PER_SEC = 1e9;
+/** CONFIG_HZ = 250. */
+export const TICK_NSEC = 4_000_000;
+
+/** A timer on virtual time; `kind` names its handler in time/timers.ts. Plain data. */
+export interface KernelTimer {
+  at: number;
+  readonly kind: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** The clock: instructions retired, plus what idle jumps and pacing added. */
+export class Timekeeper {
+  private readonly k: Kernel;
+  private readonly bootSec: number;
+  private readonly bootNsec: number;
+  /** Nanoseconds added by jumps. */
+  private skipped = 0;
+  /** clock_settime's offset, ns. */
+  wallOffset = 0;
+  /** Nanoseconds that all harts together were idle. */
+  idle = 0;
+  readonly timers: KernelTimer[] = [];
+
+  constructor(k: Kernel) {
+    this.k = k;
+    const t = k.host.bootTime();
+    this.bootSec = t.sec;
+    this.bootNsec = t.nsec;
+  }
   /** Nanoseconds since boot (CLOCK_MONOTONIC = CLOCK_BOOTTIME). */
-  now(): number;
-  /** Wall clock: nanoseconds since the epoch as seconds and nanoseconds. */
-  wall(): { sec: number; nsec: number };
+  now(): number {
+    return this.k.machine.instret * NSEC_PER_INSN + this.skipped;
+  }
+  /** Wall clock since the epoch. */
+  wall(): { sec: number; nsec: number } {
+    const total = this.bootNsec + this.now() + this.wallOffset;
+    const sec = Math.floor(total / NSEC_PER_SEC);
+    return { sec: this.bootSec + sec, nsec: Math.floor(total - sec * NSEC_PER_SEC) };
+  }
+  setWall(sec: number, nsec: number): void {
+    const w = this.wall();
+    this.wallOffset += (sec - w.sec) * NSEC_PER_SEC + (nsec - w.nsec);
+  }
+  /** Jumps forward to `at` when that lies ahead. */
+  advanceTo(at: number): void {
+    const ahead = at - this.now();
+    if (ahead > 0) {
+      this.skipped += ahead;
+      this.idle += ahead;
+    }
+  }
+  addTimer(timer: KernelTimer): void {
+    this.timers.push(timer);
+  }
+  delTimer(timer: KernelTimer): void {
+    const i = this.timers.indexOf(timer);
+    if (i >= 0) this.timers.splice(i, 1);
+  }
 }

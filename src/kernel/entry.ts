@@ -1,0 +1,262 @@
+import { EINTR, ENOSYS, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../abi/errno.ts';
+import { BUS_ADRALN, BUS_ADRERR, ILL_ILLOPC, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGBUS, SIGILL, SIGKILL, SIGSEGV, SIGTRAP, TRAP_BRKPT } from '../abi/signal.ts';
+import { Access, type AccessKind } from '../machine/api.ts';
+import { Trap } from '../machine/trap.ts';
+import { doGroupExit } from './exit.ts';
+import type { Kernel } from './kernel.ts';
+import { TASK_SIZE } from './mm/address.ts';
+import { Fault, handleMmFault } from './mm/memory.ts';
+import { handleKernelTrap } from './module/call.ts';
+import { doSignal, forceSignal, signalPending } from './signal.ts';
+import { TASK_RUNNING, type Task } from './sched/task.ts';
+import { BLOCKED, finishWait } from './sched/wait.ts';
+import { syscallName, syscallTable } from './syscalls/index.ts';
+import { runTimers } from './time/timers.ts';
+import { TICK_NSEC } from './time/timekeeping.ts';
+
+// The way into the kernel and back: the run loop over harts, traps, system calls (arch/riscv/kernel/entry.S, traps.c, and the idle loop).
+
+/** What `runKernel` came back for. */
+export type RunState = 'running' | 'halted' | { readonly idleUntil: number };
+
+const SSTATUS_FS_INITIAL = 0x2000;
+
+/** Puts a task's context into the machine. */
+function switchTo(k: Kernel, task: Task): void {
+  const { machine, sched } = k;
+  const prev = sched.loaded;
+  if (prev !== task) {
+    if (prev !== null) saveContext(k, prev);
+    loadContext(k, task);
+    machine.clearReservation();
+    sched.loaded = task;
+    sched.switches++;
+    task.nvcsw++;
+  }
+  k.current = task;
+  machine.setPageTable(task.mm?.pgd ?? k.mm.swapperPgDir);
+}
+/** User contexts rest in pt_regs, kernel ones in task.kernelContext. */
+function saveContext(k: Kernel, task: Task): void {
+  const { regs } = k.machine;
+  if (regs.mode === 0) regs.save(task.ptRegs);
+  else {
+    const saved = new BigInt64Array(32);
+    saved[0] = BigInt(regs.pc);
+    for (let i = 1; i < 32; i++) saved[i] = regs.getBig(i);
+    task.kernelContext = { regs: saved, sstatus: regs.sstatus };
+  }
+  regs.saveFp(task.fpState);
+}
+function loadContext(k: Kernel, task: Task): void {
+  const { regs } = k.machine;
+  const context = task.kernelContext;
+  if (context === null) {
+    regs.mode = 0;
+    regs.sstatus = SSTATUS_FS_INITIAL;
+    regs.load(task.ptRegs);
+  } else {
+    regs.mode = 1;
+    regs.sstatus = context.sstatus;
+    regs.pc = Number(context.regs[0]);
+    for (let i = 1; i < 32; i++) regs.setBig(i, context.regs[i]);
+    task.kernelContext = null;
+  }
+  regs.loadFp(task.fpState);
+}
+
+/** Runs the system for about `budget` instructions, or until nothing is left to run now. */
+export function runKernel(k: Kernel, budget: number): RunState {
+  const { machine, sched, time } = k;
+  const end = machine.instret + budget;
+  while (machine.instret < end) {
+    if (k.halted !== null) return 'halted';
+    const now = time.now();
+    sched.expireTimeouts(now);
+    runTimers(k, now);
+    let ran = false;
+    for (const rq of sched.runQueues) {
+      const task = sched.pickNextTask(rq.cpu);
+      if (task === null) {
+        rq.current = null;
+        continue;
+      }
+      ran = true;
+      if (rq.current !== task) rq.switches++;
+      rq.current = task;
+      k.cpu = rq.cpu;
+      task.cpu = rq.cpu;
+      runTask(k, task, Math.min(slice(k), Math.max(1, end - machine.instret)));
+      if (k.halted !== null) return 'halted';
+    }
+    if (!ran) {
+      const next = Math.min(sched.nextTimeout, ...time.timers.map((t) => t.at));
+      if (next === Number.POSITIVE_INFINITY || k.host.elapsed !== null) return { idleUntil: next };
+      time.advanceTo(next);
+    }
+  }
+  return 'running';
+}
+
+/** Instructions until the next thing that must happen: the tick, a timer; short seeded turns when harts interleave. */
+function slice(k: Kernel): number {
+  if (k.cpus > 1) return 500 + (k.random32() % 20_000);
+  const next = Math.min(k.sched.nextTimeout, ...k.time.timers.map((t) => t.at)) - k.time.now();
+  return Math.max(100, Math.min(TICK_NSEC, next));
+}
+
+/** Runs one task until its slice ends, it blocks, or it dies. */
+function runTask(k: Kernel, task: Task, insns: number): void {
+  const { machine } = k;
+  switchTo(k, task);
+  const begin = machine.instret;
+  const end = begin + insns;
+  if (machine.regs.mode === 0) returnToUser(k, task);
+  while (task.state === TASK_RUNNING && k.halted === null) {
+    const left = end - machine.instret;
+    if (left <= 0) break;
+    const before = machine.instret;
+    const wasUser = machine.regs.mode === 0;
+    const cause = machine.run(left);
+    if (wasUser) task.utime += machine.instret - before;
+    else task.stime += machine.instret - before;
+    if (cause !== Trap.SLICE_END) {
+      if (machine.regs.mode === 1) handleKernelTrap(k, cause);
+      else handleUserTrap(k, task, cause);
+    }
+    if (task.state === TASK_RUNNING && machine.regs.mode === 0) returnToUser(k, task);
+  }
+  if (task.exitState === 0) {
+    k.sched.account(task, machine.instret - begin + 100);
+    if (task.state !== TASK_RUNNING) k.sched.deactivate(task);
+    else if (machine.instret >= end) task.nivcsw++;
+  }
+}
+
+/** exit_to_user_mode: signals first. */
+function returnToUser(k: Kernel, task: Task): void {
+  if (signalPending(task) || task.restartCode !== 0 || task.savedSigmask !== null || task.signal.groupStop !== 0) doSignal(k);
+}
+
+function handleUserTrap(k: Kernel, task: Task, cause: number): void {
+  const { machine } = k;
+  switch (cause) {
+    case Trap.ECALL_U:
+      doSyscall(k, task);
+      return;
+    case Trap.INSN_PAGE_FAULT:
+    case Trap.LOAD_PAGE_FAULT:
+    case Trap.STORE_PAGE_FAULT:
+      userFault(k, task, machine.tval, cause === Trap.INSN_PAGE_FAULT ? Access.EXEC : cause === Trap.LOAD_PAGE_FAULT ? Access.READ : Access.WRITE);
+      return;
+    case Trap.BREAKPOINT:
+      forceSignal(k, task, { signo: SIGTRAP, code: TRAP_BRKPT, addr: machine.regs.pc });
+      return;
+    case Trap.ILLEGAL:
+      forceSignal(k, task, { signo: SIGILL, code: ILL_ILLOPC, addr: machine.regs.pc });
+      return;
+    case Trap.INSN_MISALIGNED:
+    case Trap.LOAD_MISALIGNED:
+    case Trap.STORE_MISALIGNED:
+      forceSignal(k, task, { signo: SIGBUS, code: BUS_ADRALN, addr: machine.tval });
+      return;
+    default:
+      forceSignal(k, task, { signo: SIGSEGV, code: SEGV_ACCERR, addr: machine.tval });
+  }
+}
+
+function userFault(k: Kernel, task: Task, addr: number, access: AccessKind): void {
+  const mm = task.mm;
+  const r = mm === null || addr < 0 || addr >= TASK_SIZE ? Fault.MAPERR : handleMmFault(k, mm, addr, access);
+  switch (r) {
+    case Fault.DONE:
+      return;
+    case Fault.SIGBUS:
+      forceSignal(k, task, { signo: SIGBUS, code: BUS_ADRERR, addr });
+      return;
+    case Fault.OOM:
+      outOfMemory(k, task);
+      return;
+    default:
+      if (k.showUnhandledSignals && task.sighand.action[SIGSEGV - 1].handler === 0) {
+        k.printk.log(6, `${task.comm}[${task.pid}]: unhandled signal 11 code 0x${r.toString(16)} at 0x${addrText(addr)}`);
+      }
+      forceSignal(k, task, { signo: SIGSEGV, code: r === Fault.ACCERR ? SEGV_ACCERR : SEGV_MAPERR, addr });
+  }
+}
+function addrText(addr: number): string {
+  return BigInt.asUintN(64, BigInt(Math.trunc(addr))).toString(16).padStart(16, '0');
+}
+
+/** Picks the biggest process and kills it (mm/oom_kill.c). */
+export function outOfMemory(k: Kernel, asker: Task): void {
+  let victim: Task | null = null;
+  let worst = 0;
+  for (const t of k.sched.tasks.values()) {
+    if (!t.isLeader || t.mm === null || t.pid === 1 || t.signal.oomScoreAdj === -1000) continue;
+    const points = t.mm.rssAnon + t.mm.rssFile + (t.signal.oomScoreAdj * k.mm.pages.managedPages) / 1000;
+    if (victim === null || points > worst) {
+      victim = t;
+      worst = points;
+    }
+  }
+  if (victim === null || victim.mm === null) {
+    k.panic('System is deadlocked on memory');
+    return;
+  }
+  k.printk.log(4, `${asker.comm} invoked oom-killer: gfp_mask=0x140cca(GFP_HIGHUSER_MOVABLE|__GFP_COMP), order=0, oom_score_adj=${asker.signal.oomScoreAdj}`);
+  const kb = (n: number) => `${n * 4}kB`;
+  k.printk.log(
+    3,
+    `Out of memory: Killed process ${victim.pid} (${victim.comm}) total-vm:${kb(victim.mm.totalPages)}, anon-rss:${kb(victim.mm.rssAnon)}, file-rss:${kb(victim.mm.rssFile)}, shmem-rss:0kB, UID:${victim.cred.uid} pgtables:0kB oom_score_adj:${victim.signal.oomScoreAdj}`,
+  );
+  victim.signal.oomKilled = true;
+  if (victim === asker.groupLeader) doGroupExit(k, asker, SIGKILL);
+  else forceSignal(k, victim, { signo: SIGKILL, code: SI_KERNEL, pid: 0, uid: 0 });
+  if (victim !== asker.groupLeader && victim.state !== 0) {
+    victim.state = 1;
+    k.sched.activate(victim);
+    victim.state = 0;
+    finishWait(victim);
+  }
+}
+
+/** Decode, one call, encode. */
+function doSyscall(k: Kernel, task: Task): void {
+  const { regs } = k.machine;
+  const nr = regs.get(17);
+  task.syscallNr = nr;
+  task.timedOut = task.timedOut && task.restart !== null;
+  const row = syscallTable[nr];
+  let result: number;
+  if (row === undefined) {
+    result = -ENOSYS;
+    if (!k.missingSyscalls.has(nr)) {
+      k.missingSyscalls.add(nr);
+      k.printk.log(4, `${task.comm}[${task.pid}]: system call ${syscallName(nr)} is not implemented`);
+    }
+  } else result = row.handler(k, regs.get(10), regs.get(11), regs.get(12), regs.get(13), regs.get(14), regs.get(15));
+  finishSyscall(k, task, result);
+}
+
+/** Settles a call's result: blocked and interrupted ones leave pc at the ecall. */
+export function finishSyscall(k: Kernel, task: Task, result: number): void {
+  if (result === BLOCKED || task.exitState !== 0 || k.sched.loaded !== task || task.frames.length > 0) return;
+  const { regs } = k.machine;
+  if (result === -ERESTARTSYS || result === -ERESTARTNOINTR || result === -ERESTARTNOHAND || result === -ERESTART_RESTARTBLOCK) {
+    // Without a pending signal there is nothing that interrupted it.
+    if (signalPending(task) || task.signal.groupStop !== 0) {
+      task.restartCode = -result;
+      return;
+    }
+    result = -EINTR;
+  }
+  task.restart = null;
+  task.timedOut = false;
+  if (task.skipResult) {
+    task.skipResult = false;
+    return;
+  }
+  regs.set(10, result);
+  regs.pc += 4;
+}

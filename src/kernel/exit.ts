@@ -1,0 +1,225 @@
+import { ECHILD } from '../abi/errno.ts';
+import { CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SA_NOCLDWAIT, SIG_IGN, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, sigBit } from '../abi/signal.ts';
+import { freeTask, unlinkThread } from './fork.ts';
+import { futexWakeAddress } from './futex_wake.ts';
+import type { Kernel } from './kernel.ts';
+import { mmPut } from './mm/memory.ts';
+import { putUser32 } from './mm/uaccess.ts';
+import { isOrphanedPgrp, killPgrp, notifyParent, sendSignalTo } from './signal.ts';
+import { tryToWakeUp } from './sched/core.ts';
+import { EXIT_DEAD, EXIT_ZOMBIE, TASK_DEAD, type Task } from './sched/task.ts';
+import { finishWait, waitInterruptible } from './sched/wait.ts';
+
+// Ends of tasks, and waiting for them (kernel/exit.c, wait4(2)).
+
+/** The whole thread group dies with wait status `code` (exit code << 8, or a signal). The current thread at once, others by SIGKILL. */
+export function doGroupExit(k: Kernel, task: Task, code: number): void {
+  const { signal } = task;
+  if (!signal.groupExit) {
+    signal.groupExit = true;
+    signal.groupExitCode = code;
+    for (const t of task.threads) {
+      if (t === task || t.exitState !== 0) continue;
+      t.pending.set |= sigBit(SIGKILL);
+      t.signal.groupStop = 0;
+      if (t.state !== 0) {
+        t.state = 1;
+        tryToWakeUp(k, t);
+      }
+    }
+  }
+  doExit(k, task, signal.groupExitCode);
+}
+
+/** mm_release: robust waiters, clear_child_tid, and the parent of a vfork. */
+export function mmRelease(k: Kernel, task: Task): void {
+  const mm = task.mm;
+  if (mm !== null && task.clearChildTid !== 0 && mm.users > 1) {
+    const saved = k.current;
+    k.current = task;
+    if (putUser32(k, task.clearChildTid, 0) === 0) futexWakeAddress(k, task.clearChildTid, 1);
+    k.current = saved;
+  }
+  task.clearChildTid = 0;
+  if (!task.vforkDone) {
+    task.vforkDone = true;
+    if (task.vforkParent !== null) tryToWakeUp(k, task.vforkParent);
+  }
+}
+
+/** One task ends with wait status `code`. */
+export function doExit(k: Kernel, task: Task, code: number): void {
+  if (task.exitState !== 0) return;
+  if (task.pid === 1 || (task.tgid === 1 && task.signal.live === 1)) {
+    k.panic(`Attempted to kill init! exitcode=0x${code.toString(16).padStart(8, '0')}`);
+    return;
+  }
+  finishWait(task);
+  k.sched.clearTimeout(task);
+  k.sched.deactivate(task);
+  task.exitCode = code;
+  const { signal } = task;
+  signal.live--;
+  const last = signal.live === 0;
+  mmRelease(k, task);
+  const mm = task.mm;
+  task.mm = null;
+  if (mm !== null) {
+    k.machine.setPageTable(k.mm.swapperPgDir);
+    mmPut(k, mm);
+  }
+  if (--task.files.users === 0) task.files.closeAll(k, false);
+  task.fs.users--;
+  task.frames.length = 0;
+  task.state = TASK_DEAD;
+  for (const rq of k.sched.runQueues) if (rq.current === task) rq.current = null;
+  if (last) {
+    const leader = task.groupLeader;
+    if (signal.groupExit) leader.exitCode = signal.groupExitCode;
+    leaveSession(k, leader);
+    reparentChildren(k, leader);
+    if (leader === task) task.exitState = EXIT_ZOMBIE;
+    else {
+      task.exitState = EXIT_DEAD;
+      leader.exitState = EXIT_ZOMBIE;
+      releaseThread(k, task);
+    }
+    exitNotify(k, leader);
+  } else if (task.isLeader) {
+    // A leader that ends first stays as a zombie until its threads are gone.
+    task.exitState = EXIT_ZOMBIE;
+  } else {
+    task.exitState = EXIT_DEAD;
+    releaseThread(k, task);
+  }
+}
+
+function releaseThread(k: Kernel, task: Task): void {
+  task.groupLeader.utime += task.utime;
+  task.groupLeader.stime += task.stime;
+  unlinkThread(k, task);
+  k.sched.unlink(task);
+  freeTask(k, task);
+}
+
+/** A session leader's end hangs up its terminal (disassociate_ctty). */
+function leaveSession(k: Kernel, leader: Task): void {
+  const { signal } = leader;
+  if (signal.sid !== leader.pid || signal.tty === null) return;
+  const tty = signal.tty;
+  if (tty.pgrp > 0) {
+    killPgrp(k, tty.pgrp, SIGHUP);
+    killPgrp(k, tty.pgrp, SIGCONT);
+  }
+  tty.session = 0;
+  tty.pgrp = 0;
+  for (const t of k.sched.tasks.values()) if (t.signal.tty === tty) t.signal.tty = null;
+}
+
+/** Children go to the nearest subreaper or to init; orphaned stopped groups get SIGHUP and SIGCONT. */
+function reparentChildren(k: Kernel, leader: Task): void {
+  let reaper = leader.parent;
+  while (reaper.pid > 1 && !reaper.signal.childSubreaper) reaper = reaper.parent;
+  if (reaper.pid === 0 || reaper.exitState !== 0) reaper = k.sched.find(1) ?? k.sched.initTask;
+  for (const child of [...leader.children]) {
+    k.sched.reparent(child, reaper);
+    reaper.children.push(child);
+    if (child.pdeathSignal !== 0) sendSignalTo(k, child, { signo: child.pdeathSignal, code: 0, pid: leader.pid, uid: 0 }, true);
+    const pgid = child.signal.pgid;
+    if (child.signal.sid === leader.signal.sid && pgid !== leader.signal.pgid && isOrphanedPgrp(k, pgid, leader) && groupHasStopped(k, pgid)) {
+      killPgrp(k, pgid, SIGHUP);
+      killPgrp(k, pgid, SIGCONT);
+    }
+    if (child.exitState === EXIT_ZOMBIE && child.signal.live === 0) exitNotify(k, child);
+  }
+  leader.children.length = 0;
+  const own = leader.signal.pgid;
+  if (leader.parent.signal.sid === leader.signal.sid && isOrphanedPgrp(k, own, leader) && groupHasStopped(k, own)) {
+    killPgrp(k, own, SIGHUP);
+    killPgrp(k, own, SIGCONT);
+  }
+}
+function groupHasStopped(k: Kernel, pgid: number): boolean {
+  for (const t of k.sched.tasks.values()) if (t.isLeader && t.signal.pgid === pgid && t.signal.groupStop !== 0) return true;
+  return false;
+}
+
+/** Tells the parent of a zombie, or reaps it at once when the parent does not care. */
+function exitNotify(k: Kernel, leader: Task): void {
+  const parent = leader.parent;
+  const action = parent.sighand.action[SIGCHLD - 1];
+  const code = leader.exitCode;
+  const autoReap = parent.pid === 0 || (leader.exitSignal === SIGCHLD && (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0));
+  if (parent.pid !== 0) notifyParent(k, leader, (code & 0x7f) === 0 ? CLD_EXITED : (code & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED, (code & 0x7f) === 0 ? (code >> 8) & 0xff : code & 0x7f);
+  if (leader.watched) k.exits.push({ pid: leader.pid, code, oomKilled: leader.signal.oomKilled });
+  if (autoReap) reap(k, leader);
+}
+
+/** Removes a zombie for good (release_task). */
+export function reap(k: Kernel, leader: Task): void {
+  const parent = leader.parent;
+  const i = parent.children.indexOf(leader);
+  if (i >= 0) parent.children.splice(i, 1);
+  parent.signal.cutime += leader.utime + leader.signal.cutime;
+  parent.signal.cstime += leader.stime + leader.signal.cstime;
+  parent.signal.cminFlt += leader.minFlt + leader.signal.cminFlt;
+  leader.exitState = EXIT_DEAD;
+  unlinkThread(k, leader);
+  k.sched.unlink(leader);
+  k.mm.slab.cacheFree(k.caches.signal, leader.signal.addr);
+  freeTask(k, leader);
+}
+
+export const WNOHANG = 1;
+export const WUNTRACED = 2;
+export const WEXITED = 4;
+export const WCONTINUED = 8;
+export const WNOWAIT = 0x0100_0000;
+
+export interface WaitResult {
+  readonly pid: number;
+  readonly uid: number;
+  /** wait4's status word. */
+  readonly status: number;
+  /** waitid's si_code and si_status. */
+  readonly code: number;
+  readonly value: number;
+  readonly utime: number;
+  readonly stime: number;
+}
+
+/** Looks for a child in a reportable state: a result, 0 (WNOHANG and none), -ECHILD, -ERESTARTSYS or BLOCKED. */
+export function doWait(k: Kernel, match: (t: Task) => boolean, options: number): WaitResult | number {
+  const task = k.current;
+  let eligible = false;
+  const parents = (options & 0x2000_0000) !== 0 ? [task] : task.threads; // __WNOTHREAD
+  for (const parent of parents) {
+    for (const child of parent.children) {
+      if (!match(child)) continue;
+      eligible = true;
+      if (child.exitState === EXIT_ZOMBIE && child.signal.live === 0 && (options & WEXITED) !== 0) {
+        const code = child.exitCode;
+        const killed = (code & 0x7f) !== 0;
+        const result: WaitResult = {
+          pid: child.pid, uid: child.cred.uid, status: code, code: !killed ? CLD_EXITED : (code & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED,
+          value: killed ? code & 0x7f : (code >> 8) & 0xff, utime: child.utime + child.signal.cutime, stime: child.stime + child.signal.cstime,
+        };
+        if ((options & WNOWAIT) === 0) reap(k, child);
+        return result;
+      }
+      if (child.exitState !== 0) continue;
+      if ((options & WUNTRACED) !== 0 && child.stopReport !== 0 && child.signal.groupStop !== 0) {
+        const sig = child.stopReport;
+        if ((options & WNOWAIT) === 0) child.stopReport = 0;
+        return { pid: child.pid, uid: child.cred.uid, status: (sig << 8) | 0x7f, code: CLD_STOPPED, value: sig, utime: child.utime, stime: child.stime };
+      }
+      if ((options & WCONTINUED) !== 0 && child.continueReport) {
+        if ((options & WNOWAIT) === 0) child.continueReport = false;
+        return { pid: child.pid, uid: child.cred.uid, status: 0xffff, code: CLD_CONTINUED, value: SIGCONT, utime: child.utime, stime: child.stime };
+      }
+    }
+  }
+  if (!eligible) return -ECHILD;
+  if ((options & WNOHANG) !== 0) return 0;
+  return waitInterruptible(k, task.signal.childWait);
+}

@@ -1,0 +1,297 @@
+import { EAGAIN, EINVAL, ENOMEM } from '../abi/errno.ts';
+import { cred as CRED, signal_struct as SIGNAL, task_struct as TASK } from '../abi/layout/structs.ts';
+import { NSIG } from '../abi/signal.ts';
+import { FilesStruct, FsStruct } from './fs/file_table.ts';
+import type { Kernel } from './kernel.ts';
+import { physToVirt } from './mm/address.ts';
+import { dupMm } from './mm/memory.ts';
+import { putUser32 } from './mm/uaccess.ts';
+import type { KmemCache } from './mm/slab.ts';
+import { ROOT_CRED } from './cred.ts';
+import { DEFAULT_ACTION, newPending } from './signal.ts';
+import type { SigHandStruct, SignalStruct } from './signal_types.ts';
+import { PF_FORKNOEXEC, TASK_UNINTERRUPTIBLE, Task, THREAD_ORDER } from './sched/task.ts';
+import { BLOCKED, WaitQueueHead } from './sched/wait.ts';
+
+// Making tasks (kernel/fork.c, clone(2)).
+
+export const CLONE_VM = 0x100;
+export const CLONE_FS = 0x200;
+export const CLONE_FILES = 0x400;
+export const CLONE_SIGHAND = 0x800;
+export const CLONE_PIDFD = 0x1000;
+export const CLONE_VFORK = 0x4000;
+export const CLONE_PARENT = 0x8000;
+export const CLONE_THREAD = 0x1_0000;
+export const CLONE_SETTLS = 0x8_0000;
+export const CLONE_PARENT_SETTID = 0x10_0000;
+export const CLONE_CHILD_CLEARTID = 0x20_0000;
+export const CLONE_CHILD_SETTID = 0x100_0000;
+const CLONE_NAMESPACES = 0x7e02_0000;
+
+const INFINITY = Number.POSITIVE_INFINITY;
+/** Initial limits by RLIMIT_ number (INIT_RLIMITS). */
+const INIT_RLIMITS: readonly (readonly [number, number])[] = [
+  [INFINITY, INFINITY], [INFINITY, INFINITY], [INFINITY, INFINITY], [8 * 1024 * 1024, INFINITY], [0, INFINITY], [INFINITY, INFINITY], [0, 0], [1024, 4096],
+  [8 * 1024 * 1024, 8 * 1024 * 1024], [INFINITY, INFINITY], [INFINITY, INFINITY], [0, 0], [819200, 819200], [0, 0], [0, 0], [INFINITY, INFINITY],
+];
+
+/** Slab caches of the objects that every task has. */
+export interface TaskCaches {
+  readonly task: KmemCache;
+  readonly signal: KmemCache;
+  readonly cred: KmemCache;
+}
+export function taskCachesInit(k: Kernel): TaskCaches {
+  return {
+    task: k.mm.slab.createCache('task_struct', TASK.sizeof, 64),
+    signal: k.mm.slab.createCache('signal_cache', SIGNAL.sizeof, 64),
+    cred: k.mm.slab.createCache('cred', CRED.sizeof, 64),
+  };
+}
+
+export function newSignalStruct(k: Kernel, from: SignalStruct | null): SignalStruct | null {
+  const addr = k.mm.slab.cacheAlloc(k.caches.signal);
+  if (addr === 0) return null;
+  const rlimits = from === null ? INIT_RLIMITS.map(([soft, hard]) => ({ soft, hard })) : from.rlimits.map((r) => ({ ...r }));
+  if (from === null) {
+    const threads = Math.floor(k.mm.pages.totalPages / 8 / 2);
+    rlimits[6] = { soft: threads, hard: threads };
+    rlimits[11] = { soft: threads, hard: threads };
+  }
+  return {
+    addr, pending: newPending(), pgid: from?.pgid ?? 0, sid: from?.sid ?? 0, tty: from?.tty ?? null, live: 0, groupExit: false, groupExitCode: 0, groupStop: 0,
+    childWait: new WaitQueueHead(), rlimits,
+    rlimit(which: number) {
+      return this.rlimits[which].soft;
+    },
+    cutime: 0, cstime: 0, cminFlt: 0, cmajFlt: 0, realTimer: { at: 0, interval: 0 }, childSubreaper: false, oomScoreAdj: from?.oomScoreAdj ?? 0, oomKilled: false,
+    leader: null as unknown as Task,
+  };
+}
+export function newSigHand(from: SigHandStruct | null): SigHandStruct {
+  return { action: from === null ? new Array(NSIG).fill(DEFAULT_ACTION) : [...from.action], users: 1 };
+}
+
+/** Frames and slabs of a task; null when memory is out. */
+export function allocTask(k: Kernel): { addr: number; stack: number; credAddr: number } | null {
+  const addr = k.mm.slab.cacheAlloc(k.caches.task);
+  const stack = addr === 0 ? 0 : k.mm.pages.alloc(THREAD_ORDER);
+  const credAddr = stack === 0 ? 0 : k.mm.slab.cacheAlloc(k.caches.cred);
+  if (credAddr !== 0) return { addr, stack, credAddr };
+  if (addr !== 0) k.mm.slab.cacheFree(k.caches.task, addr);
+  if (stack !== 0) k.mm.pages.free(stack, THREAD_ORDER);
+  return null;
+}
+export function freeTask(k: Kernel, task: Task): void {
+  if (k.sched.loaded === task) k.sched.loaded = null;
+  k.mm.pages.free(task.stack, THREAD_ORDER);
+  k.mm.slab.cacheFree(k.caches.cred, task.credPa);
+  k.mm.slab.cacheFree(k.caches.task, task.addr);
+}
+
+/** Links thread_node under signal->thread_head, and counts, as for_each_thread expects. */
+export function linkThread(k: Kernel, task: Task): void {
+  const { ram } = k;
+  const head = task.signal.addr + SIGNAL.thread_head;
+  const base = physToVirt(0);
+  if (task.isLeader) {
+    ram.write64(head, physToVirt(head));
+    ram.write64(head + 8, physToVirt(head));
+  }
+  const node = task.addr + TASK.thread_node;
+  const last = ram.read64(head + 8);
+  ram.write64(node, physToVirt(head));
+  ram.write64(node + 8, last);
+  ram.write64(last - base, physToVirt(node));
+  ram.write64(head + 8, physToVirt(node));
+  ram.write64(task.addr + TASK.signal, physToVirt(task.signal.addr));
+  task.signal.live++;
+  ram.write32(task.signal.addr + SIGNAL.nr_threads, task.signal.live);
+}
+export function unlinkThread(k: Kernel, task: Task): void {
+  const { ram } = k;
+  const base = physToVirt(0);
+  const node = task.addr + TASK.thread_node;
+  const next = ram.read64(node);
+  const prev = ram.read64(node + 8);
+  if (next !== 0) {
+    ram.write64(prev - base, next);
+    ram.write64(next - base + 8, prev);
+  }
+  ram.write32(task.signal.addr + SIGNAL.nr_threads, task.signal.live);
+  const i = task.threads.indexOf(task);
+  if (i >= 0) task.threads.splice(i, 1);
+}
+
+/** Makes the pid 0 task, whose task_struct lies where the symbol init_task points. */
+export function makeInitTask(k: Kernel): Task {
+  const where = allocTask(k);
+  if (where === null) throw new Error('not enough memory for init_task');
+  const addr = k.mm.imageAlloc(TASK.sizeof, 64);
+  const task = new Task(k, { ...where, addr }, 0, null, true);
+  task.comm = 'swapper/0';
+  task.cred = ROOT_CRED;
+  task.signal = newSignalStruct(k, null) as SignalStruct;
+  task.signal.leader = task;
+  task.sighand = newSigHand(null);
+  task.files = new FilesStruct();
+  const root = { mnt: k.vfs.rootMount, dentry: k.vfs.rootMount.root };
+  task.fs = new FsStruct(root, root, 0o022);
+  task.parent = task;
+  return task;
+}
+
+export interface CloneArgs {
+  readonly flags: number;
+  readonly exitSignal: number;
+  readonly stack: number;
+  readonly tls: number;
+  readonly parentTid: number;
+  readonly childTid: number;
+}
+
+/** clone: the child's tid in the parent, or -errno. The parent's registers are loaded in the machine. */
+export function doClone(k: Kernel, args: CloneArgs): number {
+  const parent = k.current;
+  if (parent.restart?.['vforkChild'] !== undefined) return vforkWait(k);
+  const { flags } = args;
+  if ((flags & CLONE_SIGHAND) !== 0 && (flags & CLONE_VM) === 0) return -EINVAL;
+  if ((flags & CLONE_THREAD) !== 0 && (flags & CLONE_SIGHAND) === 0) return -EINVAL;
+  if ((flags & CLONE_NAMESPACES) !== 0 || (flags & CLONE_PIDFD) !== 0) {
+    k.printk.log(4, `clone: flags 0x${(flags >>> 0).toString(16)} are not implemented`);
+    return -EINVAL;
+  }
+  const thread = (flags & CLONE_THREAD) !== 0;
+  let count = 0;
+  for (const t of k.sched.tasks.values()) if (t.cred.uid === parent.cred.uid) count++;
+  if (count >= parent.signal.rlimit(6) && parent.cred.uid !== 0) return -EAGAIN;
+  const child = copyProcess(k, parent, thread, args);
+  if (typeof child === 'number') return child;
+  const { regs } = k.machine;
+  regs.save(child.ptRegs);
+  k.ram.write64(child.ptRegs, regs.pc + 4);
+  k.ram.write64(child.ptRegs + 80, 0);
+  if (args.stack !== 0) k.ram.write64(child.ptRegs + 16, args.stack);
+  if ((flags & CLONE_SETTLS) !== 0) k.ram.write64(child.ptRegs + 32, args.tls);
+  regs.saveFp(child.fpState);
+  if ((flags & CLONE_PARENT_SETTID) !== 0) putUser32(k, args.parentTid, child.pid);
+  if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.clearChildTid = args.childTid;
+  if ((flags & CLONE_CHILD_SETTID) !== 0) {
+    if ((flags & CLONE_VM) !== 0) putUser32(k, args.childTid, child.pid);
+    else {
+      k.current = child;
+      putUser32(k, args.childTid, child.pid);
+      k.current = parent;
+    }
+  }
+  k.sched.totalForks++;
+  k.sched.activate(child);
+  if ((flags & CLONE_VFORK) !== 0) {
+    child.vforkParent = parent;
+    child.vforkDone = false;
+    parent.restart = { vforkChild: child.pid, vforkTid: child.pid };
+    parent.state = TASK_UNINTERRUPTIBLE;
+    return BLOCKED;
+  }
+  return child.pid;
+}
+function vforkWait(k: Kernel): number {
+  const tid = k.current.restart?.['vforkTid'] as number;
+  const child = k.sched.find(tid);
+  if (child !== undefined && child.vforkParent === k.current && !child.vforkDone) {
+    k.current.state = TASK_UNINTERRUPTIBLE;
+    return BLOCKED;
+  }
+  return tid;
+}
+
+function copyProcess(k: Kernel, parent: Task, thread: boolean, args: CloneArgs): Task | number {
+  const { flags } = args;
+  const pid = k.sched.allocPid();
+  if (pid < 0) return -EAGAIN;
+  const where = allocTask(k);
+  if (where === null) return -ENOMEM;
+  const child = new Task(k, where, pid, thread ? parent.groupLeader : null, false);
+  const fail = (errno: number): number => {
+    child.threads.splice(child.threads.indexOf(child), 1);
+    freeTask(k, child);
+    return errno;
+  };
+  if ((flags & CLONE_VM) !== 0) {
+    if (parent.mm !== null) parent.mm.users++;
+    child.mm = parent.mm;
+  } else if (parent.mm !== null) {
+    const mm = dupMm(k, parent.mm);
+    if (typeof mm === 'number') return fail(mm);
+    child.mm = mm;
+  }
+  if (thread) child.signal = parent.signal;
+  else {
+    const signal = newSignalStruct(k, parent.signal);
+    if (signal === null) return fail(-ENOMEM);
+    child.signal = signal;
+    signal.leader = child;
+  }
+  if ((flags & CLONE_SIGHAND) !== 0) {
+    child.sighand = parent.sighand;
+    child.sighand.users++;
+  } else child.sighand = newSigHand(parent.sighand);
+  if ((flags & CLONE_FILES) !== 0) {
+    child.files = parent.files;
+    child.files.users++;
+  } else child.files = parent.files.dup();
+  if ((flags & CLONE_FS) !== 0) {
+    child.fs = parent.fs;
+    child.fs.users++;
+  } else child.fs = parent.fs.dup();
+  child.comm = parent.comm;
+  child.cred = parent.cred;
+  child.blocked = parent.blocked;
+  child.nice = parent.nice;
+  child.policy = parent.policy;
+  child.rtPriority = parent.rtPriority;
+  child.affinity = parent.affinity;
+  child.vruntime = parent.vruntime;
+  child.personality = parent.personality;
+  child.noNewPrivs = parent.noNewPrivs;
+  child.dumpable = parent.dumpable;
+  child.flags = (parent.flags & ~0x200000) | PF_FORKNOEXEC;
+  child.cpu = parent.cpu;
+  if ((flags & CLONE_VM) === 0 || (flags & CLONE_VFORK) !== 0) child.sigaltstack = { ...parent.sigaltstack };
+  child.exitSignal = thread ? -1 : args.exitSignal;
+  child.parent = (flags & (CLONE_PARENT | CLONE_THREAD)) !== 0 ? parent.parent : parent.groupLeader;
+  if (!thread) child.parent.children.push(child);
+  k.sched.link(child);
+  linkThread(k, child);
+  child.state = 0;
+  return child;
+}
+
+/** A process made by the kernel, without memory or files yet: child of `parent` (user mode helper, pid 1). */
+export function kernelProcess(k: Kernel, parent: Task, pid?: number): Task | number {
+  const id = pid ?? k.sched.allocPid();
+  if (id < 0) return -EAGAIN;
+  const where = allocTask(k);
+  if (where === null) return -ENOMEM;
+  const task = new Task(k, where, id, null, false);
+  const signal = newSignalStruct(k, k.sched.initTask.signal);
+  if (signal === null) {
+    freeTask(k, task);
+    return -ENOMEM;
+  }
+  task.signal = signal;
+  signal.leader = task;
+  signal.tty = null;
+  task.sighand = newSigHand(null);
+  task.files = new FilesStruct();
+  task.fs = k.sched.initTask.fs.dup();
+  task.cred = ROOT_CRED;
+  task.parent = parent;
+  task.exitSignal = 17;
+  parent.children.push(task);
+  k.sched.link(task);
+  linkThread(k, task);
+  task.state = TASK_UNINTERRUPTIBLE;
+  return task;
+}

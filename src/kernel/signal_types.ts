@@ -1,0 +1,73 @@
+import type { Task } from './sched/task.ts';
+import type { WaitQueueHead } from './sched/wait.ts';
+
+/** siginfo_t as plain data. */
+export interface SigInfo {
+  readonly signo: number;
+  readonly code: number;
+  readonly errno?: number;
+  readonly pid?: number;
+  readonly uid?: number;
+  /** SIGCHLD. */
+  readonly status?: number;
+  readonly utime?: number;
+  readonly stime?: number;
+  /** Faults. */
+  readonly addr?: number;
+  /** sigqueue's value, timers' value. */
+  readonly value?: bigint;
+}
+export interface SigPending {
+  /** bit n-1 for signal n. */
+  set: bigint;
+  /** Standard signals queue once, real-time ones each time. */
+  readonly queue: SigInfo[];
+}
+export interface SigAction {
+  readonly handler: number;
+  readonly flags: number;
+  readonly mask: bigint;
+}
+/** Shared by CLONE_SIGHAND. */
+export interface SigHandStruct {
+  readonly action: SigAction[];
+  users: number;
+}
+/** What a tty is to a session; the driver's class implements it. */
+export interface ControllingTty {
+  readonly dev: number;
+  readonly name: string;
+  session: number;
+  pgrp: number;
+}
+/** Shared by the threads of a process (signal_struct). */
+export interface SignalStruct {
+  /** Physical address of the signal_struct. */
+  readonly addr: number;
+  readonly pending: SigPending;
+  pgid: number;
+  sid: number;
+  tty: ControllingTty | null;
+  /** Threads still alive. */
+  live: number;
+  /** Set when the whole group is dying; its wait status. */
+  groupExit: boolean;
+  groupExitCode: number;
+  /** Stopped by this signal, 0 = running. */
+  groupStop: number;
+  /** Parents in wait4 sleep here. */
+  readonly childWait: WaitQueueHead;
+  readonly rlimits: { soft: number; hard: number }[];
+  rlimit(which: number): number;
+  /** CPU time and faults of waited-for children. */
+  cutime: number;
+  cstime: number;
+  cminFlt: number;
+  cmajFlt: number;
+  /** ITIMER_REAL: next expiry (ns of virtual time) and interval. */
+  realTimer: { at: number; interval: number };
+  childSubreaper: boolean;
+  oomScoreAdj: number;
+  oomKilled: boolean;
+  leader: Task;
+}

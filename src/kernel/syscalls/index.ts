@@ -1,0 +1,29 @@
+import * as NR from '../../abi/syscall_nr.ts';
+import { fsSyscalls } from './fs.ts';
+import { mmSyscalls } from './mm.ts';
+import { processSyscalls } from './process.ts';
+import { selectSyscalls } from './select.ts';
+import { signalSyscalls } from './signal.ts';
+import type { SyscallRow } from './table.ts';
+import { timeSyscalls } from './time.ts';
+
+/** Every system call there is, for documents and for dispatch. */
+export const allSyscalls: readonly SyscallRow[] = [...fsSyscalls, ...mmSyscalls, ...processSyscalls, ...selectSyscalls, ...signalSyscalls, ...timeSyscalls];
+
+/** Rows by number. */
+export const syscallTable: readonly (SyscallRow | undefined)[] = buildTable();
+
+function buildTable(): (SyscallRow | undefined)[] {
+  const table: (SyscallRow | undefined)[] = [];
+  for (const row of allSyscalls) {
+    if (table[row.nr] !== undefined) throw new Error(`two rows for system call ${row.nr}: ${row.name}`);
+    table[row.nr] = row;
+  }
+  return table;
+}
+
+const names = new Map<number, string>(Object.entries(NR).map(([name, nr]) => [nr, name.slice('NR_'.length)]));
+/** The name of a system call number, implemented or not. */
+export function syscallName(nr: number): string {
+  return names.get(nr) ?? String(nr);
+}
