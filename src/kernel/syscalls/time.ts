@@ -1,4 +1,4 @@
-import { EFAULT, EINVAL, ENOTSUP, EPERM, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTSYS } from '../../abi/errno.ts';
+import { EFAULT, EINVAL, EOPNOTSUPP, EPERM, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTSYS } from '../../abi/errno.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyToUser, viewFromUser } from '../mm/uaccess.ts';
@@ -91,7 +91,7 @@ function sysNanosleep(k: Kernel, req: number, rem: number): number {
 }
 const TIMER_ABSTIME = 1;
 function sysClockNanosleep(k: Kernel, clock: number, flags: number, req: number, rem: number): number {
-  if (![0, 1, 7, 2, 11].includes(clock)) return clock === 3 ? -EINVAL : [4, 5, 6].includes(clock) ? -ENOTSUP : -EINVAL;
+  if (![0, 1, 7, 2, 11].includes(clock)) return clock === 3 ? -EINVAL : [4, 5, 6].includes(clock) ? -EOPNOTSUPP : -EINVAL;
   const absolute = (flags & TIMER_ABSTIME) !== 0;
   const kept = k.current.restart?.['deadline'] as number | undefined;
   if (kept !== undefined) {
