@@ -92,7 +92,7 @@ export interface SuperBlock {
   /** Dentries are not kept: each lookup asks the file system (procfs). */
   readonly volatile: boolean;
   nextIno: number;
-  readonly options: string;
+  options: string;
   readOnly: boolean;
 }
 
