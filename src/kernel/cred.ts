@@ -24,8 +24,20 @@ export interface Cred {
 export const CAP_FULL_SET = (1n << 41n) - 1n;
 
 export const ROOT_CRED: Cred = {
-  uid: 0, gid: 0, suid: 0, sgid: 0, euid: 0, egid: 0, fsuid: 0, fsgid: 0, groups: [],
-  capEffective: CAP_FULL_SET, capPermitted: CAP_FULL_SET, capInheritable: 0n, capBounding: CAP_FULL_SET, capAmbient: 0n,
+  uid: 0,
+  gid: 0,
+  suid: 0,
+  sgid: 0,
+  euid: 0,
+  egid: 0,
+  fsuid: 0,
+  fsgid: 0,
+  groups: [],
+  capEffective: CAP_FULL_SET,
+  capPermitted: CAP_FULL_SET,
+  capInheritable: 0n,
+  capBounding: CAP_FULL_SET,
+  capAmbient: 0n,
 };
 
 /** Capabilities after a change of user IDs (cap_emulate_setxuid). */
@@ -48,7 +60,14 @@ export function publishCred(k: Kernel, cred: Cred, at: number): void {
   const { ram } = k;
   ram.write32(at + CRED.usage, 2);
   const ids: readonly (readonly [number, number])[] = [
-    [CRED.uid, cred.uid], [CRED.gid, cred.gid], [CRED.suid, cred.suid], [CRED.sgid, cred.sgid], [CRED.euid, cred.euid], [CRED.egid, cred.egid], [CRED.fsuid, cred.fsuid], [CRED.fsgid, cred.fsgid],
+    [CRED.uid, cred.uid],
+    [CRED.gid, cred.gid],
+    [CRED.suid, cred.suid],
+    [CRED.sgid, cred.sgid],
+    [CRED.euid, cred.euid],
+    [CRED.egid, cred.egid],
+    [CRED.fsuid, cred.fsuid],
+    [CRED.fsgid, cred.fsgid],
   ];
   for (const [offset, value] of ids) ram.write32(at + offset, value);
   ram.writeBig(at + CRED.cap_inheritable, cred.capInheritable);

@@ -1,5 +1,18 @@
 import { EINTR, ENOSYS, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../abi/errno.ts';
-import { BUS_ADRALN, BUS_ADRERR, ILL_ILLOPC, SEGV_ACCERR, SEGV_MAPERR, SI_KERNEL, SIGBUS, SIGILL, SIGKILL, SIGSEGV, SIGTRAP, TRAP_BRKPT } from '../abi/signal.ts';
+import {
+  BUS_ADRALN,
+  BUS_ADRERR,
+  ILL_ILLOPC,
+  SEGV_ACCERR,
+  SEGV_MAPERR,
+  SI_KERNEL,
+  SIGBUS,
+  SIGILL,
+  SIGKILL,
+  SIGSEGV,
+  SIGTRAP,
+  TRAP_BRKPT,
+} from '../abi/signal.ts';
 import { Access, type AccessKind } from '../machine/api.ts';
 import { Trap } from '../machine/trap.ts';
 import { doGroupExit } from './exit.ts';
@@ -111,7 +124,11 @@ function runTask(k: Kernel, task: Task, insns: number): void {
   switchTo(k, task);
   const begin = machine.instret;
   const end = begin + insns;
-  if (machine.regs.mode === 0) returnToUser(k, task);
+  if (machine.regs.mode === 0) {
+    // A call that blocked is made again before any signal is looked at: it settles its own result (rule 3).
+    if (task.inSyscall) doSyscall(k, task);
+    if (task.state === TASK_RUNNING) returnToUser(k, task);
+  }
   while (task.state === TASK_RUNNING && k.halted === null) {
     const left = end - machine.instret;
     if (left <= 0) break;
@@ -147,7 +164,12 @@ function handleUserTrap(k: Kernel, task: Task, cause: number): void {
     case Trap.INSN_PAGE_FAULT:
     case Trap.LOAD_PAGE_FAULT:
     case Trap.STORE_PAGE_FAULT:
-      userFault(k, task, machine.tval, cause === Trap.INSN_PAGE_FAULT ? Access.EXEC : cause === Trap.LOAD_PAGE_FAULT ? Access.READ : Access.WRITE);
+      userFault(
+        k,
+        task,
+        machine.tval,
+        cause === Trap.INSN_PAGE_FAULT ? Access.EXEC : cause === Trap.LOAD_PAGE_FAULT ? Access.READ : Access.WRITE,
+      );
       return;
     case Trap.BREAKPOINT:
       forceSignal(k, task, { signo: SIGTRAP, code: TRAP_BRKPT, addr: machine.regs.pc });
@@ -185,7 +207,9 @@ function userFault(k: Kernel, task: Task, addr: number, access: AccessKind): voi
   }
 }
 function addrText(addr: number): string {
-  return BigInt.asUintN(64, BigInt(Math.trunc(addr))).toString(16).padStart(16, '0');
+  return BigInt.asUintN(64, BigInt(Math.trunc(addr)))
+    .toString(16)
+    .padStart(16, '0');
 }
 
 /** Picks the biggest process and kills it (mm/oom_kill.c). */
@@ -204,7 +228,10 @@ export function outOfMemory(k: Kernel, asker: Task): void {
     k.panic('System is deadlocked on memory');
     return;
   }
-  k.printk.log(4, `${asker.comm} invoked oom-killer: gfp_mask=0x140cca(GFP_HIGHUSER_MOVABLE|__GFP_COMP), order=0, oom_score_adj=${asker.signal.oomScoreAdj}`);
+  k.printk.log(
+    4,
+    `${asker.comm} invoked oom-killer: gfp_mask=0x140cca(GFP_HIGHUSER_MOVABLE|__GFP_COMP), order=0, oom_score_adj=${asker.signal.oomScoreAdj}`,
+  );
   const kb = (n: number) => `${n * 4}kB`;
   k.printk.log(
     3,
@@ -241,6 +268,7 @@ function doSyscall(k: Kernel, task: Task): void {
 
 /** Settles a call's result: blocked and interrupted ones leave pc at the ecall. */
 export function finishSyscall(k: Kernel, task: Task, result: number): void {
+  task.inSyscall = result === BLOCKED;
   if (result === BLOCKED || task.exitState !== 0 || k.sched.loaded !== task || task.frames.length > 0) return;
   const { regs } = k.machine;
   if (result === -ERESTARTSYS || result === -ERESTARTNOINTR || result === -ERESTARTNOHAND || result === -ERESTART_RESTARTBLOCK) {

@@ -1,6 +1,23 @@
 import { E2BIG, EACCES, EFAULT, ELOOP, ENOEXEC, ENOMEM } from '../abi/errno.ts';
 import {
-  AT_BASE, AT_CLKTCK, AT_EGID, AT_ENTRY, AT_EUID, AT_EXECFN, AT_FLAGS, AT_GID, AT_HWCAP, AT_NULL, AT_PAGESZ, AT_PHDR, AT_PHENT, AT_PHNUM, AT_RANDOM, AT_SECURE, AT_UID, HWCAP_IMAFDC,
+  AT_BASE,
+  AT_CLKTCK,
+  AT_EGID,
+  AT_ENTRY,
+  AT_EUID,
+  AT_EXECFN,
+  AT_FLAGS,
+  AT_GID,
+  AT_HWCAP,
+  AT_NULL,
+  AT_PAGESZ,
+  AT_PHDR,
+  AT_PHENT,
+  AT_PHNUM,
+  AT_RANDOM,
+  AT_SECURE,
+  AT_UID,
+  HWCAP_IMAFDC,
 } from '../abi/elf.ts';
 import { S_IFMT, S_IFREG, S_ISGID, S_ISUID } from '../abi/fs.ts';
 import { SIG_IGN, SIGKILL, sigBit } from '../abi/signal.ts';
@@ -120,7 +137,15 @@ function randomPages(k: Kernel, task: Task, bits: number): number {
  * Replaces the program of `task` (the caller is `task` itself, or the kernel for a process that has none yet). On success its user
  * registers lie in pt_regs, and in the machine when it is loaded. 0 or -errno (only before the point of no return).
  */
-export function doExecve(k: Kernel, task: Task, start: Path, name: string, argv: readonly string[], envp: readonly string[], direct: File | null = null): number {
+export function doExecve(
+  k: Kernel,
+  task: Task,
+  start: Path,
+  name: string,
+  argv: readonly string[],
+  envp: readonly string[],
+  direct: File | null = null,
+): number {
   const program = prepare(k, start, name, argv.length === 0 ? [''] : argv, direct);
   if (typeof program === 'number') return program;
   let bytes = 0;
@@ -215,15 +240,30 @@ function newIdentity(k: Kernel, task: Task, program: Program): void {
 }
 
 /** Maps the program, its interpreter, the stack and the vDSO, and writes the initial stack. */
-function setupMemory(k: Kernel, task: Task, mm: MmStruct, program: Program, envp: readonly string[]): { entry: number; sp: number } | number {
+function setupMemory(
+  k: Kernel,
+  task: Task,
+  mm: MmStruct,
+  program: Program,
+  envp: readonly string[],
+): { entry: number; sp: number } | number {
   const stackTop = TASK_SIZE - randomPages(k, task, 18) - PAGE_SIZE;
   const gap = Math.min(Math.max(task.signal.rlimit(3), 128 * 1024 * 1024), (TASK_SIZE / 6) * 5);
   mm.mmapBase = pageAlign(TASK_SIZE - gap - (1 << 30) - randomPages(k, task, 18));
   insertVma(k, mm, {
-    start: stackTop - 34 * PAGE_SIZE, end: stackTop, flags: VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_GROWSDOWN | (program.image.execStack ? VM_EXEC : 0),
-    mapping: null, file: null, pgoff: 0, name: '[stack]',
+    start: stackTop - 34 * PAGE_SIZE,
+    end: stackTop,
+    flags: VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_GROWSDOWN | (program.image.execStack ? VM_EXEC : 0),
+    mapping: null,
+    file: null,
+    pgoff: 0,
+    name: '[stack]',
   });
-  const bias = program.image.dynamic ? (program.interp !== null ? pageAlign((TASK_SIZE / 3) * 2) + randomPages(k, task, 18) : mm.mmapBase - pageAlign(program.image.end)) : 0;
+  const bias = program.image.dynamic
+    ? program.interp !== null
+      ? pageAlign((TASK_SIZE / 3) * 2) + randomPages(k, task, 18)
+      : mm.mmapBase - pageAlign(program.image.end)
+    : 0;
   const main = mapElf(k, mm, program.file, program.image, bias);
   if (typeof main === 'number') return main;
   let entry = main.entry;
@@ -253,7 +293,15 @@ function mapVdso(k: Kernel, mm: MmStruct): number {
   if (mapping === null) return 0;
   const start = mm.mmapBase - PAGE_SIZE;
   mm.mmapBase = start - 2 * PAGE_SIZE;
-  insertVma(k, mm, { start, end: start + PAGE_SIZE, flags: VM_READ | VM_EXEC | VM_MAYREAD | VM_MAYEXEC | VM_MAYWRITE, mapping, file: null, pgoff: 0, name: '[vdso]' });
+  insertVma(k, mm, {
+    start,
+    end: start + PAGE_SIZE,
+    flags: VM_READ | VM_EXEC | VM_MAYREAD | VM_MAYEXEC | VM_MAYWRITE,
+    mapping,
+    file: null,
+    pgoff: 0,
+    name: '[vdso]',
+  });
   return start;
 }
 function makeVdso(k: Kernel): AddressSpace | null {
@@ -269,7 +317,11 @@ function makeVdso(k: Kernel): AddressSpace | null {
 
 /** Strings, AT_RANDOM bytes, auxiliary vector, envp, argv, argc, from the top down (create_elf_tables). */
 function writeStack(
-  k: Kernel, task: Task, mm: MmStruct, program: Program, envp: readonly string[],
+  k: Kernel,
+  task: Task,
+  mm: MmStruct,
+  program: Program,
+  envp: readonly string[],
   at: { stackTop: number; entry: number; mainEntry: number; phdr: number; interpBase: number },
 ): { entry: number; sp: number } | number {
   let p = at.stackTop - 8;
@@ -281,10 +333,16 @@ function writeStack(
   };
   const cstr = (s: string) => bytesOf(`${s}\0`);
   const execfn = put(cstr(program.execfn));
-  const env = [...envp].reverse().map((s) => put(cstr(s))).reverse();
+  const env = [...envp]
+    .reverse()
+    .map((s) => put(cstr(s)))
+    .reverse();
   mm.envEnd = execfn;
   mm.envStart = mm.argEnd = p;
-  const argv = [...program.argv].reverse().map((s) => put(cstr(s))).reverse();
+  const argv = [...program.argv]
+    .reverse()
+    .map((s) => put(cstr(s)))
+    .reverse();
   mm.argStart = p;
   p = Math.floor(p / 16) * 16;
   const seed = new Uint8Array(16);
@@ -292,9 +350,23 @@ function writeStack(
   const random = put(seed);
   const secure = task.cred.uid !== task.cred.euid || task.cred.gid !== task.cred.egid ? 1 : 0;
   const auxv: readonly (readonly [number, number])[] = [
-    [AT_HWCAP, HWCAP_IMAFDC], [AT_PAGESZ, PAGE_SIZE], [AT_CLKTCK, 100], [AT_PHDR, at.phdr], [AT_PHENT, 56], [AT_PHNUM, program.image.phnum], [AT_BASE, at.interpBase],
-    [AT_FLAGS, 0], [AT_ENTRY, at.mainEntry], [AT_UID, task.cred.uid], [AT_EUID, task.cred.euid], [AT_GID, task.cred.gid], [AT_EGID, task.cred.egid],
-    [AT_SECURE, secure], [AT_RANDOM, random], [AT_EXECFN, execfn], [AT_NULL, 0],
+    [AT_HWCAP, HWCAP_IMAFDC],
+    [AT_PAGESZ, PAGE_SIZE],
+    [AT_CLKTCK, 100],
+    [AT_PHDR, at.phdr],
+    [AT_PHENT, 56],
+    [AT_PHNUM, program.image.phnum],
+    [AT_BASE, at.interpBase],
+    [AT_FLAGS, 0],
+    [AT_ENTRY, at.mainEntry],
+    [AT_UID, task.cred.uid],
+    [AT_EUID, task.cred.euid],
+    [AT_GID, task.cred.gid],
+    [AT_EGID, task.cred.egid],
+    [AT_SECURE, secure],
+    [AT_RANDOM, random],
+    [AT_EXECFN, execfn],
+    [AT_NULL, 0],
   ];
   const words = 1 + argv.length + 1 + env.length + 1 + auxv.length * 2;
   const sp = Math.floor((p - words * 8) / 16) * 16;

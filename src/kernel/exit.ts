@@ -1,5 +1,18 @@
 import { ECHILD } from '../abi/errno.ts';
-import { CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SA_NOCLDWAIT, SIG_IGN, SIGCHLD, SIGCONT, SIGHUP, SIGKILL, sigBit } from '../abi/signal.ts';
+import {
+  CLD_CONTINUED,
+  CLD_DUMPED,
+  CLD_EXITED,
+  CLD_KILLED,
+  CLD_STOPPED,
+  SA_NOCLDWAIT,
+  SIG_IGN,
+  SIGCHLD,
+  SIGCONT,
+  SIGHUP,
+  SIGKILL,
+  sigBit,
+} from '../abi/signal.ts';
 import { freeTask, unlinkThread } from './fork.ts';
 import { futexWakeAddress } from './futex_wake.ts';
 import type { Kernel } from './kernel.ts';
@@ -126,7 +139,12 @@ function reparentChildren(k: Kernel, leader: Task): void {
     reaper.children.push(child);
     if (child.pdeathSignal !== 0) sendSignalTo(k, child, { signo: child.pdeathSignal, code: 0, pid: leader.pid, uid: 0 }, true);
     const pgid = child.signal.pgid;
-    if (child.signal.sid === leader.signal.sid && pgid !== leader.signal.pgid && isOrphanedPgrp(k, pgid, leader) && groupHasStopped(k, pgid)) {
+    if (
+      child.signal.sid === leader.signal.sid &&
+      pgid !== leader.signal.pgid &&
+      isOrphanedPgrp(k, pgid, leader) &&
+      groupHasStopped(k, pgid)
+    ) {
       killPgrp(k, pgid, SIGHUP);
       killPgrp(k, pgid, SIGCONT);
     }
@@ -149,8 +167,15 @@ function exitNotify(k: Kernel, leader: Task): void {
   const parent = leader.parent;
   const action = parent.sighand.action[SIGCHLD - 1];
   const code = leader.exitCode;
-  const autoReap = parent.pid === 0 || (leader.exitSignal === SIGCHLD && (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0));
-  if (parent.pid !== 0) notifyParent(k, leader, (code & 0x7f) === 0 ? CLD_EXITED : (code & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED, (code & 0x7f) === 0 ? (code >> 8) & 0xff : code & 0x7f);
+  const autoReap =
+    parent.pid === 0 || (leader.exitSignal === SIGCHLD && (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0));
+  if (parent.pid !== 0)
+    notifyParent(
+      k,
+      leader,
+      (code & 0x7f) === 0 ? CLD_EXITED : (code & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED,
+      (code & 0x7f) === 0 ? (code >> 8) & 0xff : code & 0x7f,
+    );
   if (leader.watched) k.exits.push({ pid: leader.pid, code, oomKilled: leader.signal.oomKilled });
   if (autoReap) reap(k, leader);
 }
@@ -201,8 +226,13 @@ export function doWait(k: Kernel, match: (t: Task) => boolean, options: number):
         const code = child.exitCode;
         const killed = (code & 0x7f) !== 0;
         const result: WaitResult = {
-          pid: child.pid, uid: child.cred.uid, status: code, code: !killed ? CLD_EXITED : (code & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED,
-          value: killed ? code & 0x7f : (code >> 8) & 0xff, utime: child.utime + child.signal.cutime, stime: child.stime + child.signal.cstime,
+          pid: child.pid,
+          uid: child.cred.uid,
+          status: code,
+          code: !killed ? CLD_EXITED : (code & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED,
+          value: killed ? code & 0x7f : (code >> 8) & 0xff,
+          utime: child.utime + child.signal.cutime,
+          stime: child.stime + child.signal.cstime,
         };
         if ((options & WNOWAIT) === 0) reap(k, child);
         return result;
@@ -211,11 +241,27 @@ export function doWait(k: Kernel, match: (t: Task) => boolean, options: number):
       if ((options & WUNTRACED) !== 0 && child.stopReport !== 0 && child.signal.groupStop !== 0) {
         const sig = child.stopReport;
         if ((options & WNOWAIT) === 0) child.stopReport = 0;
-        return { pid: child.pid, uid: child.cred.uid, status: (sig << 8) | 0x7f, code: CLD_STOPPED, value: sig, utime: child.utime, stime: child.stime };
+        return {
+          pid: child.pid,
+          uid: child.cred.uid,
+          status: (sig << 8) | 0x7f,
+          code: CLD_STOPPED,
+          value: sig,
+          utime: child.utime,
+          stime: child.stime,
+        };
       }
       if ((options & WCONTINUED) !== 0 && child.continueReport) {
         if ((options & WNOWAIT) === 0) child.continueReport = false;
-        return { pid: child.pid, uid: child.cred.uid, status: 0xffff, code: CLD_CONTINUED, value: SIGCONT, utime: child.utime, stime: child.stime };
+        return {
+          pid: child.pid,
+          uid: child.cred.uid,
+          status: 0xffff,
+          code: CLD_CONTINUED,
+          value: SIGCONT,
+          utime: child.utime,
+          stime: child.stime,
+        };
       }
     }
   }

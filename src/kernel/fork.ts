@@ -32,8 +32,22 @@ const CLONE_NAMESPACES = 0x7e02_0000;
 const INFINITY = Number.POSITIVE_INFINITY;
 /** Initial limits by RLIMIT_ number (INIT_RLIMITS). */
 const INIT_RLIMITS: readonly (readonly [number, number])[] = [
-  [INFINITY, INFINITY], [INFINITY, INFINITY], [INFINITY, INFINITY], [8 * 1024 * 1024, INFINITY], [0, INFINITY], [INFINITY, INFINITY], [0, 0], [1024, 4096],
-  [8 * 1024 * 1024, 8 * 1024 * 1024], [INFINITY, INFINITY], [INFINITY, INFINITY], [0, 0], [819200, 819200], [0, 0], [0, 0], [INFINITY, INFINITY],
+  [INFINITY, INFINITY],
+  [INFINITY, INFINITY],
+  [INFINITY, INFINITY],
+  [8 * 1024 * 1024, INFINITY],
+  [0, INFINITY],
+  [INFINITY, INFINITY],
+  [0, 0],
+  [1024, 4096],
+  [8 * 1024 * 1024, 8 * 1024 * 1024],
+  [INFINITY, INFINITY],
+  [INFINITY, INFINITY],
+  [0, 0],
+  [819200, 819200],
+  [0, 0],
+  [0, 0],
+  [INFINITY, INFINITY],
 ];
 
 /** Slab caches of the objects that every task has. */
@@ -60,12 +74,28 @@ export function newSignalStruct(k: Kernel, from: SignalStruct | null): SignalStr
     rlimits[11] = { soft: threads, hard: threads };
   }
   return {
-    addr, pending: newPending(), pgid: from?.pgid ?? 0, sid: from?.sid ?? 0, tty: from?.tty ?? null, live: 0, groupExit: false, groupExitCode: 0, groupStop: 0,
-    childWait: new WaitQueueHead(), rlimits,
+    addr,
+    pending: newPending(),
+    pgid: from?.pgid ?? 0,
+    sid: from?.sid ?? 0,
+    tty: from?.tty ?? null,
+    live: 0,
+    groupExit: false,
+    groupExitCode: 0,
+    groupStop: 0,
+    childWait: new WaitQueueHead(),
+    rlimits,
     rlimit(which: number) {
       return this.rlimits[which].soft;
     },
-    cutime: 0, cstime: 0, cminFlt: 0, cmajFlt: 0, realTimer: { at: 0, interval: 0 }, childSubreaper: false, oomScoreAdj: from?.oomScoreAdj ?? 0, oomKilled: false,
+    cutime: 0,
+    cstime: 0,
+    cminFlt: 0,
+    cmajFlt: 0,
+    realTimer: { at: 0, interval: 0 },
+    childSubreaper: false,
+    oomScoreAdj: from?.oomScoreAdj ?? 0,
+    oomKilled: false,
     leader: null as unknown as Task,
   };
 }

@@ -1,7 +1,40 @@
 import { EAGAIN, EINTR, EINVAL, EPERM, ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTSYS, ESRCH } from '../abi/errno.ts';
 import {
-  CLD_CONTINUED, CLD_STOPPED, NSIG, SA_NOCLDSTOP, SA_NODEFER, SA_ONSTACK, SA_RESETHAND, SA_RESTART, SI_KERNEL, SI_USER, SIG_DFL, SIG_IGN, SIGABRT, SIGBUS, SIGCHLD, SIGCONT, SIGFPE,
-  SIGILL, SIGKILL, SIGQUIT, sigBit, SIGRTMIN, SIGSEGV, SIGSTOP, SIGSYS, SIGTRAP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH, SIGXCPU, SIGXFSZ, SS_DISABLE, SS_ONSTACK,
+  CLD_CONTINUED,
+  CLD_STOPPED,
+  NSIG,
+  SA_NOCLDSTOP,
+  SA_NODEFER,
+  SA_ONSTACK,
+  SA_RESETHAND,
+  SA_RESTART,
+  SI_KERNEL,
+  SI_USER,
+  SIG_DFL,
+  SIG_IGN,
+  SIGABRT,
+  SIGBUS,
+  SIGCHLD,
+  SIGCONT,
+  SIGFPE,
+  SIGILL,
+  SIGKILL,
+  SIGQUIT,
+  sigBit,
+  SIGRTMIN,
+  SIGSEGV,
+  SIGSTOP,
+  SIGSYS,
+  SIGTRAP,
+  SIGTSTP,
+  SIGTTIN,
+  SIGTTOU,
+  SIGURG,
+  SIGWINCH,
+  SIGXCPU,
+  SIGXFSZ,
+  SS_DISABLE,
+  SS_ONSTACK,
 } from '../abi/signal.ts';
 import { doGroupExit } from './exit.ts';
 import type { Kernel } from './kernel.ts';
@@ -114,10 +147,20 @@ export function notifyParent(k: Kernel, leader: Task, code: number, status: numb
   if (!stopping || (action.handler !== SIG_IGN && (action.flags & SA_NOCLDSTOP) === 0)) {
     const sig = stopping ? SIGCHLD : leader.exitSignal;
     if (sig > 0) {
-      sendSignalTo(k, parent, {
-        signo: sig, code, pid: leader.pid, uid: leader.cred.uid, status,
-        utime: Math.floor(leader.utime / 1e7), stime: Math.floor(leader.stime / 1e7),
-      }, true);
+      sendSignalTo(
+        k,
+        parent,
+        {
+          signo: sig,
+          code,
+          pid: leader.pid,
+          uid: leader.cred.uid,
+          status,
+          utime: Math.floor(leader.utime / 1e7),
+          stime: Math.floor(leader.stime / 1e7),
+        },
+        true,
+      );
     }
   }
   wakeUpAll(k, parent.signal.childWait);
@@ -176,7 +219,8 @@ export function killMatching(k: Kernel, sig: number, match: (t: Task) => boolean
 /** From the kernel (tty) to a process group. */
 export function killPgrp(k: Kernel, pgid: number, sig: number): void {
   for (const task of [...k.sched.tasks.values()]) {
-    if (task.isLeader && !task.isKernelThread && task.signal.pgid === pgid) sendSignalTo(k, task, { signo: sig, code: SI_KERNEL, pid: 0, uid: 0 }, true);
+    if (task.isLeader && !task.isKernelThread && task.signal.pgid === pgid)
+      sendSignalTo(k, task, { signo: sig, code: SI_KERNEL, pid: 0, uid: 0 }, true);
   }
 }
 
@@ -348,7 +392,8 @@ export function doSignal(k: Kernel): void {
 export function setAction(k: Kernel, task: Task, sig: number, action: SigAction): number {
   if (sig < 1 || sig > NSIG || sig === SIGKILL || sig === SIGSTOP) return -EINVAL;
   task.sighand.action[sig - 1] = action;
-  if (action.handler === SIG_IGN || (action.handler === SIG_DFL && (IGNORED_BY_DEFAULT & sigBit(sig)) !== 0n)) flushGroup(task, sigBit(sig));
+  if (action.handler === SIG_IGN || (action.handler === SIG_DFL && (IGNORED_BY_DEFAULT & sigBit(sig)) !== 0n))
+    flushGroup(task, sigBit(sig));
   void k;
   return 0;
 }

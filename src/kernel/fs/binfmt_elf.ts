@@ -56,8 +56,11 @@ export function loadElf(k: Kernel, file: File): ElfImage | number {
     const at = i * 56;
     const kind = v.getUint32(at, true);
     const seg: Segment = {
-      flags: v.getUint32(at + 4, true), offset: Number(v.getBigUint64(at + 8, true)), vaddr: Number(v.getBigUint64(at + 16, true)),
-      fileSize: Number(v.getBigUint64(at + 32, true)), memSize: Number(v.getBigUint64(at + 40, true)),
+      flags: v.getUint32(at + 4, true),
+      offset: Number(v.getBigUint64(at + 8, true)),
+      vaddr: Number(v.getBigUint64(at + 16, true)),
+      fileSize: Number(v.getBigUint64(at + 32, true)),
+      memSize: Number(v.getBigUint64(at + 40, true)),
     };
     if (kind === PT_INTERP) {
       if (seg.fileSize < 2 || seg.fileSize > 4096 || seg.offset + seg.fileSize > mapping.size) return -ENOEXEC;
@@ -69,7 +72,8 @@ export function loadElf(k: Kernel, file: File): ElfImage | number {
     else if (kind === PT_GNU_STACK) execStack = (seg.flags & PF_X) !== 0;
     else if (kind === PT_LOAD) {
       if (seg.memSize === 0) continue;
-      if (seg.fileSize > seg.memSize || seg.vaddr + seg.memSize > TASK_SIZE || seg.offset % PAGE_SIZE !== seg.vaddr % PAGE_SIZE) return -EINVAL;
+      if (seg.fileSize > seg.memSize || seg.vaddr + seg.memSize > TASK_SIZE || seg.offset % PAGE_SIZE !== seg.vaddr % PAGE_SIZE)
+        return -EINVAL;
       segments.push(seg);
       end = Math.max(end, seg.vaddr + seg.memSize);
     }
@@ -99,7 +103,8 @@ export function mapElf(k: Kernel, mm: MmStruct, file: File, image: ElfImage, bia
   for (const s of image.segments) {
     const start = pageFloor(s.vaddr) + bias;
     const skew = s.vaddr % PAGE_SIZE;
-    const prot = ((s.flags & PF_R) !== 0 ? PROT_READ : 0) | ((s.flags & PF_W) !== 0 ? PROT_WRITE : 0) | ((s.flags & PF_X) !== 0 ? PROT_EXEC : 0);
+    const prot =
+      ((s.flags & PF_R) !== 0 ? PROT_READ : 0) | ((s.flags & PF_W) !== 0 ? PROT_WRITE : 0) | ((s.flags & PF_X) !== 0 ? PROT_EXEC : 0);
     const fileEnd = s.vaddr + s.fileSize + bias;
     const memEnd = s.vaddr + s.memSize + bias;
     if (s.fileSize > 0) {
@@ -114,7 +119,15 @@ export function mapElf(k: Kernel, mm: MmStruct, file: File, image: ElfImage, bia
       }
       if (pageAlign(memEnd) > bssStart) {
         if (mm.vmas.some((v) => v.start < pageAlign(memEnd) && bssStart < v.end)) return -ENOMEM;
-        insertVma(k, mm, { start: bssStart, end: pageAlign(memEnd), flags: prot | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC, mapping: null, file: null, pgoff: bssStart / PAGE_SIZE, name: '' });
+        insertVma(k, mm, {
+          start: bssStart,
+          end: pageAlign(memEnd),
+          flags: prot | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC,
+          mapping: null,
+          file: null,
+          pgoff: bssStart / PAGE_SIZE,
+          name: '',
+        });
       }
     }
     if (s.offset <= image.phoff && image.phoff < s.offset + s.fileSize) phdr = image.phoff - s.offset + s.vaddr + bias;

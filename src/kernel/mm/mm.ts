@@ -45,7 +45,8 @@ export class MemoryManager {
       mapLarge(ram, root, KERNEL_LINK_ADDR + off, RAM_BASE + off, 1, PAGE_KERNEL_EXEC, this.pages);
     }
     const memMapBytes = (ram.size / PAGE_SIZE) * PAGE.sizeof;
-    for (let off = 0; off < memMapBytes; off += 0x20_0000) mapLarge(ram, root, VMEMMAP_START + off, this.pages.memMap + off, 1, PAGE_KERNEL, this.pages);
+    for (let off = 0; off < memMapBytes; off += 0x20_0000)
+      mapLarge(ram, root, VMEMMAP_START + off, this.pages.memMap + off, 1, PAGE_KERNEL, this.pages);
     // Top-level entries of the growing areas exist from the start, so that every user table has them.
     for (const va of [VMALLOC_START, MODULES_VADDR]) {
       for (let gig = 0; gig < (va === VMALLOC_START ? 64 : 2); gig++) {

@@ -86,6 +86,8 @@ export class Task {
   readonly frames: KernelFrame[] = [];
   /** The interrupted kernel-mode registers of a task that is not in the machine; null when it was in user mode. */
   kernelContext: { readonly regs: BigInt64Array; readonly sstatus: number } | null = null;
+  /** The last system call blocked: it is to be made again. */
+  inSyscall = false;
   /** Set by calls that replaced the registers themselves (execve, rt_sigreturn). */
   skipResult = false;
   readonly startTime: number;
@@ -123,7 +125,13 @@ export class Task {
   /** The host wants to hear of its end (Kernel.exits). */
   watched = false;
 
-  constructor(k: Kernel, where: { addr: number; stack: number; credAddr: number }, pid: number, leader: Task | null, kernelThread: boolean) {
+  constructor(
+    k: Kernel,
+    where: { addr: number; stack: number; credAddr: number },
+    pid: number,
+    leader: Task | null,
+    kernelThread: boolean,
+  ) {
     this.k = k;
     this.ram = k.ram;
     this.addr = where.addr;

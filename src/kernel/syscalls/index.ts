@@ -8,7 +8,14 @@ import type { SyscallRow } from './table.ts';
 import { timeSyscalls } from './time.ts';
 
 /** Every system call there is, for documents and for dispatch. */
-export const allSyscalls: readonly SyscallRow[] = [...fsSyscalls, ...mmSyscalls, ...processSyscalls, ...selectSyscalls, ...signalSyscalls, ...timeSyscalls];
+export const allSyscalls: readonly SyscallRow[] = [
+  ...fsSyscalls,
+  ...mmSyscalls,
+  ...processSyscalls,
+  ...selectSyscalls,
+  ...signalSyscalls,
+  ...timeSyscalls,
+];
 
 /** Rows by number. */
 export const syscallTable: readonly (SyscallRow | undefined)[] = buildTable();

@@ -70,7 +70,15 @@ function sysClone3(k: Kernel, ptr: number, size: number): number {
   return doClone(k, { flags: flags | 0, exitSignal, stack: stack + stackSize, tls: word(7), parentTid: word(3), childTid: word(2) });
 }
 
-function encodeRusage(t: { utime: number; stime: number; minFlt: number; majFlt: number; maxRss: number; nvcsw: number; nivcsw: number }): Uint8Array {
+function encodeRusage(t: {
+  utime: number;
+  stime: number;
+  minFlt: number;
+  majFlt: number;
+  maxRss: number;
+  nvcsw: number;
+  nivcsw: number;
+}): Uint8Array {
   const out = new Uint8Array(144);
   const v = new DataView(out.buffer);
   const time = (at: number, ns: number) => {
@@ -90,7 +98,15 @@ function rusageOf(k: Kernel, who: number): Uint8Array | number {
   const task = k.current;
   const { signal } = task;
   if (who === -1) {
-    return encodeRusage({ utime: signal.cutime, stime: signal.cstime, minFlt: signal.cminFlt, majFlt: signal.cmajFlt, maxRss: 0, nvcsw: 0, nivcsw: 0 });
+    return encodeRusage({
+      utime: signal.cutime,
+      stime: signal.cstime,
+      minFlt: signal.cminFlt,
+      majFlt: signal.cmajFlt,
+      maxRss: 0,
+      nvcsw: 0,
+      nivcsw: 0,
+    });
   }
   if (who !== 0 && who !== 1) return -EINVAL;
   const list = who === 1 ? [task] : task.threads;
@@ -122,7 +138,8 @@ function sysWait4(k: Kernel, pidArg: number, statusPtr: number, options: number,
   const r = doWait(k, waitMatch(k, pid), options | WEXITED);
   if (typeof r === 'number') return r;
   if (statusPtr !== 0 && putUser32(k, statusPtr, r.status) < 0) return -EFAULT;
-  if (rusage !== 0 && copyToUser(k, rusage, encodeRusage({ ...r, minFlt: 0, majFlt: 0, maxRss: 0, nvcsw: 0, nivcsw: 0 })) < 0) return -EFAULT;
+  if (rusage !== 0 && copyToUser(k, rusage, encodeRusage({ ...r, minFlt: 0, majFlt: 0, maxRss: 0, nvcsw: 0, nivcsw: 0 })) < 0)
+    return -EFAULT;
   return r.pid;
 }
 function sysWaitid(k: Kernel, which: number, idArg: number, info: number, options: number, rusage: number): number {
@@ -153,13 +170,14 @@ function sysWaitid(k: Kernel, which: number, idArg: number, info: number, option
     }
     if (copyToUser(k, info, out) < 0) return -EFAULT;
   }
-  if (rusage !== 0 && typeof r !== 'number') copyToUser(k, rusage, encodeRusage({ ...(r as WaitResult), minFlt: 0, majFlt: 0, maxRss: 0, nvcsw: 0, nivcsw: 0 }));
+  if (rusage !== 0 && typeof r !== 'number')
+    copyToUser(k, rusage, encodeRusage({ ...(r as WaitResult), minFlt: 0, majFlt: 0, maxRss: 0, nvcsw: 0, nivcsw: 0 }));
   return 0;
 }
 
 function sysSetpgid(k: Kernel, pidArg: number, pgidArg: number): number {
-  const pid = (pidArg | 0) || k.current.tgid;
-  const pgid = (pgidArg | 0) || pid;
+  const pid = pidArg | 0 || k.current.tgid;
+  const pgid = pgidArg | 0 || pid;
   if (pgid < 0) return -EINVAL;
   const target = k.sched.find(pid);
   if (target === undefined || !target.isLeader) return -ESRCH;
@@ -339,9 +357,15 @@ function sysPrctl(k: Kernel, option: number, a2: number, a3: number): number {
       if (a2 !== 0 && a2 !== 1) return -EINVAL;
       task.dumpable = a2 === 1;
       return 0;
-    case 15: { // PR_SET_NAME
+    case 15: {
+      // PR_SET_NAME
       const v = viewFromUser(k, a2, 16);
-      const s = typeof v === 'number' ? strncpyFromUser(k, a2, 16) : Array.from({ length: 16 }, (_x, i) => String.fromCharCode(v.getUint8(i))).join('').split('\0')[0];
+      const s =
+        typeof v === 'number'
+          ? strncpyFromUser(k, a2, 16)
+          : Array.from({ length: 16 }, (_x, i) => String.fromCharCode(v.getUint8(i)))
+              .join('')
+              .split('\0')[0];
       if (typeof s === 'number') return s;
       task.comm = s;
       return 0;
@@ -408,7 +432,8 @@ const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 function sysCapget(k: Kernel, head: number, data: number): number {
   const version = getUser32(k, head);
   if (version < 0) return version;
-  if (version !== LINUX_CAPABILITY_VERSION_3) return putUser32(k, head, LINUX_CAPABILITY_VERSION_3) < 0 ? -EFAULT : data === 0 ? 0 : -EINVAL;
+  if (version !== LINUX_CAPABILITY_VERSION_3)
+    return putUser32(k, head, LINUX_CAPABILITY_VERSION_3) < 0 ? -EFAULT : data === 0 ? 0 : -EINVAL;
   const pid = getUser32(k, head + 4);
   const target = lookupOrSelf(k, pid | 0);
   if (target === undefined) return -ESRCH;
@@ -460,7 +485,11 @@ function sysReboot(k: Kernel, m1: number, m2: number, cmd: number): number {
 function niceOf(k: Kernel, which: number, who: number): Task[] | number {
   if (which < 0 || which > 2) return -EINVAL;
   const list = [...k.sched.tasks.values()].filter((t) =>
-    which === 0 ? t.pid === (who || k.current.pid) : which === 1 ? t.signal.pgid === (who || k.current.signal.pgid) : t.cred.uid === (who || k.current.cred.uid),
+    which === 0
+      ? t.pid === (who || k.current.pid)
+      : which === 1
+        ? t.signal.pgid === (who || k.current.signal.pgid)
+        : t.cred.uid === (who || k.current.cred.uid),
   );
   return list.length === 0 ? -ESRCH : list;
 }
@@ -547,11 +576,16 @@ export const processSyscalls: readonly SyscallRow[] = [
     k.current.clearChildTid = ptr;
     return k.current.pid;
   }),
-  row(NR.NR_set_robust_list, 'set_robust_list', (k, head, len) => {
-    if (len !== 24) return -EINVAL;
-    k.current.robustList = head;
-    return 0;
-  }, 'the list is kept, not walked'),
+  row(
+    NR.NR_set_robust_list,
+    'set_robust_list',
+    (k, head, len) => {
+      if (len !== 24) return -EINVAL;
+      k.current.robustList = head;
+      return 0;
+    },
+    'the list is kept, not walked',
+  ),
   row(NR.NR_personality, 'personality', (k, p) => {
     const old = k.current.personality;
     if (p >>> 0 !== 0xffff_ffff) k.current.personality = p >>> 0;
@@ -590,29 +624,30 @@ export const processSyscalls: readonly SyscallRow[] = [
     const t = lookupOrSelf(k, pid);
     return t === undefined ? -ESRCH : putUser32(k, ptr, t.rtPriority);
   }),
-  row(NR.NR_sched_setscheduler, 'sched_setscheduler', (k, pid, policy, ptr) => {
-    const t = lookupOrSelf(k, pid);
-    if (t === undefined) return -ESRCH;
-    const prio = getUser32(k, ptr);
-    if (prio < 0) return prio;
-    const rt = (policy & 0xff) === 1 || (policy & 0xff) === 2;
-    if (![0, 1, 2, 3, 5].includes(policy & 0xff) || rt !== (prio >= 1 && prio <= 99)) return -EINVAL;
-    if (rt && !k.current.capable(23)) return -EPERM;
-    t.policy = policy & 0xff;
-    t.rtPriority = prio;
-    return 0;
-  }, 'FIFO and RR by priority only'),
-  row(NR.NR_sched_get_priority_max, 'sched_get_priority_max', (_k, p) => (p === 1 || p === 2 ? 99 : [0, 3, 5, 6].includes(p) ? 0 : -EINVAL)),
+  row(
+    NR.NR_sched_setscheduler,
+    'sched_setscheduler',
+    (k, pid, policy, ptr) => {
+      const t = lookupOrSelf(k, pid);
+      if (t === undefined) return -ESRCH;
+      const prio = getUser32(k, ptr);
+      if (prio < 0) return prio;
+      const rt = (policy & 0xff) === 1 || (policy & 0xff) === 2;
+      if (![0, 1, 2, 3, 5].includes(policy & 0xff) || rt !== (prio >= 1 && prio <= 99)) return -EINVAL;
+      if (rt && !k.current.capable(23)) return -EPERM;
+      t.policy = policy & 0xff;
+      t.rtPriority = prio;
+      return 0;
+    },
+    'FIFO and RR by priority only',
+  ),
+  row(NR.NR_sched_get_priority_max, 'sched_get_priority_max', (_k, p) =>
+    p === 1 || p === 2 ? 99 : [0, 3, 5, 6].includes(p) ? 0 : -EINVAL,
+  ),
   row(NR.NR_sched_get_priority_min, 'sched_get_priority_min', (_k, p) => (p === 1 || p === 2 ? 1 : [0, 3, 5, 6].includes(p) ? 0 : -EINVAL)),
   row(NR.NR_getcpu, 'getcpu', (k, cpu, node) => {
     if (cpu !== 0 && putUser32(k, cpu, k.cpu) < 0) return -EFAULT;
     return node !== 0 ? putUser32(k, node, 0) : 0;
   }),
   row(NR.NR_membarrier, 'membarrier', (_k, cmd) => (cmd === 0 ? 0x7f : [1, 2, 4, 8, 16, 32, 64].includes(cmd) ? 0 : -EINVAL)),
-  row(259, 'riscv_flush_icache', (k, start, end) => {
-    void start;
-    void end;
-    void k;
-    return 0;
-  }),
 ];

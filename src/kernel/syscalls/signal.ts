@@ -3,7 +3,17 @@ import * as NR from '../../abi/syscall_nr.ts';
 import { NSIG, SI_TKILL, SIGKILL, SIGSTOP, SS_DISABLE, SS_ONSTACK, sigBit } from '../../abi/signal.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyToUser, getUserBig, viewFromUser } from '../mm/uaccess.ts';
-import { dequeueSignal, encodeSigInfo, killMatching, mayKill, sendSignalTo, setAction, setBlocked, signalPending, sigReturn } from '../signal.ts';
+import {
+  dequeueSignal,
+  encodeSigInfo,
+  killMatching,
+  mayKill,
+  sendSignalTo,
+  setAction,
+  setBlocked,
+  signalPending,
+  sigReturn,
+} from '../signal.ts';
 import type { SigInfo } from '../signal_types.ts';
 import { BLOCKED, waitInterruptible } from '../sched/wait.ts';
 import type { SyscallRow } from './table.ts';
@@ -18,7 +28,9 @@ function sysRtSigaction(k: Kernel, sig: number, act: number, oact: number, size:
     const v = viewFromUser(k, act, 24);
     if (typeof v === 'number') return v;
     const r = setAction(k, task, sig, {
-      handler: Number(v.getBigInt64(0, true)), flags: v.getUint32(8, true), mask: v.getBigUint64(16, true) & ~(sigBit(SIGKILL) | sigBit(SIGSTOP)),
+      handler: Number(v.getBigInt64(0, true)),
+      flags: v.getUint32(8, true),
+      mask: v.getBigUint64(16, true) & ~(sigBit(SIGKILL) | sigBit(SIGSTOP)),
     });
     if (r < 0) return r;
   }
@@ -123,7 +135,14 @@ function threadKill(k: Kernel, tgid: number, tid: number, sig: number, info?: Si
 function queueInfo(k: Kernel, ptr: number, sig: number): SigInfo | number {
   const v = viewFromUser(k, ptr, 128);
   if (typeof v === 'number') return v;
-  return { signo: sig, code: v.getInt32(8, true), errno: v.getInt32(4, true), pid: v.getInt32(16, true), uid: v.getUint32(20, true), value: v.getBigInt64(24, true) };
+  return {
+    signo: sig,
+    code: v.getInt32(8, true),
+    errno: v.getInt32(4, true),
+    pid: v.getInt32(16, true),
+    uid: v.getUint32(20, true),
+    value: v.getBigInt64(24, true),
+  };
 }
 function sysRtSigqueueinfo(k: Kernel, pid: number, sig: number, ptr: number): number {
   const info = queueInfo(k, ptr, sig);
@@ -148,7 +167,8 @@ function sysSigaltstack(k: Kernel, ss: number, oss: number): number {
     const size = Number(v.getBigUint64(16, true));
     if ((flags & ~(SS_DISABLE | SS_ONSTACK)) !== 0) return -EINVAL;
     if ((flags & SS_DISABLE) === 0 && size < 2048) return -ENOMEM;
-    task.sigaltstack = (flags & SS_DISABLE) !== 0 ? { sp: 0, flags: SS_DISABLE, size: 0 } : { sp: Number(v.getBigInt64(0, true)), flags: 0, size };
+    task.sigaltstack =
+      (flags & SS_DISABLE) !== 0 ? { sp: 0, flags: SS_DISABLE, size: 0 } : { sp: Number(v.getBigInt64(0, true)), flags: 0, size };
   }
   if (oss !== 0) {
     const out = new Uint8Array(24);

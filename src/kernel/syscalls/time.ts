@@ -174,7 +174,9 @@ const row = (nr: number, name: string, handler: SyscallRow['handler'], note?: st
 export const timeSyscalls: readonly SyscallRow[] = [
   row(NR.NR_clock_gettime, 'clock_gettime', sysClockGettime, 'no per-process clocks of others'),
   row(NR.NR_clock_settime, 'clock_settime', sysClockSettime),
-  row(NR.NR_clock_getres, 'clock_getres', (k, clock, ptr) => (clockNow(k, clock | 0) === null ? -EINVAL : ptr === 0 ? 0 : putTimespec(k, ptr, 0, clock === 5 || clock === 6 ? 4_000_000 : 1))),
+  row(NR.NR_clock_getres, 'clock_getres', (k, clock, ptr) =>
+    clockNow(k, clock | 0) === null ? -EINVAL : ptr === 0 ? 0 : putTimespec(k, ptr, 0, clock === 5 || clock === 6 ? 4_000_000 : 1),
+  ),
   row(NR.NR_nanosleep, 'nanosleep', sysNanosleep),
   row(NR.NR_clock_nanosleep, 'clock_nanosleep', sysClockNanosleep),
   row(NR.NR_gettimeofday, 'gettimeofday', sysGettimeofday),
@@ -188,5 +190,7 @@ export const timeSyscalls: readonly SyscallRow[] = [
   }),
   row(NR.NR_times, 'times', sysTimes),
   row(NR.NR_setitimer, 'setitimer', sysSetitimer, 'ITIMER_REAL'),
-  row(NR.NR_getitimer, 'getitimer', (k, which, ptr) => (which === 0 ? putItimer(k, ptr) : which === 1 || which === 2 ? copyToUser(k, ptr, new Uint8Array(32)) : -EINVAL)),
+  row(NR.NR_getitimer, 'getitimer', (k, which, ptr) =>
+    which === 0 ? putItimer(k, ptr) : which === 1 || which === 2 ? copyToUser(k, ptr, new Uint8Array(32)) : -EINVAL,
+  ),
 ];

@@ -40,7 +40,12 @@ const zeroMmap: NonNullable<FileOperations['mmap']> = () => {
 };
 
 export const nullOps: FileOperations = { read: () => 0, write: swallow, llseek: nullLseek };
-export const zeroOps: FileOperations = { read: (k, _f, iter) => readGenerated(k, iter, null), write: swallow, llseek: nullLseek, mmap: zeroMmap };
+export const zeroOps: FileOperations = {
+  read: (k, _f, iter) => readGenerated(k, iter, null),
+  write: swallow,
+  llseek: nullLseek,
+  mmap: zeroMmap,
+};
 export const fullOps: FileOperations = { ...zeroOps, write: () => -ENOSPC, mmap: () => -ENODEV };
 
 // random(4) ioctls.

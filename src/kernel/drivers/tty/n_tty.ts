@@ -37,7 +37,8 @@ export interface TtyPort {
 }
 
 const isCntrl = (c: number) => c < 32 || c === 127;
-const isAlnum = (c: number) => (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || (c >= 0xc0 && c !== 0xd7 && c !== 0xf7);
+const isAlnum = (c: number) =>
+  (c >= 48 && c <= 57) || (c >= 65 && c <= 90) || (c >= 97 && c <= 122) || (c >= 0xc0 && c !== 0xd7 && c !== 0xf7);
 const toUpper = (c: number) => ((c >= 97 && c <= 122) || (c >= 0xe0 && c !== 0xf7 && c !== 0xff) ? c - 32 : c);
 const toLower = (c: number) => ((c >= 65 && c <= 90) || (c >= 0xc0 && c <= 0xde && c !== 0xd7) ? c + 32 : c);
 
@@ -208,7 +209,8 @@ export class NTty {
 
   private receiveChar(c0: number): void {
     let c = c0;
-    const raw = !this.l(T.ISIG | T.ICANON | T.ECHO | T.IEXTEN) && !this.i(T.IXON | T.ISTRIP | T.IUCLC | T.IGNCR | T.ICRNL | T.INLCR | T.PARMRK);
+    const raw =
+      !this.l(T.ISIG | T.ICANON | T.ECHO | T.IEXTEN) && !this.i(T.IXON | T.ISTRIP | T.IUCLC | T.IGNCR | T.ICRNL | T.INLCR | T.PARMRK);
     if (raw && !this.lnext) {
       this.putQueue(c);
       return;

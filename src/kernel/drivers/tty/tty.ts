@@ -180,6 +180,7 @@ export class Tty implements TtyPort, ControllingTty {
     this.termios = next;
     this.ldisc.settingsChanged(old.lflag, old.iflag);
     const flow = (t: Termios) => (t.iflag & 0x400) !== 0 && t.cc[9] === 0x13 && t.cc[8] === 0x11;
-    if (this.kind === 'pts' && flow(old) !== flow(next)) this.tellMaster(flow(next) ? TIOCPKT_DOSTOP : 16, flow(next) ? 16 : TIOCPKT_DOSTOP);
+    if (this.kind === 'pts' && flow(old) !== flow(next))
+      this.tellMaster(flow(next) ? TIOCPKT_DOSTOP : 16, flow(next) ? 16 : TIOCPKT_DOSTOP);
   }
 }

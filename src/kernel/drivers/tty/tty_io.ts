@@ -1,6 +1,18 @@
 import { EAGAIN, EBUSY, EFAULT, EIO, ENXIO, ERESTARTSYS } from '../../../abi/errno.ts';
 import {
-  FMODE_READ, majorOf, makeDev, minorOf, O_NOCTTY, O_NONBLOCK, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM,
+  FMODE_READ,
+  majorOf,
+  makeDev,
+  minorOf,
+  O_NOCTTY,
+  O_NONBLOCK,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLPRI,
+  POLLRDNORM,
+  POLLWRNORM,
 } from '../../../abi/fs.ts';
 import { OPOST, TOSTOP, VMIN, VTIME } from '../../../abi/termios.ts';
 import type { File, FileOperations } from '../../fs/types.ts';
@@ -55,7 +67,14 @@ function ttyOpen(k: Kernel, dev: number, file: File): number {
   if (refused < 0) return refused;
   ttyAttach(tty, file, console);
   const leader = k.current;
-  if (!noctty && tty.kind !== 'ptm' && isSessionLeader(leader) && tty.session === 0 && controllingTty(k, leader) === null && (file.mode & FMODE_READ) !== 0) {
+  if (
+    !noctty &&
+    tty.kind !== 'ptm' &&
+    isSessionLeader(leader) &&
+    tty.session === 0 &&
+    controllingTty(k, leader) === null &&
+    (file.mode & FMODE_READ) !== 0
+  ) {
     procSetTty(k, tty);
   }
   return 0;
