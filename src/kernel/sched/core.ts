@@ -101,7 +101,7 @@ export class Scheduler {
   }
 
   /** The current wait of `task` ends at `deadline` (virtual ns) at the latest. */
-  setTimeout(task: Task, deadline: number): void {
+  scheduleTimeout(task: Task, deadline: number): void {
     task.timeout = deadline;
     if (deadline !== Number.POSITIVE_INFINITY) {
       this.sleepers.add(task);

@@ -52,7 +52,7 @@ function sleep(k: Kernel): number {
   const task = k.current;
   if (signalPending(task)) return -ERESTARTNOHAND;
   const r = waitInterruptible(k, null);
-  k.sched.setTimeout(task, task.restart?.['deadline'] as number);
+  k.sched.scheduleTimeout(task, task.restart?.['deadline'] as number);
   return r;
 }
 const expired = (k: Kernel) => k.time.now() >= (k.current.restart?.['deadline'] as number);

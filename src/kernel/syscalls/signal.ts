@@ -107,7 +107,7 @@ function sysRtSigtimedwait(k: Kernel, set: number, info: number, timeout: number
   const r = waitInterruptible(k, null);
   if (r === BLOCKED) {
     task.restart = { sigwait: true, deadline };
-    k.sched.setTimeout(task, deadline);
+    k.sched.scheduleTimeout(task, deadline);
   }
   return r;
 }

@@ -73,7 +73,7 @@ function sleepUntil(k: Kernel, deadline: number, remaining: number): number {
   const r = waitInterruptible(k, null);
   if (r === BLOCKED) {
     task.restart = { deadline };
-    k.sched.setTimeout(task, deadline);
+    k.sched.scheduleTimeout(task, deadline);
     return BLOCKED;
   }
   if (remaining !== 0) {

@@ -103,7 +103,7 @@ function waitForInput(k: Kernel, file: File, tty: Tty, deadline: number): number
   if (dataOf(file).hungUp) return 0;
   if ((file.flags & O_NONBLOCK) !== 0) return -EAGAIN;
   const w = waitInterruptible(k, tty.readWait);
-  if (w === BLOCKED && deadline !== Number.POSITIVE_INFINITY) k.sched.setTimeout(k.current, deadline);
+  if (w === BLOCKED && deadline !== Number.POSITIVE_INFINITY) k.sched.scheduleTimeout(k.current, deadline);
   return w;
 }
 
