@@ -6,7 +6,8 @@ const LEVEL = { abi: 0, machine: 1, kernel: 2, host: 3, views: 3, image: 3, kmod
 const TOP = 4; // src/*.ts: the public API
 const DETERMINISTIC = new Set(['abi', 'machine', 'kernel']);
 const FORBIDDEN =
-  /\b(Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|queueMicrotask|process\.|console\.)/;
+  /(?<![.\w])(Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout\(|setInterval\(|setImmediate\(|queueMicrotask\(|process\.|console\.)/;
+/\b(Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|queueMicrotask|process\.|console\.)/;
 
 const problems = [];
 function roomOf(path) {
