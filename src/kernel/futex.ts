@@ -1,0 +1,355 @@
+import { EAGAIN, EDEADLK, EFAULT, EINVAL, ENOSYS, EPERM, ERESTARTSYS, ESRCH, ETIMEDOUT } from '../abi/errno.ts';
+import {
+  FUTEX_OP_ADD, FUTEX_OP_ANDN, FUTEX_OP_OPARG_SHIFT, FUTEX_OP_OR, FUTEX_OP_SET, FUTEX_OP_XOR, FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS,
+  ROBUST_LIST_LIMIT,
+} from '../abi/futex.ts';
+import { Access } from '../machine/api.ts';
+import type { Kernel } from './kernel.ts';
+import { TASK_SIZE } from './mm/address.ts';
+import { VM_SHARED } from './mm/mm_struct.ts';
+import { getUser64, getUserBig, userPage } from './mm/uaccess.ts';
+import { tryToWakeUp } from './sched/core.ts';
+import { TASK_INTERRUPTIBLE, type Task } from './sched/task.ts';
+import { BLOCKED } from './sched/wait.ts';
+import { signalPending } from './signal.ts';
+
+// Fast user-space locking (kernel/futex/, futex(2)). A waiter is plain data in a table by key; the call that sleeps is made again after the
+// wake-up (design rule 3) and finds in `task.restart` what it waits with.
+
+/** One sleeping waiter (struct futex_q). */
+export interface FutexQ {
+  readonly task: Task;
+  key: string;
+  readonly bitset: number;
+  /** A waker took it off: the wait is over. */
+  woken: boolean;
+  /** Waits for a PI lock: the unlocker made it the owner when `woken`. */
+  readonly pi: boolean;
+}
+
+/** All waiters, by key, in order of arrival. */
+export class FutexTable {
+  private readonly buckets = new Map<string, FutexQ[]>();
+
+  enqueue(q: FutexQ): void {
+    const bucket = this.buckets.get(q.key);
+    if (bucket === undefined) this.buckets.set(q.key, [q]);
+    else bucket.push(q);
+  }
+  remove(q: FutexQ): void {
+    const bucket = this.buckets.get(q.key);
+    const i = bucket?.indexOf(q) ?? -1;
+    if (bucket === undefined || i < 0) return;
+    bucket.splice(i, 1);
+    if (bucket.length === 0) this.buckets.delete(q.key);
+  }
+  waiters(key: string): readonly FutexQ[] {
+    return this.buckets.get(key) ?? [];
+  }
+  /** Forgets a task that dies asleep. */
+  removeTask(task: Task): void {
+    for (const bucket of [...this.buckets.values()]) for (const q of [...bucket]) if (q.task === task) this.remove(q);
+  }
+  get size(): number {
+    return this.buckets.size;
+  }
+}
+
+/**
+ * Names the futex at `uaddr` (get_futex_key). Process-private words go by address space and address; words in shared mappings by
+ * the physical address, which all sharers have in common and which stays while the page cache holds the page.
+ */
+export function futexKey(k: Kernel, uaddr: number, shared: boolean): string | number {
+  if (uaddr % 4 !== 0) return -EINVAL;
+  const { mm } = k.current;
+  if (mm === null || !(uaddr >= 0 && uaddr + 4 <= TASK_SIZE)) return -EFAULT;
+  if (shared) {
+    const pa = userPage(k, uaddr, Access.READ);
+    if (pa === 0) return -EFAULT;
+    const vma = mm.find(uaddr);
+    if (vma !== undefined && (vma.flags & VM_SHARED) !== 0) return `pa ${pa}`;
+  }
+  return `mm ${mm.addr} ${uaddr}`;
+}
+
+/** Physical address of a futex word, faulted in for writing; 0 when it cannot be. */
+function wordForWrite(k: Kernel, uaddr: number): number {
+  return uaddr % 4 === 0 ? userPage(k, uaddr, Access.WRITE) : 0;
+}
+
+/** What futex_wait keeps between its attempts. */
+interface FutexRestart {
+  readonly q: FutexQ | null;
+  /** Virtual ns, Infinity = none. */
+  readonly deadline: number;
+}
+/** The restart record of a futex call that waits now, or null on the first attempt. */
+export function futexRestart(task: Task): FutexRestart | null {
+  return (task.restart?.['futex'] as FutexRestart | undefined) ?? null;
+}
+
+/** Puts the current task to sleep with `q` in the table. */
+function sleepOn(k: Kernel, q: FutexQ, deadline: number): number {
+  const task = k.current;
+  k.futexes.enqueue(q);
+  task.restart = { futex: { q, deadline } };
+  return sleepAgain(k, deadline);
+}
+function sleepAgain(k: Kernel, deadline: number): number {
+  const task = k.current;
+  task.timedOut = false;
+  k.sched.setTimeout(task, deadline);
+  task.state = TASK_INTERRUPTIBLE;
+  return BLOCKED;
+}
+/** The second and later attempts of a wait: a result, or null when the call starts over (a signal without a handler came). */
+function resumeWait(k: Kernel, again: FutexRestart): number | null {
+  const task = k.current;
+  const { q, deadline } = again;
+  if (q === null) return null;
+  if (q.woken) return 0;
+  if (deadline <= k.time.now()) {
+    k.futexes.remove(q);
+    return -ETIMEDOUT;
+  }
+  if (signalPending(task)) {
+    k.futexes.remove(q);
+    // The deadline of a relative wait survives a call that is made again without a handler.
+    task.restart = { futex: { q: null, deadline } };
+    return -ERESTARTSYS;
+  }
+  return sleepAgain(k, deadline);
+}
+
+/** FUTEX_WAIT, FUTEX_WAIT_BITSET. `deadline` in virtual ns of the first attempt. */
+export function futexWait(k: Kernel, uaddr: number, shared: boolean, val: number, deadline: number, bitset: number): number {
+  if (bitset === 0) return -EINVAL;
+  const again = futexRestart(k.current);
+  if (again !== null) {
+    const result = resumeWait(k, again);
+    if (result !== null) return result;
+  }
+  const key = futexKey(k, uaddr, shared);
+  if (typeof key === 'number') return key;
+  const pa = userPage(k, uaddr, Access.READ);
+  if (pa === 0) return -EFAULT;
+  if (k.ram.read32(pa) !== val >>> 0) return -EAGAIN;
+  const until = again?.deadline ?? deadline;
+  if (until <= k.time.now()) return -ETIMEDOUT;
+  if (signalPending(k.current)) return -ERESTARTSYS;
+  return sleepOn(k, { task: k.current, key, bitset: bitset >>> 0, woken: false, pi: false }, until);
+}
+
+function wakeOne(k: Kernel, q: FutexQ): void {
+  k.futexes.remove(q);
+  q.woken = true;
+  tryToWakeUp(k, q.task);
+}
+function wakeKey(k: Kernel, key: string, count: number, bitset: number): number {
+  let woken = 0;
+  for (const q of [...k.futexes.waiters(key)]) {
+    if (q.pi) return -EINVAL;
+    if ((q.bitset & bitset) === 0) continue;
+    wakeOne(k, q);
+    if (++woken >= count) break;
+  }
+  return woken;
+}
+/** FUTEX_WAKE, FUTEX_WAKE_BITSET: wakes up to `count` waiters, at least one. */
+export function futexWake(k: Kernel, uaddr: number, shared: boolean, count: number, bitset: number): number {
+  if (bitset === 0) return -EINVAL;
+  const key = futexKey(k, uaddr, shared);
+  return typeof key === 'number' ? key : wakeKey(k, key, count, bitset);
+}
+
+/** The wake-up that a kernel write to a user word owes (clear_child_tid): any mapping of the word counts. */
+export function futexWakeAddress(k: Kernel, uaddr: number, count: number): number {
+  const woken = futexWake(k, uaddr, true, count, 0xffff_ffff);
+  return Math.max(0, woken);
+}
+
+/** FUTEX_REQUEUE, FUTEX_CMP_REQUEUE (`expected` not null): wakes some, moves others to a second futex. */
+export function futexRequeue(k: Kernel, uaddr: number, shared: boolean, uaddr2: number, wake: number, requeue: number, expected: number | null): number {
+  if (wake < 0 || requeue < 0) return -EINVAL;
+  const from = futexKey(k, uaddr, shared);
+  if (typeof from === 'number') return from;
+  const to = futexKey(k, uaddr2, shared);
+  if (typeof to === 'number') return to;
+  if (expected !== null) {
+    const pa = userPage(k, uaddr, Access.READ);
+    if (pa === 0) return -EFAULT;
+    if (k.ram.read32(pa) !== expected >>> 0) return -EAGAIN;
+  }
+  let count = 0;
+  for (const q of [...k.futexes.waiters(from)]) {
+    if (count - wake >= requeue) break;
+    if (q.pi) return -EINVAL;
+    if (++count <= wake) {
+      wakeOne(k, q);
+    } else if (from !== to) {
+      k.futexes.remove(q);
+      q.key = to;
+      k.futexes.enqueue(q);
+    }
+  }
+  return count;
+}
+
+/** Does FUTEX_WAKE_OP's operation on the word at `pa`; true when its comparison holds of the old value, or -errno. */
+function wakeOperation(k: Kernel, pa: number, encoded: number): boolean | number {
+  const op = (encoded >>> 28) & 7;
+  const cmp = (encoded >>> 24) & 15;
+  let arg = (encoded << 8) >> 20;
+  const cmpArg = (encoded << 20) >> 20;
+  if (((encoded >>> 28) & FUTEX_OP_OPARG_SHIFT) !== 0) arg = 1 << (arg & 31);
+  const old = k.ram.readS32(pa);
+  let value: number;
+  switch (op) {
+    case FUTEX_OP_SET:
+      value = arg;
+      break;
+    case FUTEX_OP_ADD:
+      value = old + arg;
+      break;
+    case FUTEX_OP_OR:
+      value = old | arg;
+      break;
+    case FUTEX_OP_ANDN:
+      value = old & ~arg;
+      break;
+    case FUTEX_OP_XOR:
+      value = old ^ arg;
+      break;
+    default:
+      return -ENOSYS;
+  }
+  k.ram.write32(pa, value);
+  switch (cmp) {
+    case 0:
+      return old === cmpArg;
+    case 1:
+      return old !== cmpArg;
+    case 2:
+      return old < cmpArg;
+    case 3:
+      return old <= cmpArg;
+    case 4:
+      return old > cmpArg;
+    case 5:
+      return old >= cmpArg;
+    default:
+      return -ENOSYS;
+  }
+}
+export function futexWakeOp(k: Kernel, uaddr: number, shared: boolean, uaddr2: number, wake: number, wake2: number, encoded: number): number {
+  const key = futexKey(k, uaddr, shared);
+  if (typeof key === 'number') return key;
+  const key2 = futexKey(k, uaddr2, shared);
+  if (typeof key2 === 'number') return key2;
+  const pa = wordForWrite(k, uaddr2);
+  if (pa === 0) return -EFAULT;
+  const holds = wakeOperation(k, pa, encoded);
+  if (typeof holds === 'number') return holds;
+  const woken = wakeKey(k, key, wake, 0xffff_ffff);
+  if (woken < 0 || !holds) return woken;
+  const more = wakeKey(k, key2, wake2, 0xffff_ffff);
+  return more < 0 ? more : woken + more;
+}
+
+/** FUTEX_LOCK_PI, FUTEX_TRYLOCK_PI. The owner's priority is not raised: that is what `partial` says of it in the table. */
+export function futexLockPi(k: Kernel, uaddr: number, shared: boolean, deadline: number, tryOnly: boolean): number {
+  const task = k.current;
+  const again = futexRestart(task);
+  if (again !== null) {
+    const result = resumeWait(k, again);
+    if (result !== null) return result;
+  }
+  const key = futexKey(k, uaddr, shared);
+  if (typeof key === 'number') return key;
+  const pa = wordForWrite(k, uaddr);
+  if (pa === 0) return -EFAULT;
+  const word = k.ram.read32(pa);
+  const owner = word & FUTEX_TID_MASK;
+  if (owner === task.pid) return -EDEADLK;
+  const waiters = k.futexes.waiters(key);
+  if (waiters.some((q) => !q.pi)) return -EINVAL;
+  if (owner === 0) {
+    k.ram.write32(pa, task.pid | (word & FUTEX_OWNER_DIED) | (waiters.length > 0 ? FUTEX_WAITERS : 0));
+    return 0;
+  }
+  if (tryOnly) return -EAGAIN;
+  const holder = k.sched.tasks.get(owner);
+  if (holder === undefined || holder.exitState !== 0) return -ESRCH;
+  k.ram.write32(pa, word | FUTEX_WAITERS);
+  const until = again?.deadline ?? deadline;
+  if (until <= k.time.now()) return -ETIMEDOUT;
+  if (signalPending(task)) return -ERESTARTSYS;
+  return sleepOn(k, { task, key, bitset: 0xffff_ffff, woken: false, pi: true }, until);
+}
+/** Hands a PI word to its first waiter, or frees it. */
+function passPiWord(k: Kernel, key: string, pa: number, died: number): void {
+  const [next, ...rest] = k.futexes.waiters(key);
+  k.ram.write32(pa, next === undefined ? died : next.task.pid | died | (rest.length > 0 ? FUTEX_WAITERS : 0));
+  if (next !== undefined) wakeOne(k, next);
+}
+export function futexUnlockPi(k: Kernel, uaddr: number, shared: boolean): number {
+  const key = futexKey(k, uaddr, shared);
+  if (typeof key === 'number') return key;
+  const pa = wordForWrite(k, uaddr);
+  if (pa === 0) return -EFAULT;
+  if ((k.ram.read32(pa) & FUTEX_TID_MASK) !== k.current.pid) return -EPERM;
+  if (k.futexes.waiters(key).some((q) => !q.pi)) return -EINVAL;
+  passPiWord(k, key, pa, 0);
+  return 0;
+}
+
+/** A lock whose owner dies: marks it and wakes one waiter (handle_futex_death). False stops the walk. */
+function futexDeath(k: Kernel, task: Task, uaddr: number, pi: boolean, pending: boolean): boolean {
+  if (!(uaddr >= 0) || uaddr % 4 !== 0) return false;
+  const pa = wordForWrite(k, uaddr);
+  if (pa === 0) return false;
+  const word = k.ram.read32(pa);
+  const owner = word & FUTEX_TID_MASK;
+  if (pending && !pi && owner === 0) {
+    // Unlocked already, but its waiter may have been missed.
+    futexWake(k, uaddr, true, 1, 0xffff_ffff);
+    return true;
+  }
+  if (owner !== task.pid) return true;
+  if (pi) {
+    const key = futexKey(k, uaddr, true);
+    if (typeof key === 'string') passPiWord(k, key, pa, FUTEX_OWNER_DIED);
+    return true;
+  }
+  k.ram.write32(pa, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
+  if ((word & FUTEX_WAITERS) !== 0) futexWake(k, uaddr, true, 1, 0xffff_ffff);
+  return true;
+}
+
+/** Walks the robust list of the current task as it dies or execs (exit_robust_list). Hostile lists end at a fault or the limit. */
+function exitRobustList(k: Kernel, task: Task): void {
+  const head = task.robustList;
+  if (head === 0) return;
+  task.robustList = 0;
+  const fetch = (at: number): { entry: number; pi: boolean } | null => {
+    const raw = getUserBig(k, at);
+    return raw === null ? null : { entry: Number(raw & ~1n), pi: (raw & 1n) !== 0n };
+  };
+  let next = fetch(head);
+  const offset = getUser64(k, head + 8);
+  const pending = fetch(head + 16);
+  if (next === null || offset === null || pending === null) return;
+  for (let i = 0; i < ROBUST_LIST_LIMIT && next !== null && next.entry !== head; i++) {
+    const { entry, pi } = next;
+    next = fetch(entry);
+    // The entry may be the one whose list operation was cut short: that one comes last.
+    if (entry !== pending.entry && !futexDeath(k, task, entry + offset, pi, false)) return;
+  }
+  if (pending.entry !== 0) futexDeath(k, task, pending.entry + offset, pending.pi, true);
+}
+
+/** The current task leaves its address space (exit or exec): called while that is still mapped (futex_exit_release, mm_release). */
+export function futexExit(k: Kernel, task: Task): void {
+  k.futexes.removeTask(task);
+  if (task === k.current && task.mm !== null) exitRobustList(k, task);
+}

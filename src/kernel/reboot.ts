@@ -1,0 +1,40 @@
+import { EINVAL, EPERM } from '../abi/errno.ts';
+import * as S from '../abi/sched.ts';
+import type { Kernel } from './kernel.ts';
+import { strncpyFromUser } from './mm/uaccess.ts';
+
+// reboot(2) (kernel/reboot.c): the run loop stops when `halted` is set.
+
+export function reboot(k: Kernel, magic1: number, magic2: number, cmd: number, arg: number): number {
+  if (!k.current.capable(S.CAP_SYS_BOOT)) return -EPERM;
+  if (magic1 !== S.LINUX_REBOOT_MAGIC1 || !S.LINUX_REBOOT_MAGIC2.includes(magic2)) return -EINVAL;
+  switch (cmd) {
+    case S.LINUX_REBOOT_CMD_RESTART:
+      k.printk.log(0, 'reboot: Restarting system');
+      k.halted = { reason: 'restart', message: '' };
+      return 0;
+    case S.LINUX_REBOOT_CMD_RESTART2: {
+      const message = strncpyFromUser(k, arg, 256);
+      if (typeof message === 'number') return message;
+      k.printk.log(0, `reboot: Restarting system with command '${message}'`);
+      k.halted = { reason: 'restart', message };
+      return 0;
+    }
+    case S.LINUX_REBOOT_CMD_HALT:
+      k.printk.log(0, 'reboot: System halted');
+      k.halted = { reason: 'halt', message: '' };
+      return 0;
+    case S.LINUX_REBOOT_CMD_POWER_OFF:
+      k.printk.log(0, 'reboot: Power down');
+      k.halted = { reason: 'poweroff', message: '' };
+      return 0;
+    case S.LINUX_REBOOT_CMD_CAD_ON:
+      k.ctrlAltDel = true;
+      return 0;
+    case S.LINUX_REBOOT_CMD_CAD_OFF:
+      k.ctrlAltDel = false;
+      return 0;
+    default:
+      return -EINVAL;
+  }
+}
