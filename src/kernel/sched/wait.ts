@@ -13,6 +13,8 @@ export const BLOCKED = -0x4000_0000;
 /** Linux's wait_queue_head for waits that no module can see: plain data, FIFO order. */
 export class WaitQueueHead {
   readonly entries: WaitEntry[] = [];
+  /** Wake-ups so far, with or without waiters: an edge for epoll. */
+  wakes = 0;
 }
 
 export interface WaitEntry {
@@ -64,6 +66,7 @@ export function waitUninterruptible(k: Kernel, queue: WaitQueueHead): number {
 
 /** Wakes all non-exclusive waiters and up to `exclusive` exclusive ones (include/linux/wait.h, wake_up). Returns how many tasks. */
 export function wakeUp(k: Kernel, queue: WaitQueueHead, exclusive = 1): number {
+  queue.wakes++;
   let woken = 0;
   let budget = exclusive;
   for (const entry of [...queue.entries]) {
