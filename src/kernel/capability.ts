@@ -61,7 +61,11 @@ export function capset(k: Kernel, header: number, data: number): number {
   if ((inheritable & ~(old.capInheritable | old.capBounding)) !== 0n) return -EPERM;
   if ((permitted & ~old.capPermitted) !== 0n || (effective & ~permitted) !== 0n) return -EPERM;
   task.cred = {
-    ...old, capEffective: effective, capPermitted: permitted, capInheritable: inheritable, capAmbient: old.capAmbient & permitted & inheritable,
+    ...old,
+    capEffective: effective,
+    capPermitted: permitted,
+    capInheritable: inheritable,
+    capAmbient: old.capAmbient & permitted & inheritable,
   };
   return 0;
 }

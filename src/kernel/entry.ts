@@ -24,6 +24,7 @@ import { doSignal, forceSignal, signalPending } from './signal.ts';
 import { TASK_RUNNING, type Task } from './sched/task.ts';
 import { BLOCKED, finishWait } from './sched/wait.ts';
 import { syscallName, syscallTable } from './syscalls/index.ts';
+import { runPosixCpuTimers } from './time/posix_timers.ts';
 import { runTimers } from './time/timers.ts';
 import { TICK_NSEC } from './time/timekeeping.ts';
 
@@ -142,8 +143,11 @@ function runTask(k: Kernel, task: Task, insns: number): void {
       else handleUserTrap(k, task, cause);
     }
     if (task.state === TASK_RUNNING && machine.regs.mode === 0) returnToUser(k, task);
+    if (task.needResched) break;
   }
+  task.needResched = false;
   if (task.exitState === 0) {
+    if (!task.isKernelThread) runPosixCpuTimers(k, task);
     k.sched.account(task, machine.instret - begin + 100);
     if (task.state !== TASK_RUNNING) k.sched.deactivate(task);
     else if (machine.instret >= end) task.nivcsw++;

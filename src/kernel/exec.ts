@@ -37,6 +37,7 @@ import { copyToUser } from './mm/uaccess.ts';
 import { DEFAULT_ACTION } from './signal.ts';
 import { newSigHand } from './fork.ts';
 import { PF_FORKNOEXEC, type Task } from './sched/task.ts';
+import { exitItimers } from './time/posix_timers.ts';
 import { VDSO_CODE } from './vdso.ts';
 
 // execve (fs/exec.c, fs/binfmt_elf.c, fs/binfmt_script.c).
@@ -220,6 +221,7 @@ function newIdentity(k: Kernel, task: Task, program: Program): void {
   task.sigaltstack = { sp: 0, flags: 2, size: 0 };
   task.clearChildTid = 0;
   task.robustList = 0;
+  exitItimers(k, task.signal, false);
   if (task.files.users > 1) {
     task.files.users--;
     task.files = task.files.dup();

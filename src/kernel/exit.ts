@@ -14,12 +14,13 @@ import {
   sigBit,
 } from '../abi/signal.ts';
 import { freeTask, unlinkThread } from './fork.ts';
-import { futexWakeAddress } from './futex_wake.ts';
+import { futexExit, futexWakeAddress } from './futex.ts';
 import type { Kernel } from './kernel.ts';
 import { mmPut } from './mm/memory.ts';
 import { putUser32 } from './mm/uaccess.ts';
 import { isOrphanedPgrp, killPgrp, notifyParent, sendSignalTo } from './signal.ts';
 import { tryToWakeUp } from './sched/core.ts';
+import { exitItimers } from './time/posix_timers.ts';
 import { EXIT_DEAD, EXIT_ZOMBIE, TASK_DEAD, type Task } from './sched/task.ts';
 import { finishWait, waitInterruptible } from './sched/wait.ts';
 
@@ -47,6 +48,7 @@ export function doGroupExit(k: Kernel, task: Task, code: number): void {
 /** mm_release: robust waiters, clear_child_tid, and the parent of a vfork. */
 export function mmRelease(k: Kernel, task: Task): void {
   const mm = task.mm;
+  futexExit(k, task);
   if (mm !== null && task.clearChildTid !== 0 && mm.users > 1) {
     const saved = k.current;
     k.current = task;
@@ -74,6 +76,7 @@ export function doExit(k: Kernel, task: Task, code: number): void {
   const { signal } = task;
   signal.live--;
   const last = signal.live === 0;
+  if (last) exitItimers(k, signal, true);
   mmRelease(k, task);
   const mm = task.mm;
   task.mm = null;

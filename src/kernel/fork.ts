@@ -10,6 +10,8 @@ import type { KmemCache } from './mm/slab.ts';
 import { ROOT_CRED } from './cred.ts';
 import { DEFAULT_ACTION, newPending } from './signal.ts';
 import type { SigHandStruct, SignalStruct } from './signal_types.ts';
+import { newProcessTimers } from './time/posix_timers.ts';
+import { publishPriority } from './sched/core.ts';
 import { PF_FORKNOEXEC, TASK_UNINTERRUPTIBLE, Task, THREAD_ORDER } from './sched/task.ts';
 import { BLOCKED, WaitQueueHead } from './sched/wait.ts';
 
@@ -92,7 +94,7 @@ export function newSignalStruct(k: Kernel, from: SignalStruct | null): SignalStr
     cstime: 0,
     cminFlt: 0,
     cmajFlt: 0,
-    realTimer: { at: 0, interval: 0 },
+    timers: newProcessTimers(),
     childSubreaper: false,
     oomScoreAdj: from?.oomScoreAdj ?? 0,
     oomKilled: false,
@@ -281,6 +283,14 @@ function copyProcess(k: Kernel, parent: Task, thread: boolean, args: CloneArgs):
   child.nice = parent.nice;
   child.policy = parent.policy;
   child.rtPriority = parent.rtPriority;
+  if (parent.schedResetOnFork) {
+    child.policy = 0;
+    child.rtPriority = 0;
+    child.nice = Math.max(0, child.nice);
+  }
+  publishPriority(k, child);
+  child.keepCaps = parent.keepCaps;
+  child.timerSlackNs = parent.timerSlackNs;
   child.affinity = parent.affinity;
   child.vruntime = parent.vruntime;
   child.personality = parent.personality;

@@ -1,6 +1,14 @@
 import { EAGAIN, EDEADLK, EFAULT, EINVAL, ENOSYS, EPERM, ERESTARTSYS, ESRCH, ETIMEDOUT } from '../abi/errno.ts';
 import {
-  FUTEX_OP_ADD, FUTEX_OP_ANDN, FUTEX_OP_OPARG_SHIFT, FUTEX_OP_OR, FUTEX_OP_SET, FUTEX_OP_XOR, FUTEX_OWNER_DIED, FUTEX_TID_MASK, FUTEX_WAITERS,
+  FUTEX_OP_ADD,
+  FUTEX_OP_ANDN,
+  FUTEX_OP_OPARG_SHIFT,
+  FUTEX_OP_OR,
+  FUTEX_OP_SET,
+  FUTEX_OP_XOR,
+  FUTEX_OWNER_DIED,
+  FUTEX_TID_MASK,
+  FUTEX_WAITERS,
   ROBUST_LIST_LIMIT,
 } from '../abi/futex.ts';
 import { Access } from '../machine/api.ts';
@@ -98,7 +106,7 @@ function sleepOn(k: Kernel, q: FutexQ, deadline: number): number {
 function sleepAgain(k: Kernel, deadline: number): number {
   const task = k.current;
   task.timedOut = false;
-  k.sched.setTimeout(task, deadline);
+  k.sched.scheduleTimeout(task, deadline);
   task.state = TASK_INTERRUPTIBLE;
   return BLOCKED;
 }
@@ -169,7 +177,15 @@ export function futexWakeAddress(k: Kernel, uaddr: number, count: number): numbe
 }
 
 /** FUTEX_REQUEUE, FUTEX_CMP_REQUEUE (`expected` not null): wakes some, moves others to a second futex. */
-export function futexRequeue(k: Kernel, uaddr: number, shared: boolean, uaddr2: number, wake: number, requeue: number, expected: number | null): number {
+export function futexRequeue(
+  k: Kernel,
+  uaddr: number,
+  shared: boolean,
+  uaddr2: number,
+  wake: number,
+  requeue: number,
+  expected: number | null,
+): number {
   if (wake < 0 || requeue < 0) return -EINVAL;
   const from = futexKey(k, uaddr, shared);
   if (typeof from === 'number') return from;
@@ -241,7 +257,15 @@ function wakeOperation(k: Kernel, pa: number, encoded: number): boolean | number
       return -ENOSYS;
   }
 }
-export function futexWakeOp(k: Kernel, uaddr: number, shared: boolean, uaddr2: number, wake: number, wake2: number, encoded: number): number {
+export function futexWakeOp(
+  k: Kernel,
+  uaddr: number,
+  shared: boolean,
+  uaddr2: number,
+  wake: number,
+  wake2: number,
+  encoded: number,
+): number {
   const key = futexKey(k, uaddr, shared);
   if (typeof key === 'number') return key;
   const key2 = futexKey(k, uaddr2, shared);

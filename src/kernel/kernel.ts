@@ -2,6 +2,7 @@ import type { MachineApi } from '../machine/api.ts';
 import type { Ram } from '../machine/ram.ts';
 import type { DriverCore } from './drivers/core.ts';
 import type { TaskCaches } from './fork.ts';
+import { FutexTable } from './futex.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { HostDoors } from './host.ts';
 import type { AddressSpace } from './mm/filemap.ts';
@@ -10,7 +11,6 @@ import type { ModuleState } from './module/state.ts';
 import type { Printk } from './printk/printk.ts';
 import type { Scheduler } from './sched/core.ts';
 import type { Task } from './sched/task.ts';
-import type { WaitQueueHead } from './sched/wait.ts';
 import type { Timekeeper } from './time/timekeeping.ts';
 
 /** The end of a process that the host asked to hear of. */
@@ -43,13 +43,14 @@ export class Kernel {
   drivers!: DriverCore;
   modules!: ModuleState;
   caches!: TaskCaches;
-  /** Futex waiters by physical address of the word. */
-  readonly futexes = new Map<number, WaitQueueHead>();
+  readonly futexes = new FutexTable();
   /** The shared pages of [vdso], once made. */
   vdsoPages: AddressSpace | null = null;
   /** utsname, settable parts. */
   hostname = '(none)';
   domainname = '(none)';
+  /** reboot(2)'s CAD switch: whether Ctrl-Alt-Del reboots at once. */
+  ctrlAltDel = true;
 
   /** The task on the hart that executes now (Linux's `current`). */
   current!: Task;

@@ -1,4 +1,5 @@
 import type { Task } from './sched/task.ts';
+import type { ProcessTimers } from './time/posix_timers.ts';
 import type { WaitQueueHead } from './sched/wait.ts';
 
 /** siginfo_t as plain data. */
@@ -64,8 +65,8 @@ export interface SignalStruct {
   cstime: number;
   cminFlt: number;
   cmajFlt: number;
-  /** ITIMER_REAL: next expiry (ns of virtual time) and interval. */
-  realTimer: { at: number; interval: number };
+  /** Interval timers and POSIX timers. */
+  readonly timers: ProcessTimers;
   childSubreaper: boolean;
   oomScoreAdj: number;
   oomKilled: boolean;

@@ -175,6 +175,6 @@ export function epollWait(k: Kernel, epfd: number, buf: number, max: number, dea
   if (r !== BLOCKED) return r === -ERESTARTSYS ? -EINTR : r;
   const sleeper = new PollTable(k);
   for (const queue of table.queues) sleeper.add(queue);
-  k.sched.setTimeout(k.current, deadline);
+  k.sched.scheduleTimeout(k.current, deadline);
   return BLOCKED;
 }

@@ -90,7 +90,8 @@ export function timerfdSettime(k: Kernel, file: File | null, flags: number, valu
   const old = remaining(k, t);
   t.ticks = 0;
   t.interval = interval;
-  t.expires = value.sec === 0 && value.nsec === 0 ? Number.POSITIVE_INFINITY : deadlineOf(k, t.clock, value, (flags & TFD_TIMER_ABSTIME) !== 0);
+  t.expires =
+    value.sec === 0 && value.nsec === 0 ? Number.POSITIVE_INFINITY : deadlineOf(k, t.clock, value, (flags & TFD_TIMER_ABSTIME) !== 0);
   arm(k, t);
   return old;
 }

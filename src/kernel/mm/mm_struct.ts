@@ -79,6 +79,8 @@ export class MmStruct {
   rssFile = 0;
   hiwaterRss = 0;
   lockedPages = 0;
+  /** MEMBARRIER_CMD_REGISTER_* commands given. */
+  membarrier = 0;
 
   constructor(k: Kernel, addr: number, pgd: number) {
     this.k = k;

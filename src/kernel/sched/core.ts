@@ -1,4 +1,5 @@
-import { task_struct as TASK } from '../../abi/layout/structs.ts';
+import { sched_entity as SE, task_struct as TASK } from '../../abi/layout/structs.ts';
+import { SCHED_FIFO, SCHED_RR } from '../../abi/sched.ts';
 import { SI_KERNEL } from '../../abi/signal.ts';
 import type { Kernel } from '../kernel.ts';
 import { MODULES_END, physToVirt } from '../mm/address.ts';
@@ -100,6 +101,14 @@ export class Scheduler {
     if (min !== Number.POSITIVE_INFINITY) this.minVruntime = Math.max(this.minVruntime, min);
   }
 
+  /** Lets every other runnable task of its weight go first (sched_yield). */
+  yieldTask(task: Task): void {
+    let last = task.vruntime;
+    for (const t of this.runnable) if (t.vruntime > last) last = t.vruntime;
+    task.vruntime = last + 1;
+    task.needResched = true;
+  }
+
   /** The current wait of `task` ends at `deadline` (virtual ns) at the latest. */
   scheduleTimeout(task: Task, deadline: number): void {
     task.timeout = deadline;
@@ -193,6 +202,21 @@ export class Scheduler {
     ram.write64(task.addr + TASK.real_parent, physToVirt(parent.addr));
     ram.write64(task.addr + TASK.parent, physToVirt(parent.addr));
   }
+}
+
+export function isRealTime(task: Task): boolean {
+  return task.policy === SCHED_FIFO || task.policy === SCHED_RR;
+}
+/** Brings the members that modules read in line: prio = 120 + nice, or 99 - rt_priority (__setscheduler_prio). */
+export function publishPriority(k: Kernel, task: Task): void {
+  const { ram } = k;
+  const prio = isRealTime(task) ? 99 - task.rtPriority : 120 + task.nice;
+  ram.write32(task.addr + TASK.static_prio, 120 + task.nice);
+  ram.write32(task.addr + TASK.prio, prio);
+  ram.write32(task.addr + TASK.normal_prio, prio);
+  ram.write32(task.addr + TASK.rt_priority, task.rtPriority);
+  ram.write32(task.addr + TASK.policy, task.policy);
+  ram.write64(task.addr + TASK.se + SE.load_weight, PRIO_TO_WEIGHT[task.nice + 20] * 1024);
 }
 
 /** Makes a sleeping task runnable, whatever it sleeps as (not a stopped one). True when it was asleep. */

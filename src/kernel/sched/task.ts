@@ -112,6 +112,11 @@ export class Task {
   affinity = 0xffff_ffff;
   dumpable = true;
   noNewPrivs = false;
+  /** Securebit SECBIT_KEEP_CAPS. */
+  keepCaps = false;
+  schedResetOnFork = false;
+  /** Gives the hart up at the end of this system call (TIF_NEED_RESCHED). */
+  needResched = false;
   pdeathSignal = 0;
   timerSlackNs = 50_000;
   personality = 0;

@@ -93,7 +93,18 @@ export const eventSyscalls: readonly SyscallRow[] = [
   { nr: NR.NR_epoll_pwait, name: 'epoll_pwait', handler: sysEpollPwait, support: 'partial', note: 'EPOLLEXCLUSIVE wakes all waiters' },
   { nr: NR.NR_epoll_pwait2, name: 'epoll_pwait2', handler: sysEpollPwait2, support: 'partial', note: 'EPOLLEXCLUSIVE wakes all waiters' },
   { nr: NR.NR_signalfd4, name: 'signalfd4', handler: sysSignalfd4, support: 'full' },
-  { nr: NR.NR_timerfd_create, name: 'timerfd_create', handler: (k, clock, flags) => timerfdCreate(k, clock | 0, flags | 0), support: 'full' },
-  { nr: NR.NR_timerfd_settime, name: 'timerfd_settime', handler: sysTimerfdSettime, support: 'partial', note: 'TFD_TIMER_CANCEL_ON_SET has no effect' },
+  {
+    nr: NR.NR_timerfd_create,
+    name: 'timerfd_create',
+    handler: (k, clock, flags) => timerfdCreate(k, clock | 0, flags | 0),
+    support: 'full',
+  },
+  {
+    nr: NR.NR_timerfd_settime,
+    name: 'timerfd_settime',
+    handler: sysTimerfdSettime,
+    support: 'partial',
+    note: 'TFD_TIMER_CANCEL_ON_SET has no effect',
+  },
   { nr: NR.NR_timerfd_gettime, name: 'timerfd_gettime', handler: sysTimerfdGettime, support: 'full' },
 ];

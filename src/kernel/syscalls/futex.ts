@@ -72,7 +72,10 @@ function sysGetRobustList(k: Kernel, pid: number, headPtr: number, lengthPtr: nu
 
 export const futexSyscalls: readonly SyscallRow[] = [
   {
-    nr: NR.NR_futex, name: 'futex', handler: sysFutex, support: 'partial',
+    nr: NR.NR_futex,
+    name: 'futex',
+    handler: sysFutex,
+    support: 'partial',
     note: 'PI locks do not raise the priority of their owner; FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI are missing',
   },
   { nr: NR.NR_set_robust_list, name: 'set_robust_list', handler: sysSetRobustList, support: 'full' },

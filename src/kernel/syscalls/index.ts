@@ -1,5 +1,10 @@
 import * as NR from '../../abi/syscall_nr.ts';
+import { eventSyscalls } from './eventfd.ts';
 import { fsSyscalls } from './fs.ts';
+import { futexSyscalls } from './futex.ts';
+import { miscSyscalls } from './misc.ts';
+import { schedSyscalls } from './sched.ts';
+import { timerSyscalls } from './timer.ts';
 import { mmSyscalls } from './mm.ts';
 import { processSyscalls } from './process.ts';
 import { selectSyscalls } from './select.ts';
@@ -9,7 +14,12 @@ import { timeSyscalls } from './time.ts';
 
 /** Every system call there is, for documents and for dispatch. */
 export const allSyscalls: readonly SyscallRow[] = [
+  ...eventSyscalls,
   ...fsSyscalls,
+  ...futexSyscalls,
+  ...miscSyscalls,
+  ...schedSyscalls,
+  ...timerSyscalls,
   ...mmSyscalls,
   ...processSyscalls,
   ...selectSyscalls,

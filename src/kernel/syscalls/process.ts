@@ -1,7 +1,6 @@
 import { EFAULT, EINVAL, EPERM, ESRCH, EACCES, E2BIG, ENAMETOOLONG } from '../../abi/errno.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { AT_EMPTY_PATH, AT_FDCWD, PATH_MAX } from '../../abi/fs.ts';
-import { UTS_MACHINE, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from '../../abi/kernel_release.ts';
 import { NSIG } from '../../abi/signal.ts';
 import { type Cred, fixCaps } from '../cred.ts';
 import { doExecve } from '../exec.ts';
@@ -9,7 +8,6 @@ import { doExit, doGroupExit, doWait, WCONTINUED, WEXITED, WNOHANG, WNOWAIT, WUN
 import { doClone } from '../fork.ts';
 import type { Path } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
-import { bytesOf } from '../lib/bytes.ts';
 import { copyToUser, getUser32, getUser64, putUser32, strncpyFromUser, viewFromUser } from '../mm/uaccess.ts';
 import { PF_FORKNOEXEC, type Task } from '../sched/task.ts';
 import { BLOCKED } from '../sched/wait.ts';
@@ -292,222 +290,6 @@ function sysSetgroups(k: Kernel, size: number, ptr: number): number {
   return commit(k, { groups: groups.sort((a, b) => a - b) });
 }
 
-function utsField(s: string): Uint8Array {
-  const out = new Uint8Array(65);
-  out.set(bytesOf(s.slice(0, 64)));
-  return out;
-}
-function sysUname(k: Kernel, buf: number): number {
-  const out = new Uint8Array(390);
-  [UTS_SYSNAME, k.hostname, UTS_RELEASE, UTS_VERSION, UTS_MACHINE, k.domainname].forEach((s, i) => {
-    out.set(utsField(s), i * 65);
-  });
-  return copyToUser(k, buf, out);
-}
-function sysSethostname(k: Kernel, ptr: number, len: number, which: 'hostname' | 'domainname'): number {
-  if (!k.current.capable(21)) return -EPERM;
-  if (len < 0 || len > 64) return -EINVAL;
-  const v = viewFromUser(k, ptr, len);
-  if (typeof v === 'number') return v;
-  let s = '';
-  for (let i = 0; i < len; i++) s += String.fromCharCode(v.getUint8(i));
-  k[which] = s;
-  return 0;
-}
-function sysPrlimit64(k: Kernel, pid: number, resource: number, newPtr: number, oldPtr: number): number {
-  const target = lookupOrSelf(k, pid);
-  if (target === undefined) return -ESRCH;
-  if (resource < 0 || resource > 15) return -EINVAL;
-  const limit = target.signal.rlimits[resource];
-  const fromUser = (b: bigint) => (b >= 2n ** 63n ? Number.POSITIVE_INFINITY : Number(b));
-  const toUser = (n: number) => (n === Number.POSITIVE_INFINITY ? 0xffff_ffff_ffff_ffffn : BigInt(n));
-  const old = { ...limit };
-  if (newPtr !== 0) {
-    const v = viewFromUser(k, newPtr, 16);
-    if (typeof v === 'number') return v;
-    const soft = fromUser(v.getBigUint64(0, true));
-    const hard = fromUser(v.getBigUint64(8, true));
-    if (soft > hard) return -EINVAL;
-    if (hard > limit.hard && !k.current.capable(24)) return -EPERM;
-    if (resource === 7 && hard > 1048576) return -EPERM;
-    limit.soft = soft;
-    limit.hard = hard;
-  }
-  if (oldPtr !== 0) {
-    const out = new Uint8Array(16);
-    const v = new DataView(out.buffer);
-    v.setBigUint64(0, toUser(old.soft), true);
-    v.setBigUint64(8, toUser(old.hard), true);
-    return copyToUser(k, oldPtr, out);
-  }
-  return 0;
-}
-function sysPrctl(k: Kernel, option: number, a2: number, a3: number): number {
-  const task = k.current;
-  switch (option) {
-    case 1: // PR_SET_PDEATHSIG
-      if (a2 < 0 || a2 > NSIG) return -EINVAL;
-      task.pdeathSignal = a2;
-      return 0;
-    case 2:
-      return putUser32(k, a2, task.pdeathSignal);
-    case 3: // PR_GET_DUMPABLE
-      return task.dumpable ? 1 : 0;
-    case 4:
-      if (a2 !== 0 && a2 !== 1) return -EINVAL;
-      task.dumpable = a2 === 1;
-      return 0;
-    case 15: {
-      // PR_SET_NAME
-      const v = viewFromUser(k, a2, 16);
-      const s =
-        typeof v === 'number'
-          ? strncpyFromUser(k, a2, 16)
-          : Array.from({ length: 16 }, (_x, i) => String.fromCharCode(v.getUint8(i)))
-              .join('')
-              .split('\0')[0];
-      if (typeof s === 'number') return s;
-      task.comm = s;
-      return 0;
-    }
-    case 16: {
-      const out = new Uint8Array(16);
-      out.set(bytesOf(task.comm));
-      return copyToUser(k, a2, out);
-    }
-    case 23: // PR_CAPBSET_READ
-      return a2 < 0 || a2 > 40 ? -EINVAL : Number((task.cred.capBounding >> BigInt(a2)) & 1n);
-    case 24:
-      if (!task.capable(8)) return -EPERM;
-      if (a2 < 0 || a2 > 40) return -EINVAL;
-      return commit(k, { capBounding: task.cred.capBounding & ~(1n << BigInt(a2)) });
-    case 29: // PR_SET_TIMERSLACK
-      task.timerSlackNs = a2 > 0 ? a2 : 50_000;
-      return 0;
-    case 30:
-      return task.timerSlackNs;
-    case 36: // PR_SET_CHILD_SUBREAPER
-      task.signal.childSubreaper = a2 !== 0;
-      return 0;
-    case 37:
-      return putUser32(k, a2, task.signal.childSubreaper ? 1 : 0);
-    case 38: // PR_SET_NO_NEW_PRIVS
-      if (a2 !== 1 || a3 !== 0) return -EINVAL;
-      task.noNewPrivs = true;
-      return 0;
-    case 39:
-      return task.noNewPrivs ? 1 : 0;
-    case 8: // PR_GET_KEEPCAPS
-      return 0;
-    default:
-      return -EINVAL;
-  }
-}
-function sysSysinfo(k: Kernel, buf: number): number {
-  const out = new Uint8Array(112);
-  const v = new DataView(out.buffer);
-  const set = (at: number, n: number) => v.setBigInt64(at, BigInt(Math.floor(n)), true);
-  set(0, k.time.now() / 1e9);
-  k.sched.loadAvg.forEach((l, i) => {
-    set(8 + i * 8, l * 65536);
-  });
-  set(32, k.mm.pages.managedPages * 4096);
-  set(40, k.mm.pages.freePages * 4096);
-  v.setUint16(80, k.sched.tasks.size - 1, true);
-  v.setUint32(104, 1, true);
-  return copyToUser(k, buf, out);
-}
-function sysGetrandom(k: Kernel, buf: number, count: number, flags: number): number {
-  if ((flags & ~7) !== 0 || (flags & 6) === 6) return -EINVAL;
-  const n = Math.min(Math.max(count, 0), 0x1ff_ffff);
-  for (let done = 0; done < n; ) {
-    const part = new Uint8Array(Math.min(65536, n - done));
-    k.host.entropy(part);
-    if (copyToUser(k, buf + done, part) < 0) return done > 0 ? done : -EFAULT;
-    done += part.length;
-  }
-  return n;
-}
-const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
-function sysCapget(k: Kernel, head: number, data: number): number {
-  const version = getUser32(k, head);
-  if (version < 0) return version;
-  if (version !== LINUX_CAPABILITY_VERSION_3)
-    return putUser32(k, head, LINUX_CAPABILITY_VERSION_3) < 0 ? -EFAULT : data === 0 ? 0 : -EINVAL;
-  const pid = getUser32(k, head + 4);
-  const target = lookupOrSelf(k, pid | 0);
-  if (target === undefined) return -ESRCH;
-  if (data === 0) return 0;
-  const out = new Uint8Array(24);
-  const v = new DataView(out.buffer);
-  const c = target.cred;
-  [c.capEffective, c.capPermitted, c.capInheritable].forEach((set, i) => {
-    v.setUint32(i * 4, Number(set & 0xffff_ffffn), true);
-    v.setUint32(12 + i * 4, Number(set >> 32n), true);
-  });
-  return copyToUser(k, data, out);
-}
-function sysCapset(k: Kernel, head: number, data: number): number {
-  if (getUser32(k, head) !== LINUX_CAPABILITY_VERSION_3) return -EINVAL;
-  const pid = getUser32(k, head + 4) | 0;
-  if (pid !== 0 && pid !== k.current.pid) return -EPERM;
-  const v = viewFromUser(k, data, 24);
-  if (typeof v === 'number') return v;
-  const [e, p, i] = [0, 1, 2].map((n) => BigInt(v.getUint32(n * 4, true)) | (BigInt(v.getUint32(12 + n * 4, true)) << 32n));
-  const c = k.current.cred;
-  if ((p & ~c.capPermitted) !== 0n || (e & ~p) !== 0n || (i & ~(c.capInheritable | c.capPermitted)) !== 0n) return -EPERM;
-  return commit(k, { capEffective: e, capPermitted: p, capInheritable: i });
-}
-function sysReboot(k: Kernel, m1: number, m2: number, cmd: number): number {
-  if (!k.current.capable(22)) return -EPERM;
-  if (m1 >>> 0 !== 0xfee1dead || ![672274793, 85072278, 369367448, 537993216].includes(m2 >>> 0)) return -EINVAL;
-  switch (cmd >>> 0) {
-    case 0x4321fedc:
-      k.printk.log(6, 'reboot: Power down');
-      k.halted = { reason: 'poweroff', message: '' };
-      return 0;
-    case 0xcdef0123:
-      k.printk.log(6, 'reboot: System halted');
-      k.halted = { reason: 'halt', message: '' };
-      return 0;
-    case 0x01234567:
-    case 0xa1b2c3d4:
-      k.printk.log(6, 'reboot: Restarting system');
-      k.halted = { reason: 'restart', message: '' };
-      return 0;
-    case 0:
-    case 0x89abcdef:
-      return 0;
-    default:
-      return -EINVAL;
-  }
-}
-function niceOf(k: Kernel, which: number, who: number): Task[] | number {
-  if (which < 0 || which > 2) return -EINVAL;
-  const list = [...k.sched.tasks.values()].filter((t) =>
-    which === 0
-      ? t.pid === (who || k.current.pid)
-      : which === 1
-        ? t.signal.pgid === (who || k.current.signal.pgid)
-        : t.cred.uid === (who || k.current.cred.uid),
-  );
-  return list.length === 0 ? -ESRCH : list;
-}
-function sysSetpriority(k: Kernel, which: number, who: number, nice: number): number {
-  const list = niceOf(k, which, who | 0);
-  if (typeof list === 'number') return list;
-  const n = Math.max(-20, Math.min(19, nice | 0));
-  for (const t of list) {
-    if (n < t.nice && !k.current.capable(23)) return -EACCES;
-    t.nice = n;
-  }
-  return 0;
-}
-function sysGetpriority(k: Kernel, which: number, who: number): number {
-  const list = niceOf(k, which, who | 0);
-  return typeof list === 'number' ? list : Math.max(...list.map((t) => 20 - t.nice));
-}
-
 const row = (nr: number, name: string, handler: SyscallRow['handler'], note?: string): SyscallRow =>
   note === undefined ? { nr, name, handler, support: 'full' } : { nr, name, handler, support: 'partial', note };
 
@@ -559,95 +341,12 @@ export const processSyscalls: readonly SyscallRow[] = [
   row(NR.NR_getpgid, 'getpgid', (k, pid) => lookupOrSelf(k, pid)?.signal.pgid ?? -ESRCH),
   row(NR.NR_getsid, 'getsid', (k, pid) => lookupOrSelf(k, pid)?.signal.sid ?? -ESRCH),
   row(NR.NR_setsid, 'setsid', sysSetsid),
-  row(NR.NR_uname, 'uname', sysUname),
-  row(NR.NR_sethostname, 'sethostname', (k, p, n) => sysSethostname(k, p, n, 'hostname')),
-  row(NR.NR_setdomainname, 'setdomainname', (k, p, n) => sysSethostname(k, p, n, 'domainname')),
-  row(NR.NR_prlimit64, 'prlimit64', sysPrlimit64),
-  row(NR.NR_getrlimit, 'getrlimit', (k, r, p) => sysPrlimit64(k, 0, r, 0, p)),
-  row(NR.NR_setrlimit, 'setrlimit', (k, r, p) => sysPrlimit64(k, 0, r, p, 0)),
   row(NR.NR_getrusage, 'getrusage', (k, who, buf) => {
     const r = rusageOf(k, who | 0);
     return typeof r === 'number' ? r : copyToUser(k, buf, r);
   }),
-  row(NR.NR_prctl, 'prctl', sysPrctl, 'names, death signals, subreapers, bounding set'),
-  row(NR.NR_sysinfo, 'sysinfo', sysSysinfo),
-  row(NR.NR_getrandom, 'getrandom', sysGetrandom),
   row(NR.NR_set_tid_address, 'set_tid_address', (k, ptr) => {
     k.current.clearChildTid = ptr;
     return k.current.pid;
   }),
-  row(
-    NR.NR_set_robust_list,
-    'set_robust_list',
-    (k, head, len) => {
-      if (len !== 24) return -EINVAL;
-      k.current.robustList = head;
-      return 0;
-    },
-    'the list is kept, not walked',
-  ),
-  row(NR.NR_personality, 'personality', (k, p) => {
-    const old = k.current.personality;
-    if (p >>> 0 !== 0xffff_ffff) k.current.personality = p >>> 0;
-    return old;
-  }),
-  row(NR.NR_capget, 'capget', sysCapget),
-  row(NR.NR_capset, 'capset', sysCapset),
-  row(NR.NR_reboot, 'reboot', sysReboot, 'power off, halt, restart'),
-  row(NR.NR_setpriority, 'setpriority', sysSetpriority),
-  row(NR.NR_getpriority, 'getpriority', sysGetpriority),
-  row(NR.NR_sched_yield, 'sched_yield', (k) => {
-    k.current.vruntime += 1_000_000;
-    return 0;
-  }),
-  row(NR.NR_sched_getaffinity, 'sched_getaffinity', (k, pid, len, ptr) => {
-    const t = lookupOrSelf(k, pid);
-    if (t === undefined) return -ESRCH;
-    if (len < 8 || len % 8 !== 0) return -EINVAL;
-    const out = new Uint8Array(Math.min(len, 16));
-    new DataView(out.buffer).setUint32(0, (t.affinity & (2 ** k.cpus - 1)) >>> 0, true);
-    return copyToUser(k, ptr, out) < 0 ? -EFAULT : out.length;
-  }),
-  row(NR.NR_sched_setaffinity, 'sched_setaffinity', (k, pid, len, ptr) => {
-    const t = lookupOrSelf(k, pid);
-    if (t === undefined) return -ESRCH;
-    if (len < 4) return -EINVAL;
-    const m = getUser32(k, ptr);
-    if (m < 0) return m;
-    const mask = m & (2 ** k.cpus - 1);
-    if (mask === 0) return -EINVAL;
-    t.affinity = mask;
-    return 0;
-  }),
-  row(NR.NR_sched_getscheduler, 'sched_getscheduler', (k, pid) => lookupOrSelf(k, pid)?.policy ?? -ESRCH),
-  row(NR.NR_sched_getparam, 'sched_getparam', (k, pid, ptr) => {
-    const t = lookupOrSelf(k, pid);
-    return t === undefined ? -ESRCH : putUser32(k, ptr, t.rtPriority);
-  }),
-  row(
-    NR.NR_sched_setscheduler,
-    'sched_setscheduler',
-    (k, pid, policy, ptr) => {
-      const t = lookupOrSelf(k, pid);
-      if (t === undefined) return -ESRCH;
-      const prio = getUser32(k, ptr);
-      if (prio < 0) return prio;
-      const rt = (policy & 0xff) === 1 || (policy & 0xff) === 2;
-      if (![0, 1, 2, 3, 5].includes(policy & 0xff) || rt !== (prio >= 1 && prio <= 99)) return -EINVAL;
-      if (rt && !k.current.capable(23)) return -EPERM;
-      t.policy = policy & 0xff;
-      t.rtPriority = prio;
-      return 0;
-    },
-    'FIFO and RR by priority only',
-  ),
-  row(NR.NR_sched_get_priority_max, 'sched_get_priority_max', (_k, p) =>
-    p === 1 || p === 2 ? 99 : [0, 3, 5, 6].includes(p) ? 0 : -EINVAL,
-  ),
-  row(NR.NR_sched_get_priority_min, 'sched_get_priority_min', (_k, p) => (p === 1 || p === 2 ? 1 : [0, 3, 5, 6].includes(p) ? 0 : -EINVAL)),
-  row(NR.NR_getcpu, 'getcpu', (k, cpu, node) => {
-    if (cpu !== 0 && putUser32(k, cpu, k.cpu) < 0) return -EFAULT;
-    return node !== 0 ? putUser32(k, node, 0) : 0;
-  }),
-  row(NR.NR_membarrier, 'membarrier', (_k, cmd) => (cmd === 0 ? 0x7f : [1, 2, 4, 8, 16, 32, 64].includes(cmd) ? 0 : -EINVAL)),
 ];

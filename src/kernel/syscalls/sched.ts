@@ -1,10 +1,10 @@
 import { E2BIG, EACCES, EFAULT, EINVAL, EPERM, ESRCH } from '../../abi/errno.ts';
-import { sched_entity as SE, task_struct as TASK } from '../../abi/layout/structs.ts';
+import { task_struct as TASK } from '../../abi/layout/structs.ts';
 import * as S from '../../abi/sched.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyFromUser, copyToUser, getUser32, putUser32, viewFromUser } from '../mm/uaccess.ts';
-import { PRIO_TO_WEIGHT } from '../sched/core.ts';
+import { publishPriority } from '../sched/core.ts';
 import type { Task } from '../sched/task.ts';
 import { writeTimespec } from '../time/time.ts';
 import type { SyscallRow } from './table.ts';
@@ -28,17 +28,6 @@ function sameOwner(k: Kernel, task: Task): boolean {
   return euid === task.cred.euid || euid === task.cred.uid;
 }
 
-/** Brings the members that modules read in line: prio = 120 + nice, or 99 - rt_priority. */
-function publishPriority(k: Kernel, task: Task): void {
-  const { ram } = k;
-  const prio = isRealTime(task.policy) ? 99 - task.rtPriority : 120 + task.nice;
-  ram.write32(task.addr + TASK.static_prio, 120 + task.nice);
-  ram.write32(task.addr + TASK.prio, prio);
-  ram.write32(task.addr + TASK.normal_prio, prio);
-  ram.write32(task.addr + TASK.rt_priority, task.rtPriority);
-  ram.write32(task.addr + TASK.policy, task.policy);
-  ram.write64(task.addr + TASK.se + SE.load_weight, PRIO_TO_WEIGHT[task.nice + 20] * 1024);
-}
 export function setUserNice(k: Kernel, task: Task, nice: number): void {
   task.nice = Math.max(-20, Math.min(19, nice));
   publishPriority(k, task);
@@ -257,10 +246,22 @@ function sysMembarrier(k: Kernel, cmd: number, flags: number): number {
 
 export const schedSyscalls: readonly SyscallRow[] = [
   { nr: NR.NR_sched_setparam, name: 'sched_setparam', handler: sysSchedSetparam, support: 'full' },
-  { nr: NR.NR_sched_setscheduler, name: 'sched_setscheduler', handler: sysSchedSetscheduler, support: 'partial', note: 'no SCHED_DEADLINE, no SCHED_EXT' },
+  {
+    nr: NR.NR_sched_setscheduler,
+    name: 'sched_setscheduler',
+    handler: sysSchedSetscheduler,
+    support: 'partial',
+    note: 'no SCHED_DEADLINE, no SCHED_EXT',
+  },
   { nr: NR.NR_sched_getscheduler, name: 'sched_getscheduler', handler: sysSchedGetscheduler, support: 'full' },
   { nr: NR.NR_sched_getparam, name: 'sched_getparam', handler: sysSchedGetparam, support: 'full' },
-  { nr: NR.NR_sched_setattr, name: 'sched_setattr', handler: sysSchedSetattr, support: 'partial', note: 'no SCHED_DEADLINE, no utilization clamps' },
+  {
+    nr: NR.NR_sched_setattr,
+    name: 'sched_setattr',
+    handler: sysSchedSetattr,
+    support: 'partial',
+    note: 'no SCHED_DEADLINE, no utilization clamps',
+  },
   { nr: NR.NR_sched_getattr, name: 'sched_getattr', handler: sysSchedGetattr, support: 'full' },
   { nr: NR.NR_sched_setaffinity, name: 'sched_setaffinity', handler: sysSchedSetaffinity, support: 'full' },
   { nr: NR.NR_sched_getaffinity, name: 'sched_getaffinity', handler: sysSchedGetaffinity, support: 'full' },

@@ -67,7 +67,7 @@ function sysRtSigprocmask(k: Kernel, how: number, set: number, oset: number, siz
 function sysRtSigsuspend(k: Kernel, set: number, size: number): number {
   if (size !== 8) return -EINVAL;
   const task = k.current;
-  if (task.restart === null) {
+  if (task.savedSigmask === null) {
     const b = getUserBig(k, set);
     if (b === null) return -EFAULT;
     task.savedSigmask = task.blocked;

@@ -3,7 +3,6 @@ import * as NR from '../../abi/syscall_nr.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyToUser, viewFromUser } from '../mm/uaccess.ts';
 import { BLOCKED, waitInterruptible } from '../sched/wait.ts';
-import { setRealTimer } from '../time/timers.ts';
 import type { SyscallRow } from './table.ts';
 
 const NSEC = 1e9;
@@ -129,45 +128,6 @@ function sysTimes(k: Kernel, buf: number): number {
   return Math.floor(k.time.now() / 1e7) + 429496730;
 }
 
-const timevalNs = (v: DataView, at: number): number => Number(v.getBigInt64(at, true)) * NSEC + Number(v.getBigInt64(at + 8, true)) * 1000;
-function putItimer(k: Kernel, ptr: number): number {
-  const t = k.current.signal.realTimer;
-  const left = t.at === 0 ? 0 : Math.max(1000, t.at - k.time.now());
-  const out = new Uint8Array(32);
-  const v = new DataView(out.buffer);
-  const put = (at: number, ns: number) => {
-    v.setBigInt64(at, BigInt(Math.floor(ns / NSEC)), true);
-    v.setBigInt64(at + 8, BigInt(Math.floor((ns % NSEC) / 1000)), true);
-  };
-  put(0, t.interval);
-  put(16, left);
-  return copyToUser(k, ptr, out);
-}
-function sysSetitimer(k: Kernel, which: number, value: number, old: number): number {
-  if (which < 0 || which > 2) return -EINVAL;
-  let interval = 0;
-  let first = 0;
-  if (value !== 0) {
-    const v = viewFromUser(k, value, 32);
-    if (typeof v === 'number') return v;
-    const usec = [Number(v.getBigInt64(8, true)), Number(v.getBigInt64(24, true))];
-    const sec = [Number(v.getBigInt64(0, true)), Number(v.getBigInt64(16, true))];
-    if (usec.some((u) => u < 0 || u > 999_999) || sec.some((s) => s < 0)) return -EINVAL;
-    interval = timevalNs(v, 0);
-    first = timevalNs(v, 16);
-  }
-  if (which !== 0) {
-    k.printk.log(4, `${k.current.comm}[${k.current.pid}]: CPU-time interval timers are not implemented`);
-    return -EINVAL;
-  }
-  if (old !== 0) {
-    const r = putItimer(k, old);
-    if (r < 0) return r;
-  }
-  setRealTimer(k, k.current.groupLeader, first, interval);
-  return 0;
-}
-
 const row = (nr: number, name: string, handler: SyscallRow['handler'], note?: string): SyscallRow =>
   note === undefined ? { nr, name, handler, support: 'full' } : { nr, name, handler, support: 'partial', note };
 
@@ -189,8 +149,4 @@ export const timeSyscalls: readonly SyscallRow[] = [
     return 0;
   }),
   row(NR.NR_times, 'times', sysTimes),
-  row(NR.NR_setitimer, 'setitimer', sysSetitimer, 'ITIMER_REAL'),
-  row(NR.NR_getitimer, 'getitimer', (k, which, ptr) =>
-    which === 0 ? putItimer(k, ptr) : which === 1 || which === 2 ? copyToUser(k, ptr, new Uint8Array(32)) : -EINVAL,
-  ),
 ];

@@ -3,7 +3,16 @@ import * as NR from '../../abi/syscall_nr.ts';
 import { NSEC_PER_SEC, NSEC_PER_USEC, TIMER_ABSTIME } from '../../abi/time.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyToUser, putUser32, viewFromUser } from '../mm/uaccess.ts';
-import { getItimer, type ItimerValue, type PosixTimer, setItimer, timerCreate, timerDelete, timerGettime, timerSettime } from '../time/posix_timers.ts';
+import {
+  getItimer,
+  type ItimerValue,
+  type PosixTimer,
+  setItimer,
+  timerCreate,
+  timerDelete,
+  timerGettime,
+  timerSettime,
+} from '../time/posix_timers.ts';
 import { nsOf, putTimespec, putTimeval, timespecIn, timevalIn } from '../time/time.ts';
 import type { SyscallRow } from './table.ts';
 
@@ -87,7 +96,13 @@ export const timerSyscalls: readonly SyscallRow[] = [
   { nr: NR.NR_getitimer, name: 'getitimer', handler: sysGetitimer, support: 'full' },
   { nr: NR.NR_setitimer, name: 'setitimer', handler: sysSetitimer, support: 'full' },
   { nr: NR.NR_timer_create, name: 'timer_create', handler: sysTimerCreate, support: 'full' },
-  { nr: NR.NR_timer_settime, name: 'timer_settime', handler: sysTimerSettime, support: 'partial', note: 'absolute CLOCK_REALTIME timers do not follow clock_settime' },
+  {
+    nr: NR.NR_timer_settime,
+    name: 'timer_settime',
+    handler: sysTimerSettime,
+    support: 'partial',
+    note: 'absolute CLOCK_REALTIME timers do not follow clock_settime',
+  },
   { nr: NR.NR_timer_gettime, name: 'timer_gettime', handler: sysTimerGettime, support: 'full' },
   { nr: NR.NR_timer_getoverrun, name: 'timer_getoverrun', handler: sysTimerGetoverrun, support: 'full' },
   { nr: NR.NR_timer_delete, name: 'timer_delete', handler: sysTimerDelete, support: 'full' },

@@ -86,7 +86,8 @@ export function setItimer(k: Kernel, signal: SignalStruct, which: number, next: 
   const { timers } = signal;
   if (which === T.ITIMER_REAL) {
     if (timers.real.timer !== null) k.time.delTimer(timers.real.timer);
-    const timer: KernelTimer | null = next.value === 0 ? null : { at: k.time.now() + next.value, kind: 'itimer', data: { pid: signal.leader.pid } };
+    const timer: KernelTimer | null =
+      next.value === 0 ? null : { at: k.time.now() + next.value, kind: 'itimer', data: { pid: signal.leader.pid } };
     if (timer !== null) k.time.addTimer(timer);
     timers.real = { timer, interval: next.value === 0 ? 0 : next.interval };
     return old;
@@ -102,7 +103,7 @@ function processOf(k: Kernel, data: Readonly<Record<string, unknown>>): Task | n
   return task === undefined || task.exitState !== 0 ? null : task;
 }
 /** it_real_fn. */
-export function itimerExpired(k: Kernel, data: Readonly<Record<string, unknown>>): void {
+export function itimerExpired(k: Kernel, { data }: KernelTimer): void {
   const task = processOf(k, data);
   if (task === null) return;
   const { real } = task.signal.timers;
@@ -119,10 +120,20 @@ export function itimerExpired(k: Kernel, data: Readonly<Record<string, unknown>>
 
 // --- POSIX timers ---
 
-const WALL_OR_MONOTONIC: readonly number[] = [T.CLOCK_REALTIME, T.CLOCK_MONOTONIC, T.CLOCK_BOOTTIME, T.CLOCK_TAI, T.CLOCK_REALTIME_ALARM, T.CLOCK_BOOTTIME_ALARM];
+const WALL_OR_MONOTONIC: readonly number[] = [
+  T.CLOCK_REALTIME,
+  T.CLOCK_MONOTONIC,
+  T.CLOCK_BOOTTIME,
+  T.CLOCK_TAI,
+  T.CLOCK_REALTIME_ALARM,
+  T.CLOCK_BOOTTIME_ALARM,
+];
 
 /** The CPU clock that `clock` names for the caller (clock_getcpuclockid(3)): null = not a CPU clock, -EINVAL = of nobody. */
-export function cpuClock(k: Kernel, clock: number): { readonly tid: number; readonly thread: boolean; readonly kind: CpuKind } | null | number {
+export function cpuClock(
+  k: Kernel,
+  clock: number,
+): { readonly tid: number; readonly thread: boolean; readonly kind: CpuKind } | null | number {
   if (clock === T.CLOCK_PROCESS_CPUTIME_ID) return { tid: k.current.tgid, thread: false, kind: 'prof' };
   if (clock === T.CLOCK_THREAD_CPUTIME_ID) return { tid: k.current.pid, thread: true, kind: 'prof' };
   if (clock >= 0) return null;
@@ -148,7 +159,9 @@ export function timerCreate(k: Kernel, clock: number, sevp: number): number {
   const cpu = cpuClock(k, clock);
   if (typeof cpu === 'number') return cpu;
   if (cpu === null && !WALL_OR_MONOTONIC.includes(clock)) {
-    return clock === T.CLOCK_MONOTONIC_RAW || clock === T.CLOCK_REALTIME_COARSE || clock === T.CLOCK_MONOTONIC_COARSE ? -EOPNOTSUPP : -EINVAL;
+    return clock === T.CLOCK_MONOTONIC_RAW || clock === T.CLOCK_REALTIME_COARSE || clock === T.CLOCK_MONOTONIC_COARSE
+      ? -EOPNOTSUPP
+      : -EINVAL;
   }
   if ((clock === T.CLOCK_REALTIME_ALARM || clock === T.CLOCK_BOOTTIME_ALARM) && !k.current.capable(35)) return -EPERM; // CAP_WAKE_ALARM
   const id = timers.nextId;
@@ -171,8 +184,18 @@ export function timerCreate(k: Kernel, clock: number, sevp: number): number {
   if (timers.posix.size >= k.current.signal.rlimit(11)) return -EAGAIN; // RLIMIT_SIGPENDING
   timers.nextId++;
   timers.posix.set(id, {
-    id, clock, notify, signo, value, tid, cpuOf: cpu === null ? null : { tid: cpu.thread ? cpu.tid : 0, kind: cpu.kind },
-    interval: 0, expires: Number.POSITIVE_INFINITY, overrun: 0, queued: null, timer: null,
+    id,
+    clock,
+    notify,
+    signo,
+    value,
+    tid,
+    cpuOf: cpu === null ? null : { tid: cpu.thread ? cpu.tid : 0, kind: cpu.kind },
+    interval: 0,
+    expires: Number.POSITIVE_INFINITY,
+    overrun: 0,
+    queued: null,
+    timer: null,
   });
   return id;
 }
@@ -200,7 +223,14 @@ function arm(k: Kernel, signal: SignalStruct, t: PosixTimer): void {
   t.timer = { at: t.expires, kind: 'posix-timer', data: { pid: signal.leader.pid, id: t.id } };
   k.time.addTimer(t.timer);
 }
-export function timerSettime(k: Kernel, signal: SignalStruct, t: PosixTimer, absolute: boolean, value: TimeValue, interval: number): ItimerValue {
+export function timerSettime(
+  k: Kernel,
+  signal: SignalStruct,
+  t: PosixTimer,
+  absolute: boolean,
+  value: TimeValue,
+  interval: number,
+): ItimerValue {
   const old = timerGettime(k, signal, t);
   t.overrun = 0;
   t.interval = interval;
@@ -245,7 +275,7 @@ function fire(k: Kernel, signal: SignalStruct, t: PosixTimer, now: number): void
   } else t.expires = Number.POSITIVE_INFINITY;
   notifyTimer(k, signal, t, missed);
 }
-export function posixTimerExpired(k: Kernel, data: Readonly<Record<string, unknown>>): void {
+export function posixTimerExpired(k: Kernel, { data }: KernelTimer): void {
   const task = processOf(k, data);
   const t = task?.signal.timers.posix.get(data['id'] as number);
   if (task === null || t === undefined) return;

@@ -1,13 +1,16 @@
-import { SI_KERNEL, SIGALRM } from '../../abi/signal.ts';
+import { timerfdExpired } from '../fs/timerfd.ts';
 import type { Kernel } from '../kernel.ts';
-import { sendSignalTo } from '../signal.ts';
-import type { Task } from '../sched/task.ts';
+import { itimerExpired, posixTimerExpired } from './posix_timers.ts';
 import type { KernelTimer } from './timekeeping.ts';
 
 /** What a timer of each kind does when its time has come. */
 export type TimerHandler = (k: Kernel, timer: KernelTimer, now: number) => void;
 
-const handlers = new Map<string, TimerHandler>([['itimer', realTimerExpired]]);
+const handlers = new Map<string, TimerHandler>([
+  ['itimer', itimerExpired],
+  ['posix-timer', posixTimerExpired],
+  ['timerfd', timerfdExpired],
+]);
 
 /** Registers the handler of a kind of timer (subsystem start). */
 export function timerKind(kind: string, handler: TimerHandler): void {
@@ -23,22 +26,4 @@ export function runTimers(k: Kernel, now: number): void {
     k.time.delTimer(timer);
     handlers.get(timer.kind)?.(k, timer, now);
   }
-}
-
-/** Sets ITIMER_REAL of a process: first expiry and interval in ns from now, 0 disarms. */
-export function setRealTimer(k: Kernel, leader: Task, first: number, interval: number): void {
-  for (const t of k.time.timers.filter((x) => x.kind === 'itimer' && x.data['pid'] === leader.pid)) k.time.delTimer(t);
-  const at = first === 0 ? 0 : k.time.now() + first;
-  leader.signal.realTimer = { at, interval };
-  if (at !== 0) k.time.addTimer({ at, kind: 'itimer', data: { pid: leader.pid } });
-}
-function realTimerExpired(k: Kernel, timer: KernelTimer, now: number): void {
-  const leader = k.sched.find(timer.data['pid'] as number);
-  if (leader === undefined || leader.exitState !== 0) return;
-  const t = leader.signal.realTimer;
-  sendSignalTo(k, leader, { signo: SIGALRM, code: SI_KERNEL, pid: 0, uid: 0 }, true);
-  if (t.interval > 0) {
-    t.at = Math.max(timer.at + t.interval, now);
-    k.time.addTimer({ at: t.at, kind: 'itimer', data: timer.data });
-  } else t.at = 0;
 }
