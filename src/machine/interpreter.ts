@@ -1,3 +1,4 @@
+import { FAST_NAMES, FAST_TYPES, type FastName, fastBodies } from './fpu/fast.ts';
 import type { Emit, Format } from './isa/emit.ts';
 import { dispatchGroups } from './isa/table.ts';
 import {
@@ -56,6 +57,7 @@ interface Shared {
   /** Own functions (va i64) -> i64 by size, and (va i64, value i64). */
   readonly load: Readonly<Record<number, number>>;
   readonly store: Readonly<Record<number, number>>;
+  readonly fast: Readonly<Record<FastName, number>>;
 }
 
 class InterpreterEmit implements Emit {
@@ -322,6 +324,9 @@ class InterpreterEmit implements Emit {
     this.trap(Trap.ILLEGAL);
     f.end();
   }
+  fast(name: FastName): void {
+    this.f.call(this.shared.fast[name]);
+  }
   fpu(op: number): void {
     const f = this.f;
     f.set(this.a1).i32(op).get(this.a1).call(this.shared.imports.fpu);
@@ -386,7 +391,7 @@ function tlbEntry(f: FuncBody, entry: number, kind: number): void {
 }
 
 /** Builds the interpreter module: exports `run() -> i32` (the cause). */
-export function buildInterpreter(memoryPages: number): Uint8Array {
+export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Array {
   const m = new ModuleBuilder();
   const imports = {
     fetchMiss: m.importFunc('fetchMiss', [I32, I32], [I32]),
@@ -415,8 +420,15 @@ export function buildInterpreter(memoryPages: number): Uint8Array {
     m.define(store[size], storeFunction({ imports }, storeOp, size));
     m.exportFunc(`store${size}`, store[size]);
   }
+  const fast = {} as Record<FastName, number>;
+  const bodies = fastBodies(fused);
+  for (const name of FAST_NAMES) {
+    fast[name] = m.func(FAST_TYPES[name][0], FAST_TYPES[name][1]);
+    m.define(fast[name], bodies[name]);
+    m.exportFunc(name, fast[name]);
+  }
   const run = m.func([], [I32]);
-  m.define(run, runBody({ imports, load, store }, m.typeOf(REGION_PARAMS, REGION_RESULTS)));
+  m.define(run, runBody({ imports, load, store, fast }, m.typeOf(REGION_PARAMS, REGION_RESULTS)));
   m.exportFunc('run', run);
   m.exportTable(1);
   return m.encode(memoryPages);

@@ -1,4 +1,6 @@
 import { Access, type AccessKind, type MachineApi, type RegisterFile } from './api.ts';
+import { FAST_NAMES } from './fpu/fast.ts';
+import { hasFusedMadd } from './fpu/probe.ts';
 import { fpuExecute } from './fpu/ops.ts';
 import { buildInterpreter } from './interpreter.ts';
 import { SystemOp } from './isa/integer.ts';
@@ -136,7 +138,7 @@ export class Machine implements MachineApi {
     const pages = memoryBytes / 65536;
     let module = compiled.get(pages);
     if (module === undefined) {
-      module = new WebAssembly.Module(buildInterpreter(pages) as BufferSource);
+      module = new WebAssembly.Module(buildInterpreter(pages, hasFusedMadd()) as BufferSource);
       compiled.set(pages, module);
     }
     const amoAddress = (lo: number, hi: number, size: number, write: number) => this.amoAddress(address(lo, hi), size, write !== 0);
@@ -157,7 +159,7 @@ export class Machine implements MachineApi {
     });
     this.runCode = instance.exports['run'] as () => number;
     const functions: Record<string, CallableFunction> = { amoAddress, fpu };
-    for (const name of ['load1', 'load2', 'load4', 'load8', 'store1', 'store2', 'store4', 'store8'])
+    for (const name of ['load1', 'load2', 'load4', 'load8', 'store1', 'store2', 'store4', 'store8', ...FAST_NAMES])
       functions[name] = instance.exports[name] as CallableFunction;
     this.code = new CodeCache(this.ram, { table: instance.exports['t'] as WebAssembly.Table, functions }, tier, (pa) =>
       this.protectPage(pa),

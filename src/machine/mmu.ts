@@ -27,7 +27,7 @@ export function isRam(ram: Ram, pa: number): boolean {
 
 /** Walks the table at `rootPa`; sets A and D. The physical address of `va`, PAGE_FAULT or ACCESS_FAULT. */
 export function walk(ram: Ram, rootPa: number, va: number, access: AccessKind, mode: number, sum: boolean): number {
-  if (va >= SV39_LIMIT || va < -SV39_LIMIT || va !== va) return PAGE_FAULT;
+  if (va >= SV39_LIMIT || va < -SV39_LIMIT || Number.isNaN(va)) return PAGE_FAULT;
   const v = va < 0 ? va + 2 * SV39_LIMIT : va;
   let table = rootPa;
   let span = 2 ** 30;

@@ -1,3 +1,4 @@
+import type { FastName } from '../fpu/fast.ts';
 import type { FuncBody } from '../wasm/encoder.ts';
 
 /** What an instruction's semantics are written against: one implementation fetches operands from the instruction word (the
@@ -65,6 +66,8 @@ export interface Emit {
   csr(): void;
   /** Calls the machine's system helper (fence.i, sfence.vma, wfi, sret...). */
   system(what: number): void;
+  /** Calls one of the helpers of fpu/fast.ts: operands and result on the stack. */
+  fast(name: FastName): void;
   /** Softfloat: operands in FPU_A.. scratch; op number; uses rm on the stack (i32). Result in FPU_R. */
   fpu(op: number): void;
 }

@@ -1,6 +1,6 @@
 import { FpuOp } from '../fpu/ops.ts';
 import { FPU_A, FPU_B, FPU_C, FPU_R, STATE_FCSR } from '../layout.ts';
-import { Op } from '../wasm/encoder.ts';
+import { I64, Op, OpSat } from '../wasm/encoder.ts';
 import type { Emit, Row } from './emit.ts';
 import { byFunct3, row } from './integer.ts';
 
@@ -47,8 +47,60 @@ function result(e: Emit): void {
   e.f.i32(0).mem(Op.i64_load, FPU_R);
 }
 
-/** rs1 op rs2 (or of rs1 alone), through hardware when that is exact. */
-function arith(fmt: Fmt, hard: number, soft: number, operands: 1 | 2) {
+/** Pushes a local's pattern as a hardware number. */
+function hardware(e: Emit, fmt: Fmt, local: number): void {
+  e.f.get(local);
+  if (dbl(fmt)) e.f.op(Op.f64_reinterpret_i64);
+  else e.f.op(Op.i32_wrap_i64).op(Op.f32_reinterpret_i32);
+}
+/** Pushes a local's pattern as a double. */
+function widened(e: Emit, fmt: Fmt, local: number): void {
+  hardware(e, fmt, local);
+  if (!dbl(fmt)) e.f.op(Op.f64_promote_f32);
+}
+function toPattern(e: Emit, fmt: Fmt): void {
+  if (dbl(fmt)) e.f.op(Op.i64_reinterpret_f64);
+  else e.f.op(Op.i32_reinterpret_f32).op(Op.i64_extend_i32_u);
+}
+/** Pushes whether the pattern in `local` is a normal number, not the smallest binade (where tininess would have to be looked at). */
+function isNormal(e: Emit, fmt: Fmt, local: number): void {
+  e.f
+    .get(local)
+    .i64(dbl(fmt) ? 52 : 23)
+    .op(Op.i64_shr_u)
+    .op(Op.i32_wrap_i64)
+    .i32(dbl(fmt) ? 0x7ff : 0xff)
+    .op(Op.i32_and)
+    .i32(2)
+    .op(Op.i32_sub)
+    .i32(dbl(fmt) ? 0x7fd : 0xfd)
+    .op(Op.i32_lt_u);
+}
+/** Pushes whether the pattern is +0 or -0. */
+function isZero(e: Emit, fmt: Fmt, local: number): void {
+  if (dbl(fmt)) e.f.get(local).i64(1).op(Op.i64_shl).op(Op.i64_eqz);
+  else e.f.get(local).op(Op.i32_wrap_i64).i32(1).op(Op.i32_shl).op(Op.i32_eqz);
+}
+/** Pushes whether the rounding mode in a1 is to nearest and NX has accrued already. */
+function nearestAndInexact(e: Emit): void {
+  e.f.get(e.a1).op(Op.i32_eqz).i32(0).mem(Op.i32_load, STATE_FCSR).i32(1).op(Op.i32_and).op(Op.i32_and);
+}
+
+type Arith = 'add' | 'sub' | 'mul' | 'div' | 'sqrt';
+/** Pushes whether the hardware result in t2 is exact (operands in t0, t1). */
+function exact(e: Emit, fmt: Fmt, kind: Arith): void {
+  const [a, b, r] = [e.t0, e.t1, e.t2];
+  const order = kind === 'div' ? [r, b, a] : kind === 'sqrt' ? [r, r, a] : [a, b, r];
+  widened(e, fmt, order[0]);
+  widened(e, fmt, order[1]);
+  if (kind === 'sub') e.f.op(Op.f64_neg);
+  widened(e, fmt, order[2]);
+  e.fast(kind === 'add' || kind === 'sub' ? 'sumIs' : 'productIs');
+}
+
+/** rs1 op rs2 (or of rs1 alone), through hardware when that gives the right bits and flags. */
+function arith(fmt: Fmt, kind: Arith, hard: number, soft: number) {
+  const operands = kind === 'sqrt' ? 1 : 2;
   return (e: Emit) => {
     const f = e.f;
     e.needFp();
@@ -60,45 +112,112 @@ function arith(fmt: Fmt, hard: number, soft: number, operands: 1 | 2) {
       source2(e, fmt);
       f.set(e.t1);
     }
-    const load = (local: number) => {
-      f.get(local);
-      if (dbl(fmt)) f.op(Op.f64_reinterpret_i64);
-      else f.op(Op.i32_wrap_i64).op(Op.f32_reinterpret_i32);
-    };
-    load(e.t0);
-    if (operands === 2) load(e.t1);
+    hardware(e, fmt, e.t0);
+    if (operands === 2) hardware(e, fmt, e.t1);
     f.op(hard);
-    if (dbl(fmt)) f.op(Op.i64_reinterpret_f64);
-    else f.op(Op.i32_reinterpret_f32).op(Op.i64_extend_i32_u);
+    toPattern(e, fmt);
     f.set(e.t2);
-    // rm == RNE, NX set, 2 <= biased exponent < max
-    f.get(e.a1).op(Op.i32_eqz);
-    f.i32(0).mem(Op.i32_load, STATE_FCSR).i32(1).op(Op.i32_and).op(Op.i32_and);
-    f.get(e.t2)
-      .i64(dbl(fmt) ? 52 : 23)
-      .op(Op.i64_shr_u)
-      .op(Op.i32_wrap_i64)
-      .i32(dbl(fmt) ? 0x7ff : 0xff)
-      .op(Op.i32_and);
-    f.i32(2)
-      .op(Op.i32_sub)
-      .i32(dbl(fmt) ? 0x7fd : 0xfd)
-      .op(Op.i32_lt_u)
-      .op(Op.i32_and)
-      .op(Op.i32_eqz)
-      .if();
-    scratch(e, FPU_A, e.t0);
-    if (operands === 2) scratch(e, FPU_B, e.t1);
-    f.get(e.a1);
-    e.fpu(soft + fmt);
-    result(e);
-    f.set(e.t2);
+    nearestAndInexact(e);
+    isNormal(e, fmt, e.t2);
+    f.op(Op.i32_and).op(Op.i32_eqz).unlikelyIf();
+    {
+      // Exact results raise nothing in any rounding mode; so do zeros, of a sum always, else of a zero operand (the sign of a
+      // zero sum depends on the mode).
+      f.block();
+      const done = f.depth;
+      isNormal(e, fmt, e.t2);
+      f.if();
+      exact(e, fmt, kind);
+      f.brIf(done);
+      f.else();
+      isZero(e, fmt, e.t2);
+      f.get(e.a1).op(Op.i32_eqz).op(Op.i32_and);
+      if (kind !== 'add' && kind !== 'sub') {
+        isZero(e, fmt, e.t0);
+        if (kind === 'mul') {
+          isZero(e, fmt, e.t1);
+          f.op(Op.i32_or);
+        }
+        f.op(Op.i32_and);
+      }
+      f.brIf(done);
+      f.end();
+      scratch(e, FPU_A, e.t0);
+      if (operands === 2) scratch(e, FPU_B, e.t1);
+      f.get(e.a1);
+      e.fpu(soft + fmt);
+      result(e);
+      f.set(e.t2);
+      f.end();
+    }
     f.end();
     f.get(e.t2);
     dest(e, fmt);
   };
 }
 
+/** The four fused forms; `negProduct` and `negAddend` flip signs. */
+function fused(fmt: Fmt, soft: number, negProduct: boolean, negAddend: boolean) {
+  return (e: Emit) => {
+    const f = e.f;
+    const sign = dbl(fmt) ? -(2n ** 63n) : 0x8000_0000n;
+    e.needFp();
+    e.rm();
+    f.set(e.a1);
+    source1(e, fmt);
+    f.set(e.t0);
+    source2(e, fmt);
+    f.set(e.t1);
+    source3(e, fmt);
+    f.set(e.t2);
+    scratch(e, FPU_A, e.t0);
+    scratch(e, FPU_B, e.t1);
+    scratch(e, FPU_C, e.t2);
+    f.block();
+    const done = f.depth;
+    nearestAndInexact(e);
+    f.if();
+    f.get(e.t0);
+    if (negProduct) f.i64Big(sign).op(Op.i64_xor);
+    f.get(e.t1).get(e.t2);
+    if (negAddend) f.i64Big(sign).op(Op.i64_xor);
+    e.fast(dbl(fmt) ? 'fmaD' : 'fmaS');
+    f.tee(e.t0).i64(0).op(Op.i64_ne).brIf(done);
+    f.end();
+    f.get(e.a1);
+    e.fpu(soft + fmt);
+    result(e);
+    f.set(e.t0);
+    f.end();
+    f.get(e.t0);
+    dest(e, fmt);
+  };
+}
+
+/** fmin and fmax: hardware agrees unless an operand is a NaN. */
+function minMax(fmt: Fmt, hard: number, soft: number) {
+  return (e: Emit) => {
+    const f = e.f;
+    e.needFp();
+    source1(e, fmt);
+    f.set(e.t0);
+    source2(e, fmt);
+    f.set(e.t1);
+    bothOrdered(e, fmt);
+    f.if();
+    hardware(e, fmt, e.t0);
+    hardware(e, fmt, e.t1);
+    f.op(hard);
+    toPattern(e, fmt);
+    f.set(e.t2);
+    f.else();
+    helperCore(e, soft + fmt, 2);
+    f.set(e.t2);
+    f.end();
+    f.get(e.t2);
+    dest(e, fmt);
+  };
+}
 /** Through the helper always; `wide` says whether rd is an integer register. */
 function helper(fmt: Fmt, soft: number, operands: 1 | 2 | 3, toInt: boolean, usesRm: boolean) {
   return (e: Emit) => {
@@ -129,9 +248,27 @@ function helper(fmt: Fmt, soft: number, operands: 1 | 2 | 3, toInt: boolean, use
   };
 }
 
+/** Pushes whether neither t0 nor t1 is a NaN. */
+function bothOrdered(e: Emit, fmt: Fmt): void {
+  const same = dbl(fmt) ? Op.f64_eq : Op.f32_eq;
+  for (const local of [e.t0, e.t1]) {
+    hardware(e, fmt, local);
+    hardware(e, fmt, local);
+    e.f.op(same);
+  }
+  e.f.op(Op.i32_and);
+}
+/** The soft-float helper on t0 (and t1), rounding mode 0: leaves the result's pattern. */
+function helperCore(e: Emit, op: number, operands: 1 | 2): void {
+  scratch(e, FPU_A, e.t0);
+  if (operands === 2) scratch(e, FPU_B, e.t1);
+  e.f.i32(0);
+  e.fpu(op);
+  result(e);
+}
+
 /** Comparisons: hardware unless an operand is a NaN. */
 function compareOp(fmt: Fmt, hard: number, soft: number) {
-  const slow = helper(fmt, soft, 2, true, false);
   return (e: Emit) => {
     const f = e.f;
     e.needFp();
@@ -139,25 +276,54 @@ function compareOp(fmt: Fmt, hard: number, soft: number) {
     f.set(e.t0);
     source2(e, fmt);
     f.set(e.t1);
-    const load = (local: number) => {
-      f.get(local);
-      if (dbl(fmt)) f.op(Op.f64_reinterpret_i64);
-      else f.op(Op.i32_wrap_i64).op(Op.f32_reinterpret_i32);
-    };
-    const same = dbl(fmt) ? Op.f64_eq : Op.f32_eq;
-    load(e.t0);
-    load(e.t0);
-    f.op(same);
-    load(e.t1);
-    load(e.t1);
-    f.op(same).op(Op.i32_and).if();
-    load(e.t0);
-    load(e.t1);
+    bothOrdered(e, fmt);
+    f.if(I64);
+    hardware(e, fmt, e.t0);
+    hardware(e, fmt, e.t1);
     f.op(hard).op(Op.i64_extend_i32_u);
-    e.rd();
     f.else();
-    slow(e);
+    helperCore(e, soft + fmt, 2);
     f.end();
+    e.rd();
+  };
+}
+
+/** To an integer of `bits`: hardware when the value fits and is whole, or when it is chopped and NX has accrued already. */
+function toInteger(fmt: Fmt, soft: number, bits: 32 | 64, signed: boolean) {
+  const low = signed ? -(2 ** (bits - 1)) : 0;
+  const high = signed ? 2 ** (bits - 1) : 2 ** bits;
+  return (e: Emit) => {
+    const f = e.f;
+    e.needFp();
+    e.rm();
+    f.set(e.a1);
+    source1(e, fmt);
+    f.set(e.t0);
+    widened(e, fmt, e.t0);
+    f.op(Op.i64_reinterpret_f64).set(e.t1);
+    const wide = () => f.get(e.t1).op(Op.f64_reinterpret_i64);
+    wide();
+    f.sat(signed ? OpSat.i64_trunc_sat_f64_s : OpSat.i64_trunc_sat_f64_u).set(e.t2);
+    // low - 1 < x < high chops into the range; that bound itself is no double for 64 bits, where low is allowed.
+    wide();
+    if (bits === 64 && signed) f.f64(low).op(Op.f64_ge);
+    else f.f64(low - 1).op(Op.f64_gt);
+    wide();
+    f.f64(high).op(Op.f64_lt).op(Op.i32_and);
+    f.get(e.t2).op(signed ? Op.f64_convert_i64_s : Op.f64_convert_i64_u);
+    wide();
+    f.op(Op.f64_eq);
+    f.get(e.a1).i32(1).op(Op.i32_eq).i32(0).mem(Op.i32_load, STATE_FCSR).i32(1).op(Op.i32_and).op(Op.i32_and);
+    f.op(Op.i32_or).op(Op.i32_and).op(Op.i32_eqz).if();
+    scratch(e, FPU_A, e.t0);
+    f.get(e.a1);
+    e.fpu(soft + fmt);
+    result(e);
+    f.set(e.t2);
+    f.end();
+    f.get(e.t2);
+    if (bits === 32) f.op(Op.i64_extend32_s);
+    e.rd();
   };
 }
 
@@ -173,12 +339,32 @@ function fromInteger(fmt: Fmt, soft: number, narrow: boolean) {
       e.frd();
       return;
     }
+    // Small integers are exact; others round to nearest in hardware, and NX is all that could be raised.
+    const f = e.f;
+    const signed = soft === FpuOp.FROM_W || soft === FpuOp.FROM_L;
     e.rs1();
-    e.f.set(e.t0);
+    if (narrow) f.op(signed ? Op.i64_extend32_s : Op.i32_wrap_i64);
+    if (narrow && !signed) f.op(Op.i64_extend_i32_u);
+    f.set(e.t0);
+    const exactLimit = dbl(fmt) ? 2 ** 53 : 2 ** 24;
+    f.get(e.t0);
+    if (signed) f.i64(exactLimit).op(Op.i64_add);
+    f.i64(signed ? 2 * exactLimit : exactLimit).op(Op.i64_le_u);
+    nearestAndInexact(e);
+    f.op(Op.i32_or).if();
+    f.get(e.t0);
+    if (dbl(fmt)) f.op(signed ? Op.f64_convert_i64_s : Op.f64_convert_i64_u);
+    else f.op(signed ? Op.f32_convert_i64_s : Op.f32_convert_i64_u);
+    toPattern(e, fmt);
+    f.set(e.t2);
+    f.else();
     scratch(e, FPU_A, e.t0);
-    e.f.get(e.a1);
+    f.get(e.a1);
     e.fpu(soft + fmt);
     result(e);
+    f.set(e.t2);
+    f.end();
+    f.get(e.t2);
     dest(e, fmt);
   };
 }
@@ -207,35 +393,35 @@ const fp7r2 = (name: string, funct7: number, rs2: number, emit: (e: Emit) => voi
   row(name, 'R', 0xfff0007f, 0x53 | (funct7 << 25) | (rs2 << 20), emit);
 const fp7r2f3 = (name: string, funct7: number, rs2: number, funct3: number, emit: (e: Emit) => void) =>
   row(name, 'R', 0xfff0707f, 0x53 | (funct7 << 25) | (rs2 << 20) | (funct3 << 12), emit);
-const fma = (name: string, opcode: number, fmt: Fmt, soft: number) =>
-  row(name, 'R', 0x0600007f, opcode | (fmt << 25), helper(fmt, soft, 3, false, true));
+const fma = (name: string, opcode: number, fmt: Fmt, soft: number, negProduct: boolean, negAddend: boolean) =>
+  row(name, 'R', 0x0600007f, opcode | (fmt << 25), fused(fmt, soft, negProduct, negAddend));
 
 function rowsOf(fmt: Fmt): readonly Row[] {
   const s = dbl(fmt) ? 'd' : 's';
   const h = (single: number, double: number) => (dbl(fmt) ? double : single);
   return [
-    fma(`fmadd.${s}`, 0x43, fmt, FpuOp.MADD),
-    fma(`fmsub.${s}`, 0x47, fmt, FpuOp.MSUB),
-    fma(`fnmsub.${s}`, 0x4b, fmt, FpuOp.NMSUB),
-    fma(`fnmadd.${s}`, 0x4f, fmt, FpuOp.NMADD),
-    fp7(`fadd.${s}`, 0x00 | fmt, arith(fmt, h(Op.f32_add, Op.f64_add), FpuOp.ADD, 2)),
-    fp7(`fsub.${s}`, 0x04 | fmt, arith(fmt, h(Op.f32_sub, Op.f64_sub), FpuOp.SUB, 2)),
-    fp7(`fmul.${s}`, 0x08 | fmt, arith(fmt, h(Op.f32_mul, Op.f64_mul), FpuOp.MUL, 2)),
-    fp7(`fdiv.${s}`, 0x0c | fmt, arith(fmt, h(Op.f32_div, Op.f64_div), FpuOp.DIV, 2)),
-    fp7r2(`fsqrt.${s}`, 0x2c | fmt, 0, arith(fmt, h(Op.f32_sqrt, Op.f64_sqrt), FpuOp.SQRT, 1)),
+    fma(`fmadd.${s}`, 0x43, fmt, FpuOp.MADD, false, false),
+    fma(`fmsub.${s}`, 0x47, fmt, FpuOp.MSUB, false, true),
+    fma(`fnmsub.${s}`, 0x4b, fmt, FpuOp.NMSUB, true, false),
+    fma(`fnmadd.${s}`, 0x4f, fmt, FpuOp.NMADD, true, true),
+    fp7(`fadd.${s}`, 0x00 | fmt, arith(fmt, 'add', h(Op.f32_add, Op.f64_add), FpuOp.ADD)),
+    fp7(`fsub.${s}`, 0x04 | fmt, arith(fmt, 'sub', h(Op.f32_sub, Op.f64_sub), FpuOp.SUB)),
+    fp7(`fmul.${s}`, 0x08 | fmt, arith(fmt, 'mul', h(Op.f32_mul, Op.f64_mul), FpuOp.MUL)),
+    fp7(`fdiv.${s}`, 0x0c | fmt, arith(fmt, 'div', h(Op.f32_div, Op.f64_div), FpuOp.DIV)),
+    fp7r2(`fsqrt.${s}`, 0x2c | fmt, 0, arith(fmt, 'sqrt', h(Op.f32_sqrt, Op.f64_sqrt), FpuOp.SQRT)),
     fp7f3(`fsgnj.${s}`, 0x10 | fmt, 0, signInject(fmt, 0)),
     fp7f3(`fsgnjn.${s}`, 0x10 | fmt, 1, signInject(fmt, 1)),
     fp7f3(`fsgnjx.${s}`, 0x10 | fmt, 2, signInject(fmt, 2)),
-    fp7f3(`fmin.${s}`, 0x14 | fmt, 0, helper(fmt, FpuOp.MIN, 2, false, false)),
-    fp7f3(`fmax.${s}`, 0x14 | fmt, 1, helper(fmt, FpuOp.MAX, 2, false, false)),
+    fp7f3(`fmin.${s}`, 0x14 | fmt, 0, minMax(fmt, h(Op.f32_min, Op.f64_min), FpuOp.MIN)),
+    fp7f3(`fmax.${s}`, 0x14 | fmt, 1, minMax(fmt, h(Op.f32_max, Op.f64_max), FpuOp.MAX)),
     fp7f3(`fle.${s}`, 0x50 | fmt, 0, compareOp(fmt, h(Op.f32_le, Op.f64_le), FpuOp.LE)),
     fp7f3(`flt.${s}`, 0x50 | fmt, 1, compareOp(fmt, h(Op.f32_lt, Op.f64_lt), FpuOp.LT)),
     fp7f3(`feq.${s}`, 0x50 | fmt, 2, compareOp(fmt, h(Op.f32_eq, Op.f64_eq), FpuOp.EQ)),
     fp7r2f3(`fclass.${s}`, 0x70 | fmt, 0, 1, helper(fmt, FpuOp.CLASS, 1, true, false)),
-    fp7r2(`fcvt.w.${s}`, 0x60 | fmt, 0, helper(fmt, FpuOp.TO_W, 1, true, true)),
-    fp7r2(`fcvt.wu.${s}`, 0x60 | fmt, 1, helper(fmt, FpuOp.TO_WU, 1, true, true)),
-    fp7r2(`fcvt.l.${s}`, 0x60 | fmt, 2, helper(fmt, FpuOp.TO_L, 1, true, true)),
-    fp7r2(`fcvt.lu.${s}`, 0x60 | fmt, 3, helper(fmt, FpuOp.TO_LU, 1, true, true)),
+    fp7r2(`fcvt.w.${s}`, 0x60 | fmt, 0, toInteger(fmt, FpuOp.TO_W, 32, true)),
+    fp7r2(`fcvt.wu.${s}`, 0x60 | fmt, 1, toInteger(fmt, FpuOp.TO_WU, 32, false)),
+    fp7r2(`fcvt.l.${s}`, 0x60 | fmt, 2, toInteger(fmt, FpuOp.TO_L, 64, true)),
+    fp7r2(`fcvt.lu.${s}`, 0x60 | fmt, 3, toInteger(fmt, FpuOp.TO_LU, 64, false)),
     fp7r2(`fcvt.${s}.w`, 0x68 | fmt, 0, fromInteger(fmt, FpuOp.FROM_W, true)),
     fp7r2(`fcvt.${s}.wu`, 0x68 | fmt, 1, fromInteger(fmt, FpuOp.FROM_WU, true)),
     fp7r2(`fcvt.${s}.l`, 0x68 | fmt, 2, fromInteger(fmt, FpuOp.FROM_L, false)),
@@ -265,27 +451,48 @@ export const floatRows: readonly Row[] = [
   ...rowsOf(0),
   ...rowsOf(1),
   fp7r2('fcvt.s.d', 0x20, 1, (e) => {
+    const f = e.f;
     e.needFp();
     e.rm();
-    e.f.set(e.a1);
+    f.set(e.a1);
     e.frs1();
-    e.f.set(e.t0);
+    f.tee(e.t0).op(Op.f64_reinterpret_i64).op(Op.f32_demote_f64);
+    toPattern(e, 0);
+    f.set(e.t2);
+    // Right when normal and either exact or inexact in the usual way; or a zero.
+    nearestAndInexact(e);
+    widened(e, 0, e.t2);
+    hardware(e, 1, e.t0);
+    f.op(Op.f64_eq).op(Op.i32_or);
+    isNormal(e, 0, e.t2);
+    f.op(Op.i32_and);
+    isZero(e, 1, e.t0);
+    f.op(Op.i32_or).op(Op.i32_eqz).if();
     scratch(e, FPU_A, e.t0);
-    e.f.get(e.a1);
+    f.get(e.a1);
     e.fpu(FpuOp.CVT);
     result(e);
+    f.set(e.t2);
+    f.end();
+    f.get(e.t2);
     dest(e, 0);
   }),
   fp7r2('fcvt.d.s', 0x21, 0, (e) => {
+    const f = e.f;
     e.needFp();
     e.rm();
-    e.f.set(e.a1);
+    f.set(e.a1);
     source1(e, 0);
-    e.f.set(e.t0);
-    scratch(e, FPU_A, e.t0);
-    e.f.get(e.a1);
-    e.fpu(FpuOp.CVT + 1);
-    result(e);
+    f.set(e.t0);
+    // Exact for every number; NaNs become canonical and may signal.
+    hardware(e, 0, e.t0);
+    hardware(e, 0, e.t0);
+    f.op(Op.f32_eq).if(I64);
+    widened(e, 0, e.t0);
+    f.op(Op.i64_reinterpret_f64);
+    f.else();
+    helperCore(e, FpuOp.CVT + 1, 1);
+    f.end();
     e.frd();
   }),
   fp7r2f3('fmv.x.w', 0x70, 0, 0, (e) => {

@@ -1,3 +1,4 @@
+import { FAST_NAMES, FAST_TYPES, type FastName } from '../fpu/fast.ts';
 import { REGION_PARAMS, REGION_RESULTS } from '../interpreter.ts';
 import { JUMP_CACHE, JUMP_CACHE_ENTRIES, PAGE_SHIFT, PAGE_SIZE, STATE_HEAT_LIMIT } from '../layout.ts';
 import type { Ram } from '../ram.ts';
@@ -154,11 +155,14 @@ export class CodeCache {
       load[size] = m.importFunc(`load${size}`, [I64], [I64]);
       store[size] = m.importFunc(`store${size}`, [I64, I64], []);
     }
+    const fast = {} as Record<FastName, number>;
+    for (const name of FAST_NAMES) fast[name] = m.importFunc(name, FAST_TYPES[name][0], FAST_TYPES[name][1]);
     const imports: RegionImports = {
       load,
       store,
       amoAddress: m.importFunc('amoAddress', [I32, I32, I32, I32], [I32]),
       fpu: m.importFunc('fpu', [I32, I32], []),
+      fast,
     };
     const made: { tag: number; region: Region; name: string }[] = [];
     for (const tag of this.pending) {

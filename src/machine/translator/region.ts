@@ -1,3 +1,4 @@
+import type { FastName } from '../fpu/fast.ts';
 import { RegionExit } from '../interpreter.ts';
 import type { Emit } from '../isa/emit.ts';
 import {
@@ -26,6 +27,7 @@ export interface RegionImports {
   readonly store: Readonly<Record<number, number>>;
   readonly amoAddress: number;
   readonly fpu: number;
+  readonly fast: Readonly<Record<FastName, number>>;
 }
 
 const ALIGN: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 2, 8: 3 };
@@ -449,6 +451,9 @@ class RegionEmit implements Emit {
   }
   system(_what: number): void {
     this.interpretHere();
+  }
+  fast(name: FastName): void {
+    this.f.call(this.imports.fast[name]);
   }
   fpu(op: number): void {
     const f = this.f;

@@ -109,12 +109,17 @@ export const Op = {
   i64_shr_s: 0x87,
   i64_shr_u: 0x88,
   f32_abs: 0x8b,
+  f32_min: 0x96,
+  f32_max: 0x97,
   f32_sqrt: 0x91,
   f32_add: 0x92,
   f32_sub: 0x93,
   f32_mul: 0x94,
   f32_div: 0x95,
   f64_abs: 0x99,
+  f64_neg: 0x9a,
+  f64_min: 0xa4,
+  f64_max: 0xa5,
   f64_sqrt: 0x9f,
   f64_add: 0xa0,
   f64_sub: 0xa1,
@@ -123,6 +128,14 @@ export const Op = {
   i32_wrap_i64: 0xa7,
   i64_extend_i32_s: 0xac,
   i64_extend_i32_u: 0xad,
+  f32_convert_i64_s: 0xb4,
+  f32_convert_i64_u: 0xb5,
+  f32_demote_f64: 0xb6,
+  f64_convert_i32_s: 0xb7,
+  f64_convert_i32_u: 0xb8,
+  f64_convert_i64_s: 0xb9,
+  f64_convert_i64_u: 0xba,
+  f64_promote_f32: 0xbb,
   i32_reinterpret_f32: 0xbc,
   i64_reinterpret_f64: 0xbd,
   f32_reinterpret_i32: 0xbe,
@@ -132,6 +145,18 @@ export const Op = {
   i64_extend8_s: 0xc2,
   i64_extend16_s: 0xc3,
   i64_extend32_s: 0xc4,
+} as const;
+
+/** Opcodes behind the 0xfc prefix. */
+export const OpSat = { i64_trunc_sat_f64_s: 6, i64_trunc_sat_f64_u: 7 } as const;
+/** Opcodes behind the 0xfd prefix (SIMD, relaxed SIMD). */
+export const OpSimd = {
+  f32x4_splat: 0x13,
+  f64x2_splat: 0x14,
+  f32x4_extract_lane: 0x1f,
+  f64x2_extract_lane: 0x21,
+  f32x4_relaxed_madd: 0x105,
+  f64x2_relaxed_madd: 0x107,
 } as const;
 
 /** Growable byte writer with LEB128. */
@@ -225,6 +250,24 @@ export class FuncBody extends ByteWriter {
   }
   op(code: number): this {
     this.byte(code);
+    return this;
+  }
+  sat(code: number): this {
+    this.byte(0xfc);
+    this.u32(code);
+    return this;
+  }
+  simd(code: number, lane?: number): this {
+    this.byte(0xfd);
+    this.u32(code);
+    if (lane !== undefined) this.byte(lane);
+    return this;
+  }
+  f64(v: number): this {
+    this.byte(0x44);
+    const at = new DataView(new ArrayBuffer(8));
+    at.setFloat64(0, v, true);
+    this.raw(new Uint8Array(at.buffer));
     return this;
   }
   get(local: number): this {
