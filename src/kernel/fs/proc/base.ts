@@ -1,0 +1,271 @@
+import { EACCES, EINVAL, EIO, ENOENT, EPERM, ESRCH } from '../../../abi/errno.ts';
+import { dtypeOf, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/fs.ts';
+import type { Kernel } from '../../kernel.ts';
+import { stringOf } from '../../lib/bytes.ts';
+import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
+import { PAGE_SIZE } from '../../mm/address.ts';
+import { accessRemote } from '../../mm/memory.ts';
+import { EXIT_DEAD, type Task } from '../../sched/task.ts';
+import { dPath } from '../namei.ts';
+import type { DirEntry, File, FileOperations, Inode, InodeOperations, Path } from '../types.ts';
+import { showLimits, showStat, showStatm, showStatus } from './array.ts';
+import { fdDirOps, fdinfoDirOps } from './fd.ts';
+import { procDirOps } from './generic.ts';
+import { showMountinfo, showMounts, showMountstats } from './proc_namespace.ts';
+import { showMaps, showSmaps, showSmapsRollup } from './task_mmu.ts';
+
+// The directory of a process and its files (fs/proc/base.c).
+
+const CAP_SYS_PTRACE = 19;
+const CAP_SYS_RESOURCE = 24;
+
+/** What an inode below /proc/PID belongs to. */
+export interface ProcPid {
+  readonly task: Task;
+  readonly entry: PidEntry | null;
+  /** Below /proc/PID/task. */
+  readonly thread: boolean;
+}
+/** One row of the table of files. */
+interface PidEntry {
+  readonly name: string;
+  readonly mode: number;
+  readonly show?: (k: Kernel, task: Task, thread: boolean) => string | number;
+  readonly store?: (k: Kernel, task: Task, text: string) => number;
+  /** A link to an object. */
+  readonly path?: (k: Kernel, task: Task) => Path | number;
+  /** A link that is only a text. */
+  readonly text?: (k: Kernel, task: Task) => string | number;
+  readonly dir?: InodeOperations;
+  readonly fop?: FileOperations;
+  /** Needs the right to trace the process. */
+  readonly ptrace?: boolean;
+}
+export const pidOf = (inode: Inode) => inode.data as ProcPid;
+
+export function isAlive(k: Kernel, task: Task): boolean {
+  return (task.exitState & EXIT_DEAD) === 0 && k.sched.tasks.get(task.pid) === task;
+}
+/** ptrace_may_access for reading: same user and dumpable, or CAP_SYS_PTRACE. */
+export function mayAccess(k: Kernel, task: Task): boolean {
+  const me = k.current;
+  if (me.tgid === task.tgid) return true;
+  const c = me.cred;
+  const t = task.cred;
+  const same = c.fsuid === t.uid && c.fsuid === t.euid && c.fsuid === t.suid && c.fsgid === t.gid && c.fsgid === t.egid && c.fsgid === t.sgid;
+  if (!same && !me.capable(CAP_SYS_PTRACE)) return false;
+  return task.dumpable || me.capable(CAP_SYS_PTRACE);
+}
+
+/** Text between two addresses of a process, NULs included. */
+function remoteText(k: Kernel, task: Task, start: number, end: number): string {
+  const { mm } = task;
+  if (mm === null || end <= start) return '';
+  const bytes = new Uint8Array(Math.min(end - start, 1 << 20));
+  return accessRemote(k, mm, start, bytes, false) < 0 ? '' : stringOf(bytes);
+}
+function showCmdline(k: Kernel, task: Task): string {
+  const { mm } = task;
+  if (mm === null) return '';
+  const args = remoteText(k, task, mm.argStart, mm.argEnd);
+  // setproctitle: without its final NUL the text goes on through the environment up to the first NUL.
+  if (args.length === 0 || args.endsWith('\0')) return args;
+  const more = args + remoteText(k, task, mm.envStart, mm.envEnd);
+  const end = more.indexOf('\0');
+  return end < 0 ? more : more.slice(0, end + 1);
+}
+function showAuxv(_k: Kernel, task: Task): string {
+  return stringOf(task.mm?.auxv ?? new Uint8Array(0));
+}
+function storeComm(k: Kernel, task: Task, text: string): number {
+  if (k.current.tgid !== task.tgid) return -EINVAL;
+  task.comm = text.replace(/\n$/, '').split('\0')[0].slice(0, 15);
+  return 0;
+}
+function storeOomScoreAdj(k: Kernel, task: Task, text: string): number {
+  const m = /^\s*([+-]?\d+)\s*$/.exec(text);
+  if (m === null) return -EINVAL;
+  const n = Number(m[1]);
+  if (n < -1000 || n > 1000) return -EINVAL;
+  if (n < task.signal.oomScoreAdj && !k.current.capable(CAP_SYS_RESOURCE)) return -EACCES;
+  task.signal.oomScoreAdj = n;
+  return 0;
+}
+/** Badness in thousandths of memory, as /proc/PID/oom_score shows it (oom_badness). */
+function showOomScore(k: Kernel, task: Task): string {
+  const { mm } = task;
+  const total = k.mm.pages.managedPages;
+  if (mm === null || task.signal.oomScoreAdj === -1000) return '0\n';
+  const points = mm.rssAnon + mm.rssFile + (task.signal.oomScoreAdj * total) / 1000;
+  return `${Math.max(0, Math.floor(((1000 + Math.floor((points * 1000) / total)) * 2) / 3))}\n`;
+}
+const MEM_LSEEK: FileOperations['llseek'] = (_k, file, offset, whence) => {
+  if (whence !== 0 && whence !== 1) return -EINVAL;
+  file.pos = whence === 1 ? file.pos + offset : offset;
+  return file.pos;
+};
+/** /proc/PID/mem. */
+const memOps: FileOperations = {
+  open: (k, inode) => (mayAccess(k, pidOf(inode).task) ? 0 : -EACCES),
+  read: (k, file, iter, pos) => memTransfer(k, file, iter, pos, false),
+  write: (k, file, iter, pos) => memTransfer(k, file, iter, pos, true),
+  llseek: MEM_LSEEK,
+};
+function memTransfer(k: Kernel, file: File, iter: Parameters<NonNullable<FileOperations['read']>>[2], pos: number, write: boolean): number {
+  const { mm } = pidOf(file.inode).task;
+  if (mm === null) return 0;
+  const want = Math.min(iter.count, 16 * PAGE_SIZE);
+  if (write) {
+    const bytes = iter.copyFrom(k, want);
+    if (typeof bytes === 'number') return bytes;
+    return accessRemote(k, mm, pos, bytes, true) < 0 ? -EIO : bytes.length;
+  }
+  const bytes = new Uint8Array(want);
+  return accessRemote(k, mm, pos, bytes, false) < 0 ? -EIO : iter.copyTo(k, bytes);
+}
+
+/** Namespaces: Lintel has the initial one of each kind. */
+const NAMESPACES: readonly (readonly [string, number])[] = [
+  ['cgroup', 4026531835], ['ipc', 4026531839], ['mnt', 4026531841], ['net', 4026531840], ['pid', 4026531836], ['pid_for_children', 4026531836],
+  ['time', 4026531834], ['time_for_children', 4026531834], ['user', 4026531837], ['uts', 4026531838],
+];
+const nsLinkOps: InodeOperations = {
+  readlink: (k, inode) => {
+    const { task } = pidOf(inode);
+    if (!mayAccess(k, task)) return -EACCES;
+    const found = NAMESPACES.find(([name]) => name === (inode as Inode & { nsName?: string }).nsName);
+    return found === undefined ? -ENOENT : `${found[0].replace('_for_children', '')}:[${found[1]}]`;
+  },
+};
+const nsDirOps: InodeOperations = {
+  lookup(k, dir, name) {
+    if (!NAMESPACES.some(([n]) => n === name)) return null;
+    const inode = newPidInode(k, pidOf(dir).task, S_IFLNK | 0o777, pidOf(dir), nsLinkOps, {}, dir.ino * 64 + 1);
+    return Object.assign(inode, { nsName: name });
+  },
+  entries: (_k, dir) => NAMESPACES.map(([name], i) => ({ name, ino: dir.ino * 64 + i, type: dtypeOf(S_IFLNK) })),
+};
+
+/** Threads of the process. */
+const taskDirOps: InodeOperations = {
+  lookup(k, dir, name) {
+    if (!/^[1-9][0-9]*$/.test(name)) return null;
+    const t = k.sched.tasks.get(Number(name));
+    return t !== undefined && t.tgid === pidOf(dir).task.tgid ? pidDirInode(k, t, true) : null;
+  },
+  entries: (_k, dir) => pidOf(dir).task.groupLeader.threads.map((t) => ({ name: String(t.pid), ino: pidDirIno(t.pid, true), type: dtypeOf(S_IFDIR) })),
+};
+
+const exePath = (_k: Kernel, task: Task): Path | number => task.mm?.exeFile?.path ?? -ENOENT;
+const zombieHasNone = (task: Task, path: Path): Path | number => (task.exitState !== 0 ? -ENOENT : path);
+
+/** The files, in Linux's order (tgid_base_stuff). */
+const PID_ENTRIES: readonly PidEntry[] = [
+  { name: 'task', mode: S_IFDIR | 0o555, dir: taskDirOps },
+  { name: 'fd', mode: S_IFDIR | 0o500, dir: fdDirOps },
+  { name: 'fdinfo', mode: S_IFDIR | 0o555, dir: fdinfoDirOps },
+  { name: 'ns', mode: S_IFDIR | 0o511, dir: nsDirOps },
+  { name: 'environ', mode: S_IFREG | 0o400, show: (k, t) => (t.mm === null ? '' : remoteText(k, t, t.mm.envStart, t.mm.envEnd)), ptrace: true },
+  { name: 'auxv', mode: S_IFREG | 0o400, show: showAuxv, ptrace: true },
+  { name: 'status', mode: S_IFREG | 0o444, show: showStatus },
+  { name: 'personality', mode: S_IFREG | 0o400, show: (_k, t) => `${t.personality.toString(16).padStart(8, '0')}\n`, ptrace: true },
+  { name: 'limits', mode: S_IFREG | 0o444, show: showLimits },
+  { name: 'comm', mode: S_IFREG | 0o644, show: (_k, t) => `${t.comm}\n`, store: storeComm },
+  { name: 'cmdline', mode: S_IFREG | 0o444, show: showCmdline },
+  { name: 'stat', mode: S_IFREG | 0o444, show: showStat },
+  { name: 'statm', mode: S_IFREG | 0o444, show: showStatm },
+  { name: 'maps', mode: S_IFREG | 0o444, show: showMaps, ptrace: true },
+  { name: 'mem', mode: S_IFREG | 0o600, fop: memOps },
+  { name: 'cwd', mode: S_IFLNK | 0o777, path: (_k, t) => zombieHasNone(t, t.fs.pwd) },
+  { name: 'root', mode: S_IFLNK | 0o777, path: (_k, t) => zombieHasNone(t, t.fs.root) },
+  { name: 'exe', mode: S_IFLNK | 0o777, path: exePath },
+  { name: 'mounts', mode: S_IFREG | 0o444, show: showMounts },
+  { name: 'mountinfo', mode: S_IFREG | 0o444, show: showMountinfo },
+  { name: 'mountstats', mode: S_IFREG | 0o400, show: showMountstats },
+  { name: 'smaps', mode: S_IFREG | 0o444, show: showSmaps, ptrace: true },
+  { name: 'smaps_rollup', mode: S_IFREG | 0o444, show: showSmapsRollup, ptrace: true },
+  { name: 'wchan', mode: S_IFREG | 0o444, show: () => '0' },
+  { name: 'schedstat', mode: S_IFREG | 0o444, show: (_k, t) => `${Math.floor(t.utime + t.stime)} 0 ${t.nvcsw + t.nivcsw}\n` },
+  { name: 'cgroup', mode: S_IFREG | 0o444, show: () => '0::/\n' },
+  { name: 'oom_score', mode: S_IFREG | 0o444, show: showOomScore },
+  { name: 'oom_score_adj', mode: S_IFREG | 0o644, show: (_k, t) => `${t.signal.oomScoreAdj}\n`, store: storeOomScoreAdj },
+  { name: 'loginuid', mode: S_IFREG | 0o644, show: () => '4294967295', store: () => -EPERM },
+  { name: 'sessionid', mode: S_IFREG | 0o444, show: () => '4294967295' },
+  { name: 'uid_map', mode: S_IFREG | 0o644, show: () => '         0          0 4294967295\n', store: () => -EPERM },
+  { name: 'gid_map', mode: S_IFREG | 0o644, show: () => '         0          0 4294967295\n', store: () => -EPERM },
+  { name: 'setgroups', mode: S_IFREG | 0o644, show: () => 'allow\n', store: () => -EPERM },
+  { name: 'coredump_filter', mode: S_IFREG | 0o644, show: () => '00000033\n', store: () => -EPERM },
+  { name: 'timerslack_ns', mode: S_IFREG | 0o666, show: (_k, t) => `${t.timerSlackNs}\n`, store: storeTimerSlack },
+];
+function storeTimerSlack(_k: Kernel, task: Task, text: string): number {
+  const n = Number(text.trim());
+  if (!Number.isInteger(n) || n < 0 || text.trim() === '') return -EINVAL;
+  task.timerSlackNs = n === 0 ? 50_000 : n;
+  return 0;
+}
+const entriesOf = (thread: boolean) => (thread ? PID_ENTRIES.slice(1) : PID_ENTRIES);
+
+function showPid(k: Kernel, file: File): string | number {
+  const { task, entry, thread } = pidOf(file.inode);
+  if (!isAlive(k, task)) return -ESRCH;
+  return entry?.show?.(k, task, thread) ?? -EINVAL;
+}
+function storePid(k: Kernel, file: File, text: string): number {
+  const { task, entry } = pidOf(file.inode);
+  if (!isAlive(k, task)) return -ESRCH;
+  return entry?.store?.(k, task, text) ?? -EINVAL;
+}
+const pidFileOps: FileOperations = {
+  open: (k, inode) => {
+    const { task, entry } = pidOf(inode);
+    return entry?.ptrace !== true || mayAccess(k, task) ? 0 : -EACCES;
+  },
+  read: (k, file, iter, pos) => seqRead(k, file, iter, pos, showPid),
+  write: (k, file, iter) => (pidOf(file.inode).entry?.store === undefined ? -EINVAL : seqWrite(k, file, iter, storePid)),
+  llseek: seqLseek,
+};
+const pidLinkOps: InodeOperations = {
+  magicLink(k, inode) {
+    const { task, entry } = pidOf(inode);
+    if (!isAlive(k, task)) return -ESRCH;
+    if (!mayAccess(k, task)) return -EACCES;
+    return entry?.path?.(k, task) ?? -ENOENT;
+  },
+  readlink(k, inode) {
+    const path = pidLinkOps.magicLink?.(k, inode) ?? -ENOENT;
+    return typeof path === 'number' ? path : dPath(k, path);
+  },
+};
+const pidDirOps: InodeOperations = {
+  lookup(k, dir, name) {
+    const { task, thread } = pidOf(dir);
+    if (!isAlive(k, task)) return null;
+    const i = entriesOf(thread).findIndex((e) => e.name === name);
+    if (i < 0) return null;
+    const entry = entriesOf(thread)[i];
+    const op = entry.dir ?? (entry.path !== undefined ? pidLinkOps : {});
+    const fop = entry.dir !== undefined ? procDirOps : (entry.fop ?? pidFileOps);
+    return newPidInode(k, task, entry.mode, { task, entry, thread }, op, fop, dir.ino + 1 + i);
+  },
+  entries(k, dir): DirEntry[] | number {
+    const { task, thread } = pidOf(dir);
+    if (!isAlive(k, task)) return -ENOENT;
+    return entriesOf(thread).map((e, i) => ({ name: e.name, ino: dir.ino + 1 + i, type: dtypeOf(e.mode) }));
+  },
+};
+
+/** Inode numbers of a process's files: 64 for each directory, apart from those of the static tree. */
+export function pidDirIno(pid: number, thread: boolean): number {
+  return 0x10000 + (pid * 2 + (thread ? 1 : 0)) * 64;
+}
+/** An inode owned as the task's effective user says (task_dump_owner). */
+export function newPidInode(k: Kernel, task: Task, mode: number, data: ProcPid, op: InodeOperations, fop: FileOperations, ino: number): Inode {
+  const base = k.vfs.newInode(k.procfs.sb, mode, op, fop);
+  const owned = mode === (S_IFDIR | 0o555) || (task.dumpable && task.mm !== null);
+  return { ...base, ino, uid: owned ? task.cred.euid : 0, gid: owned ? task.cred.egid : 0, nlink: (mode & S_IFDIR) !== 0 ? 2 : 1, data };
+}
+export function pidDirInode(k: Kernel, task: Task, thread: boolean): Inode {
+  const inode = newPidInode(k, task, S_IFDIR | 0o555, { task, entry: null, thread }, pidDirOps, procDirOps, pidDirIno(task.pid, thread));
+  inode.nlink = 2 + entriesOf(thread).filter((e) => (e.mode & S_IFDIR) !== 0).length;
+  return inode;
+}

@@ -1,0 +1,141 @@
+import { EACCES, EINVAL, EIO } from '../../../abi/errno.ts';
+import { dtypeOf, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/fs.ts';
+import type { Kernel } from '../../kernel.ts';
+import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
+import type { DirEntry, File, FileOperations, Inode, InodeOperations, SuperBlock } from '../types.ts';
+
+// Entries that are not processes: a tree that subsystems and modules add to (fs/proc/generic.c).
+
+/** The first inode number of dynamic entries (PROC_DYNAMIC_FIRST). */
+const FIRST_INO = 0xf000_0000;
+
+export interface ProcEntry {
+  readonly name: string;
+  readonly mode: number;
+  readonly ino: number;
+  readonly parent: ProcEntry | null;
+  readonly children: Map<string, ProcEntry>;
+  /** The text of a file. A number is an errno. */
+  readonly show: ((k: Kernel, entry: ProcEntry) => string | number) | null;
+  readonly store: ((k: Kernel, text: string, entry: ProcEntry) => number) | null;
+  /** Instead of show and store: operations of its own (proc_ops). */
+  readonly fop: FileOperations | null;
+  readonly target: ((k: Kernel) => string) | null;
+  /** For show, store and fop: plain data. */
+  readonly data: unknown;
+  inode: Inode | null;
+  uid: number;
+  gid: number;
+}
+export interface ProcFile {
+  readonly mode?: number;
+  readonly store?: (k: Kernel, text: string, entry: ProcEntry) => number;
+  readonly fop?: FileOperations;
+  readonly data?: unknown;
+}
+
+/** The proc file system of a kernel: one super block for all mounts. */
+export class ProcFs {
+  readonly root: ProcEntry;
+  sb!: SuperBlock;
+  private nextIno = FIRST_INO;
+
+  constructor() {
+    this.root = this.entry(null, '', S_IFDIR | 0o555, {});
+  }
+  private entry(parent: ProcEntry | null, name: string, mode: number, rest: Partial<ProcEntry>): ProcEntry {
+    const e: ProcEntry = {
+      name, mode, ino: parent === null ? 1 : this.nextIno++, parent, children: new Map(), show: null, store: null, fop: null, target: null, data: null, inode: null,
+      uid: 0, gid: 0, ...rest,
+    };
+    parent?.children.set(name, e);
+    return e;
+  }
+  find(path: string): ProcEntry | null {
+    let at: ProcEntry | undefined = this.root;
+    for (const part of path.split('/')) {
+      if (part === '') continue;
+      at = at?.children.get(part);
+      if (at === undefined) return null;
+    }
+    return at;
+  }
+  /** proc_mkdir; directories on the way are made too. */
+  mkdir(path: string, mode = 0o555): ProcEntry {
+    let at = this.root;
+    for (const part of path.split('/')) if (part !== '') at = at.children.get(part) ?? this.entry(at, part, S_IFDIR | mode, {});
+    return at;
+  }
+  /** proc_create: a file whose text `show` makes. Null when the name is taken. */
+  create(path: string, show: ((k: Kernel, entry: ProcEntry) => string | number) | null, file: ProcFile = {}): ProcEntry | null {
+    const i = path.lastIndexOf('/');
+    const dir = this.mkdir(path.slice(0, Math.max(i, 0)));
+    const name = path.slice(i + 1);
+    if (name === '' || dir.children.has(name)) return null;
+    const mode = S_IFREG | (file.mode ?? (file.store !== undefined ? 0o644 : 0o444));
+    return this.entry(dir, name, mode, { show, store: file.store ?? null, fop: file.fop ?? null, data: file.data ?? null });
+  }
+  symlink(path: string, target: (k: Kernel) => string): ProcEntry {
+    const i = path.lastIndexOf('/');
+    return this.entry(this.mkdir(path.slice(0, Math.max(i, 0))), path.slice(i + 1), S_IFLNK | 0o777, { target });
+  }
+  /** remove_proc_subtree. False when there is nothing of that name. */
+  remove(path: string): boolean {
+    const e = this.find(path);
+    if (e === null || e.parent === null) return false;
+    return e.parent.children.delete(e.name);
+  }
+}
+
+const entryOf = (inode: Inode) => inode.data as ProcEntry;
+/** Entries that left the tree while open give nothing more. */
+function isLive(e: ProcEntry): boolean {
+  for (let at = e; at.parent !== null; at = at.parent) if (at.parent.children.get(at.name) !== at) return false;
+  return true;
+}
+
+function showEntry(k: Kernel, file: File): string | number {
+  const e = entryOf(file.inode);
+  if (!isLive(e)) return -EIO;
+  return e.show === null ? -EINVAL : e.show(k, e);
+}
+function storeEntry(k: Kernel, file: File, text: string): number {
+  const e = entryOf(file.inode);
+  if (!isLive(e)) return -EIO;
+  return e.store === null ? -EINVAL : e.store(k, text, e);
+}
+const procFileOps: FileOperations = {
+  read: (k, file, iter, pos) => seqRead(k, file, iter, pos, showEntry),
+  write: (k, file, iter) => (entryOf(file.inode).store === null ? -EIO : seqWrite(k, file, iter, storeEntry)),
+  llseek: seqLseek,
+};
+export const procDirOps: FileOperations = {};
+
+/** What a directory of this tree does; the root of /proc adds the processes. */
+export const procInodeOps: InodeOperations = {
+  lookup(k, dir, name) {
+    const e = entryOf(dir).children.get(name);
+    return e === undefined ? null : procInode(k, e);
+  },
+  entries(_k, dir) {
+    return procEntries(entryOf(dir));
+  },
+  readlink: (k, inode) => entryOf(inode).target?.(k) ?? -EINVAL,
+  setattr: (_k, _inode, what) => (what === 'size' ? 0 : what === 'times' ? 0 : -EACCES),
+};
+export function procEntries(dir: ProcEntry): DirEntry[] {
+  return [...dir.children.values()].map((e) => ({ name: e.name, ino: e.ino, type: dtypeOf(e.mode) }));
+}
+/** The inode of an entry, made at first sight. */
+export function procInode(k: Kernel, e: ProcEntry, op: InodeOperations = procInodeOps): Inode {
+  if (e.inode !== null) return e.inode;
+  const isDir = (e.mode & S_IFDIR) !== 0;
+  const base = k.vfs.newInode(k.procfs.sb, e.mode, op, isDir ? procDirOps : (e.fop ?? procFileOps));
+  const inode: Inode = { ...base, ino: e.ino, uid: e.uid, gid: e.gid, data: e };
+  if (isDir) {
+    inode.nlink = 2;
+    for (const child of e.children.values()) if ((child.mode & S_IFDIR) !== 0) inode.nlink++;
+  }
+  e.inode = inode;
+  return inode;
+}

@@ -1,0 +1,222 @@
+import { EINVAL, EPERM } from '../../../abi/errno.ts';
+import { UTS_MACHINE, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from '../../../abi/kernel_release.ts';
+import { getRandomBytes } from '../../drivers/char/mem.ts';
+import { PTY_MAX, ptyCount } from '../../drivers/tty/pty.ts';
+import type { Kernel } from '../../kernel.ts';
+import { hex } from '../../lib/seq_file.ts';
+import type { ProcEntry } from './generic.ts';
+
+// /proc/sys (fs/proc/proc_sysctl.c; rows from kernel/sysctl.c and others).
+
+type Show = (k: Kernel, entry: ProcEntry) => string;
+type Store = (k: Kernel, text: string, entry: ProcEntry) => number;
+
+/** A whole number in a range, kept somewhere. */
+interface IntRow {
+  readonly get: (k: Kernel) => number;
+  readonly set: (k: Kernel, n: number) => void;
+  readonly min: number;
+  readonly max: number;
+}
+/** One number as proc_dointvec_minmax takes it: leading space, sign, digits; -EINVAL for anything else. */
+export function parseSysctlInt(text: string, min: number, max: number): number | null {
+  const m = /^\s*([+-]?\d+)(?:\s|\0|$)/.exec(text);
+  if (m === null) return null;
+  const n = Number(m[1]);
+  return n >= min && n <= max ? n : null;
+}
+
+function formatUuid(b: Uint8Array): string {
+  // Version 4, variant 1 (RFC 4122).
+  b[6] = (b[6] & 0x0f) | 0x40;
+  b[8] = (b[8] & 0x3f) | 0x80;
+  const h = [...b].map((x) => hex(x, 2)).join('');
+  return `${h.slice(0, 8)}-${h.slice(8, 12)}-${h.slice(12, 16)}-${h.slice(16, 20)}-${h.slice(20)}`;
+}
+function newUuid(k: Kernel): string {
+  const b = new Uint8Array(16);
+  getRandomBytes(k, b);
+  return formatUuid(b);
+}
+
+const INT_MAX = 0x7fff_ffff;
+/** Settings with an effect. */
+const LIVE: readonly (readonly [string, IntRow])[] = [
+  ['kernel/randomize_va_space', { get: (k) => k.mm.randomizeVaSpace, set: (k, n) => (k.mm.randomizeVaSpace = n), min: 0, max: INT_MAX }],
+  ['kernel/pid_max', { get: (k) => k.sched.pidMax, set: (k, n) => (k.sched.pidMax = n), min: 301, max: 4194304 }],
+  ['vm/overcommit_memory', { get: (k) => k.mm.overcommitMemory, set: (k, n) => (k.mm.overcommitMemory = n), min: 0, max: 2 }],
+];
+/**
+ * Settings of Linux whose subject does not exist here (swap, watchdogs, quotas...) or whose default is what happens: value, and the range that a
+ * write must keep. A write changes what reads say.
+ */
+const STORED: readonly (readonly [string, number, number, number])[] = [
+  ['kernel/core_uses_pid', 0, 0, INT_MAX],
+  ['kernel/core_pipe_limit', 0, 0, INT_MAX],
+  ['kernel/ctrl-alt-del', 1, 0, INT_MAX],
+  ['kernel/dmesg_restrict', 1, 0, 1],
+  ['kernel/hung_task_timeout_secs', 120, 0, INT_MAX],
+  ['kernel/kptr_restrict', 0, 0, 2],
+  ['kernel/modules_disabled', 0, 0, 1],
+  ['kernel/msgmax', 8192, 0, INT_MAX],
+  ['kernel/msgmnb', 16384, 0, INT_MAX],
+  ['kernel/msgmni', 32000, 0, INT_MAX],
+  ['kernel/overflowgid', 65534, 0, 65535],
+  ['kernel/overflowuid', 65534, 0, 65535],
+  ['kernel/panic', 0, -INT_MAX, INT_MAX],
+  ['kernel/panic_on_oops', 0, 0, INT_MAX],
+  ['kernel/panic_on_warn', 0, 0, 1],
+  ['kernel/perf_event_paranoid', 3, -INT_MAX, INT_MAX],
+  ['kernel/print-fatal-signals', 0, 0, INT_MAX],
+  ['kernel/printk_delay', 0, 0, 10000],
+  ['kernel/printk_ratelimit', 5, 0, INT_MAX],
+  ['kernel/printk_ratelimit_burst', 10, 0, INT_MAX],
+  ['kernel/sched_rr_timeslice_ms', 100, -INT_MAX, INT_MAX],
+  ['kernel/sched_rt_period_us', 1000000, 1, INT_MAX],
+  ['kernel/sched_rt_runtime_us', 950000, -1, INT_MAX],
+  ['kernel/shmmni', 4096, 0, INT_MAX],
+  ['kernel/sysctl_writes_strict', 1, -1, 1],
+  ['kernel/sysrq', 438, 0, INT_MAX],
+  ['kernel/unprivileged_bpf_disabled', 2, 0, 2],
+  ['kernel/unprivileged_userns_clone', 1, 0, 1],
+  ['kernel/watchdog_thresh', 10, 0, 60],
+  ['kernel/yama/ptrace_scope', 0, 0, 3],
+  ['kernel/random/urandom_min_reseed_secs', 60, 0, INT_MAX],
+  ['kernel/random/write_wakeup_threshold', 256, 0, INT_MAX],
+  ['fs/aio-max-nr', 65536, 0, INT_MAX],
+  ['fs/dir-notify-enable', 1, 0, INT_MAX],
+  ['fs/file-max', 0, 0, Number.MAX_SAFE_INTEGER],
+  ['fs/inotify/max_queued_events', 16384, 0, INT_MAX],
+  ['fs/inotify/max_user_instances', 128, 0, INT_MAX],
+  ['fs/inotify/max_user_watches', 8192, 0, INT_MAX],
+  ['fs/lease-break-time', 45, 0, INT_MAX],
+  ['fs/leases-enable', 1, 0, INT_MAX],
+  ['fs/mount-max', 100000, 1, INT_MAX],
+  ['fs/nr_open', 1048576, 64, INT_MAX],
+  ['fs/overflowgid', 65534, 0, 65535],
+  ['fs/overflowuid', 65534, 0, 65535],
+  ['fs/pipe-max-size', 1048576, 4096, INT_MAX],
+  ['fs/pipe-user-pages-hard', 0, 0, INT_MAX],
+  ['fs/pipe-user-pages-soft', 16384, 0, INT_MAX],
+  ['fs/protected_fifos', 0, 0, 2],
+  ['fs/protected_hardlinks', 1, 0, 1],
+  ['fs/protected_regular', 0, 0, 2],
+  ['fs/protected_symlinks', 1, 0, 1],
+  ['fs/suid_dumpable', 0, 0, 2],
+  ['vm/dirty_background_ratio', 10, 0, 100],
+  ['vm/dirty_expire_centisecs', 3000, 0, INT_MAX],
+  ['vm/dirty_ratio', 20, 0, 100],
+  ['vm/dirty_writeback_centisecs', 500, 0, INT_MAX],
+  ['vm/laptop_mode', 0, 0, INT_MAX],
+  ['vm/max_map_count', 65530, 0, INT_MAX],
+  ['vm/min_free_kbytes', 1456, 0, INT_MAX],
+  ['vm/mmap_min_addr', 4096, 0, Number.MAX_SAFE_INTEGER],
+  ['vm/oom_dump_tasks', 1, 0, INT_MAX],
+  ['vm/oom_kill_allocating_task', 0, 0, INT_MAX],
+  ['vm/overcommit_kbytes', 0, 0, Number.MAX_SAFE_INTEGER],
+  ['vm/overcommit_ratio', 50, 0, INT_MAX],
+  ['vm/page-cluster', 3, 0, 31],
+  ['vm/panic_on_oom', 0, 0, 2],
+  ['vm/stat_interval', 1, 0, INT_MAX],
+  ['vm/swappiness', 60, 0, 200],
+  ['vm/vfs_cache_pressure', 100, 0, INT_MAX],
+  ['vm/watermark_boost_factor', 15000, 0, INT_MAX],
+  ['vm/watermark_scale_factor', 10, 1, 3000],
+];
+/** Numbers and texts that cannot be written. */
+const FIXED: readonly (readonly [string, Show])[] = [
+  ['kernel/ostype', () => UTS_SYSNAME],
+  ['kernel/osrelease', () => UTS_RELEASE],
+  ['kernel/version', () => UTS_VERSION],
+  ['kernel/arch', () => UTS_MACHINE],
+  ['kernel/cap_last_cap', () => '40'],
+  ['kernel/ngroups_max', () => '65536'],
+  ['kernel/random/uuid', newUuid],
+  ['kernel/random/entropy_avail', () => '256'],
+  ['kernel/random/poolsize', () => '256'],
+  ['kernel/random/boot_id', (_k, e) => e.data as string],
+  ['kernel/pty/nr', (k) => String(ptyCount(k))],
+  ['kernel/threads-max', (k) => String(threadsMax(k))],
+  ['kernel/seccomp/actions_avail', () => 'kill_process kill_thread trap errno user_notif trace log allow'],
+  ['fs/aio-nr', () => '0'],
+  ['fs/dentry-state', (k) => `${dentries(k)}\t0\t45\t0\t0\t0`],
+  ['fs/file-nr', (k) => `${k.vfs.openFiles}\t0\t${fileMax(k)}`],
+  ['fs/inode-nr', (k) => `${dentries(k)}\t0`],
+  ['fs/inode-state', (k) => `${dentries(k)}\t0\t0\t0\t0\t0\t0`],
+];
+const threadsMax = (k: Kernel) => Math.floor(k.mm.pages.totalPages / 32);
+/** files_maxfiles_init: a tenth of memory in units of 1 KiB. */
+const fileMax = (k: Kernel) => Math.max(8192, Math.floor((k.mm.pages.managedPages * 4) / 10));
+function dentries(k: Kernel): number {
+  let n = 0;
+  const seen = new Set<unknown>();
+  const stack = k.vfs.mounts.map((m) => m.sb.root);
+  for (let d = stack.pop(); d !== undefined; d = stack.pop()) {
+    if (seen.has(d)) continue;
+    seen.add(d);
+    n++;
+    stack.push(...d.children.values());
+  }
+  return n;
+}
+
+function storeName(set: (k: Kernel, text: string) => void): Store {
+  return (k, text) => {
+    if (!k.current.capable(21)) return -EPERM;
+    set(k, text.split(/[\n\0]/)[0].slice(0, 64));
+    return 0;
+  };
+}
+const showInt: Show = (k, e) => `${(e.data as IntRow).get(k)}\n`;
+const storeInt: Store = (k, text, e) => {
+  const row = e.data as IntRow;
+  const n = parseSysctlInt(text, row.min, row.max);
+  if (n === null) return -EINVAL;
+  row.set(k, n);
+  return 0;
+};
+/** A stored value: plain data on the entry. */
+interface Stored {
+  value: number;
+  readonly min: number;
+  readonly max: number;
+}
+const showStored: Show = (_k, e) => `${(e.data as Stored).value}\n`;
+const storeStored: Store = (_k, text, e) => {
+  const row = e.data as Stored;
+  const n = parseSysctlInt(text, row.min, row.max);
+  if (n === null) return -EINVAL;
+  row.value = n;
+  return 0;
+};
+/** Value of a stored setting by its path below /proc/sys. */
+export function sysctlValue(k: Kernel, path: string, fallback: number): number {
+  const e = k.procfs.find(`sys/${path}`);
+  const data = e?.data as Stored | null | undefined;
+  return data?.value ?? fallback;
+}
+
+export function procSysInit(k: Kernel): void {
+  const { procfs } = k;
+  for (const [path, row] of LIVE) procfs.create(`sys/${path}`, showInt, { mode: 0o644, store: storeInt, data: row });
+  for (const [path, value, min, max] of STORED) {
+    const data: Stored = { value: path === 'fs/file-max' ? fileMax(k) : value, min, max };
+    procfs.create(`sys/${path}`, showStored, { mode: 0o644, store: storeStored, data });
+  }
+  for (const [path, show] of FIXED) {
+    const data = path === 'kernel/random/boot_id' ? newUuid(k) : show;
+    procfs.create(`sys/${path}`, path === 'kernel/random/boot_id' ? (_k, e) => `${e.data as string}\n` : showFixed, { mode: 0o444, data });
+  }
+  procfs.create('sys/kernel/hostname', (kk) => `${kk.hostname}\n`, { mode: 0o644, store: storeName((kk, s) => (kk.hostname = s)) });
+  procfs.create('sys/kernel/domainname', (kk) => `${kk.domainname}\n`, { mode: 0o644, store: storeName((kk, s) => (kk.domainname = s)) });
+  procfs.create('sys/kernel/core_pattern', () => 'core\n');
+  procfs.create('sys/kernel/modprobe', () => '/sbin/modprobe\n');
+  procfs.create('sys/kernel/poweroff_cmd', () => '/sbin/poweroff\n');
+  procfs.create('sys/kernel/ns_last_pid', (kk) => `${kk.sched.lastAllocatedPid}\n`);
+  procfs.create('sys/kernel/pty/max', () => `${PTY_MAX}\n`);
+  procfs.create('sys/kernel/pty/reserve', () => '1024\n');
+  procfs.create('sys/kernel/sem', () => '32000\t1024000000\t500\t32000\n');
+  procfs.create('sys/kernel/shmall', () => '18446744073692774399\n');
+  procfs.create('sys/kernel/shmmax', () => '18446744073692774399\n');
+}
+const showFixed: Show = (k, e) => `${(e.data as Show)(k, e)}\n`;

@@ -1,0 +1,134 @@
+import { majorOf, minorOf } from '../../../abi/fs.ts';
+import type { Kernel } from '../../kernel.ts';
+import { hex, mangle } from '../../lib/seq_file.ts';
+import { PAGE_SIZE } from '../../mm/address.ts';
+import { VM_DONTCOPY, VM_DONTEXPAND, VM_EXEC, VM_GROWSDOWN, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_READ, VM_SHARED, VM_WIPEONFORK, VM_WRITE, type MmStruct, type VmArea } from '../../mm/mm_struct.ts';
+import { PTE_D, PTE_V, ptePa, walkRange } from '../../mm/pgtable.ts';
+import type { Task } from '../../sched/task.ts';
+import { dPath } from '../namei.ts';
+
+// Text about address spaces: maps, smaps, smaps_rollup (fs/proc/task_mmu.c).
+
+/** Column at which the name of an area begins (seq_pad in show_map_vma). */
+const NAME_COLUMN = 73;
+
+function areaName(k: Kernel, mm: MmStruct, v: VmArea): string {
+  if (v.file !== null) return mangle(dPath(k, v.file.path), '').replace(/\\040/g, ' ');
+  if (v.name !== '') return v.name;
+  if (v.start <= mm.brk && v.end >= mm.startBrk && mm.startBrk !== mm.brk && v.mapping === null) return '[heap]';
+  if (v.start <= mm.startStack && v.end >= mm.startStack) return '[stack]';
+  return v.mapping !== null ? '/dev/zero (deleted)' : '';
+}
+export function mapsLine(start: number, end: number, flags: number, offset: number, dev: number, ino: number, name: string): string {
+  const perms = `${(flags & VM_READ) !== 0 ? 'r' : '-'}${(flags & VM_WRITE) !== 0 ? 'w' : '-'}${(flags & VM_EXEC) !== 0 ? 'x' : '-'}${(flags & VM_MAYSHARE) !== 0 ? 's' : 'p'}`;
+  const head = `${hex(start, 8)}-${hex(end, 8)} ${perms} ${hex(offset, 8)} ${hex(majorOf(dev), 2)}:${hex(minorOf(dev), 2)} ${ino} `;
+  return name === '' ? `${head}\n` : `${head.padEnd(NAME_COLUMN)}${name}\n`;
+}
+function areaLine(k: Kernel, mm: MmStruct, v: VmArea): string {
+  const inode = v.file?.inode ?? null;
+  return mapsLine(v.start, v.end, v.flags, inode === null ? 0 : v.pgoff * PAGE_SIZE, inode?.sb.dev ?? 0, inode?.ino ?? 0, areaName(k, mm, v));
+}
+export function showMaps(k: Kernel, task: Task): string {
+  const { mm } = task;
+  if (mm === null) return '';
+  return mm.vmas.map((v) => areaLine(k, mm, v)).join('');
+}
+
+/** Resident bytes of one area by kind. */
+interface Usage {
+  rss: number;
+  pss: number;
+  pssDirty: number;
+  pssAnon: number;
+  pssShmem: number;
+  sharedClean: number;
+  sharedDirty: number;
+  privateClean: number;
+  privateDirty: number;
+  anonymous: number;
+}
+const noUsage = (): Usage => ({ rss: 0, pss: 0, pssDirty: 0, pssAnon: 0, pssShmem: 0, sharedClean: 0, sharedDirty: 0, privateClean: 0, privateDirty: 0, anonymous: 0 });
+
+function gather(k: Kernel, mm: MmStruct, v: VmArea, mapCounts: ReadonlyMap<number, number>, into: Usage): void {
+  walkRange(k.ram, mm.pgd, v.start, v.end, (at, va) => {
+    const pte = k.ram.read32(at);
+    if ((pte & PTE_V) === 0) return;
+    const pa = ptePa(pte);
+    const cached = v.mapping?.pages.get(v.pgoff + (va - v.start) / PAGE_SIZE) === pa;
+    const users = Math.max(1, mapCounts.get(pa) ?? 1);
+    // Pages of file systems in memory have no clean copy anywhere: they are dirty, as shmem pages are.
+    const dirty = cached || (pte & PTE_D) !== 0 || v.mapping === null;
+    const share = PAGE_SIZE / users;
+    into.rss += PAGE_SIZE;
+    into.pss += share;
+    if (dirty) into.pssDirty += share;
+    if (cached) into.pssShmem += share;
+    else {
+      into.pssAnon += share;
+      into.anonymous += PAGE_SIZE;
+    }
+    if (users > 1) {
+      if (dirty) into.sharedDirty += PAGE_SIZE;
+      else into.sharedClean += PAGE_SIZE;
+    } else if (dirty) into.privateDirty += PAGE_SIZE;
+    else into.privateClean += PAGE_SIZE;
+  });
+}
+/** How often each user page is mapped. */
+function countMappings(k: Kernel): Map<number, number> {
+  const counts = new Map<number, number>();
+  const seen = new Set<MmStruct>();
+  for (const t of k.sched.tasks.values()) {
+    if (t.mm === null || seen.has(t.mm)) continue;
+    seen.add(t.mm);
+    for (const v of t.mm.vmas) {
+      walkRange(k.ram, t.mm.pgd, v.start, v.end, (at) => {
+        const pte = k.ram.read32(at);
+        if ((pte & PTE_V) !== 0) counts.set(ptePa(pte), (counts.get(ptePa(pte)) ?? 0) + 1);
+      });
+    }
+  }
+  return counts;
+}
+const kbLine = (name: string, bytes: number) => `${`${name}:`.padEnd(16)}${String(Math.floor(bytes / 1024)).padStart(8)} kB\n`;
+function usageLines(u: Usage, rollup: boolean, locked: number): string {
+  return (
+    kbLine('Rss', u.rss) + kbLine('Pss', u.pss) + kbLine('Pss_Dirty', u.pssDirty) +
+    (rollup ? kbLine('Pss_Anon', u.pssAnon) + kbLine('Pss_File', 0) + kbLine('Pss_Shmem', u.pssShmem) : '') +
+    kbLine('Shared_Clean', u.sharedClean) + kbLine('Shared_Dirty', u.sharedDirty) + kbLine('Private_Clean', u.privateClean) + kbLine('Private_Dirty', u.privateDirty) +
+    kbLine('Referenced', u.rss) + kbLine('Anonymous', u.anonymous) +
+    ['KSM', 'LazyFree', 'AnonHugePages', 'ShmemPmdMapped', 'FilePmdMapped', 'Shared_Hugetlb', 'Private_Hugetlb', 'Swap', 'SwapPss'].map((n) => kbLine(n, 0)).join('') +
+    kbLine('Locked', locked)
+  );
+}
+const FLAG_NAMES: readonly (readonly [number, string])[] = [
+  [VM_READ, 'rd'], [VM_WRITE, 'wr'], [VM_EXEC, 'ex'], [VM_SHARED, 'sh'], [VM_MAYREAD, 'mr'], [VM_MAYWRITE, 'mw'], [VM_MAYEXEC, 'me'], [VM_MAYSHARE, 'ms'],
+  [VM_GROWSDOWN, 'gd'], [VM_LOCKED, 'lo'], [VM_DONTCOPY, 'dc'], [VM_DONTEXPAND, 'de'], [VM_WIPEONFORK, 'wf'],
+];
+/** Private writable memory counts against the commit limit (VM_ACCOUNT). */
+function flagText(v: VmArea): string {
+  const names = FLAG_NAMES.filter(([bit]) => (v.flags & bit) !== 0).map(([, name]) => name);
+  if ((v.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE) names.push('ac');
+  return names.map((n) => `${n} `).join('');
+}
+export function showSmaps(k: Kernel, task: Task): string {
+  const { mm } = task;
+  if (mm === null) return '';
+  const counts = countMappings(k);
+  let out = '';
+  for (const v of mm.vmas) {
+    const u = noUsage();
+    gather(k, mm, v, counts, u);
+    out += areaLine(k, mm, v) + kbLine('Size', v.end - v.start) + kbLine('KernelPageSize', PAGE_SIZE) + kbLine('MMUPageSize', PAGE_SIZE);
+    out += `${usageLines(u, false, (v.flags & VM_LOCKED) !== 0 ? u.pss : 0)}THPeligible:           0\nVmFlags: ${flagText(v)}\n`;
+  }
+  return out;
+}
+export function showSmapsRollup(k: Kernel, task: Task): string {
+  const { mm } = task;
+  if (mm === null || mm.vmas.length === 0) return '';
+  const counts = countMappings(k);
+  const u = noUsage();
+  for (const v of mm.vmas) gather(k, mm, v, counts, u);
+  return mapsLine(mm.vmas[0].start, mm.vmas[mm.vmas.length - 1].end, 0, 0, 0, 0, '[rollup]') + usageLines(u, true, 0);
+}
