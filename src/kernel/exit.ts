@@ -13,6 +13,7 @@ import {
   SIGKILL,
   sigBit,
 } from '../abi/signal.ts';
+import { disassociateCtty } from './drivers/tty/jobctl.ts';
 import { freeTask, unlinkThread } from './fork.ts';
 import { futexExit, futexWakeAddress } from './futex.ts';
 import type { Kernel } from './kernel.ts';
@@ -92,7 +93,7 @@ export function doExit(k: Kernel, task: Task, code: number): void {
   if (last) {
     const leader = task.groupLeader;
     if (signal.groupExit) leader.exitCode = signal.groupExitCode;
-    leaveSession(k, leader);
+    if (leader.signal.sid === leader.pid) disassociateCtty(k, leader, true);
     reparentChildren(k, leader);
     if (leader === task) task.exitState = EXIT_ZOMBIE;
     else {
@@ -116,20 +117,6 @@ function releaseThread(k: Kernel, task: Task): void {
   unlinkThread(k, task);
   k.sched.unlink(task);
   freeTask(k, task);
-}
-
-/** A session leader's end hangs up its terminal (disassociate_ctty). */
-function leaveSession(k: Kernel, leader: Task): void {
-  const { signal } = leader;
-  if (signal.sid !== leader.pid || signal.tty === null) return;
-  const tty = signal.tty;
-  if (tty.pgrp > 0) {
-    killPgrp(k, tty.pgrp, SIGHUP);
-    killPgrp(k, tty.pgrp, SIGCONT);
-  }
-  tty.session = 0;
-  tty.pgrp = 0;
-  for (const t of k.sched.tasks.values()) if (t.signal.tty === tty) t.signal.tty = null;
 }
 
 /** Children go to the nearest subreaper or to init; orphaned stopped groups get SIGHUP and SIGCONT. */

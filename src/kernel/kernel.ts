@@ -3,6 +3,7 @@ import type { Ram } from '../machine/ram.ts';
 import type { DriverCore } from './drivers/core.ts';
 import type { TaskCaches } from './fork.ts';
 import { FutexTable } from './futex.ts';
+import type { ProcFs } from './fs/proc/generic.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { HostDoors } from './host.ts';
 import type { AddressSpace } from './mm/filemap.ts';
@@ -41,6 +42,7 @@ export class Kernel {
   sched!: Scheduler;
   vfs!: Vfs;
   drivers!: DriverCore;
+  procfs!: ProcFs;
   modules!: ModuleState;
   caches!: TaskCaches;
   readonly futexes = new FutexTable();

@@ -7,6 +7,7 @@ import { ttyInit } from '../drivers/tty/console.ts';
 import { doExecve } from '../exec.ts';
 import { kernelProcess, linkThread, makeInitTask, taskCachesInit } from '../fork.ts';
 import { kernelOpen, vfsMknod } from '../fs/open.ts';
+import { procInit } from '../fs/proc/root.ts';
 import { tmpfsInit } from '../fs/tmpfs.ts';
 import { Vfs } from '../fs/vfs.ts';
 import type { HostDoors } from '../host.ts';
@@ -58,6 +59,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   k.drivers = new DriverCore(k);
   chrDevInit(k, {});
   ttyInit(k);
+  procInit(k);
   defaultRootfs(k);
   log('Trying to unpack rootfs image as initramfs...');
   const error = unpackToRootfs(k, options.initramfs);

@@ -4,7 +4,15 @@ import type { Kernel } from '../../kernel.ts';
 import { cpuList, hex } from '../../lib/seq_file.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
 import { type MmStruct, VM_EXEC, VM_GROWSDOWN, VM_SHARED, VM_WRITE } from '../../mm/mm_struct.ts';
-import { EXIT_DEAD, EXIT_ZOMBIE, TASK_INTERRUPTIBLE, TASK_STOPPED, TASK_TRACED, TASK_UNINTERRUPTIBLE, type Task } from '../../sched/task.ts';
+import {
+  EXIT_DEAD,
+  EXIT_ZOMBIE,
+  TASK_INTERRUPTIBLE,
+  TASK_STOPPED,
+  TASK_TRACED,
+  TASK_UNINTERRUPTIBLE,
+  type Task,
+} from '../../sched/task.ts';
 import { mayAccess } from './base.ts';
 
 // Text about one task: stat, status, statm, limits (fs/proc/array.c).
@@ -69,15 +77,58 @@ export function showStat(k: Kernel, task: Task, thread = false): string {
   const priority = real ? -1 - task.rtPriority : 20 + task.nice;
   const at = (n: number) => (mm !== null && allowed ? n : 0);
   const fields: (number | string)[] = [
-    task.pid, `(${task.comm})`, taskState(task)[0], ppidOf(task), signal.pgid, signal.sid, tty?.dev ?? 0, tty !== null && tty.pgrp > 0 ? tty.pgrp : tty !== null ? 0 : -1, task.flags >>> 0,
-    times.minFlt, thread ? 0 : signal.cminFlt, times.majFlt, thread ? 0 : signal.cmajFlt,
-    ticks(times.utime), ticks(times.stime), thread ? 0 : ticks(signal.cutime), thread ? 0 : ticks(signal.cstime),
-    priority, task.nice, task.groupLeader.threads.length, 0, ticks(task.startTime),
-    mm === null ? 0 : mm.totalPages * PAGE_SIZE, mm === null ? 0 : mm.rssAnon + mm.rssFile, limitText(signal.rlimits[5]?.soft ?? Number.POSITIVE_INFINITY, RLIM_INFINITY),
-    mm === null ? 0 : allowed ? mm.startCode : 1, mm === null ? 0 : allowed ? mm.endCode : 1, at(mm?.startStack ?? 0), 0, 0,
-    low32(task.pending.set), low32(task.blocked), low32(ignored), low32(caught),
-    task.state !== 0 && allowed ? 1 : 0, 0, 0, task.exitSignal, task.cpu, task.rtPriority, task.policy, 0, 0, 0,
-    at(mm?.startData ?? 0), at(mm?.endData ?? 0), at(mm?.startBrk ?? 0), at(mm?.argStart ?? 0), at(mm?.argEnd ?? 0), at(mm?.envStart ?? 0), at(mm?.envEnd ?? 0), at(task.exitCode),
+    task.pid,
+    `(${task.comm})`,
+    taskState(task)[0],
+    ppidOf(task),
+    signal.pgid,
+    signal.sid,
+    tty?.dev ?? 0,
+    tty !== null && tty.pgrp > 0 ? tty.pgrp : tty !== null ? 0 : -1,
+    task.flags >>> 0,
+    times.minFlt,
+    thread ? 0 : signal.cminFlt,
+    times.majFlt,
+    thread ? 0 : signal.cmajFlt,
+    ticks(times.utime),
+    ticks(times.stime),
+    thread ? 0 : ticks(signal.cutime),
+    thread ? 0 : ticks(signal.cstime),
+    priority,
+    task.nice,
+    task.groupLeader.threads.length,
+    0,
+    ticks(task.startTime),
+    mm === null ? 0 : mm.totalPages * PAGE_SIZE,
+    mm === null ? 0 : mm.rssAnon + mm.rssFile,
+    limitText(signal.rlimits[5]?.soft ?? Number.POSITIVE_INFINITY, RLIM_INFINITY),
+    mm === null ? 0 : allowed ? mm.startCode : 1,
+    mm === null ? 0 : allowed ? mm.endCode : 1,
+    at(mm?.startStack ?? 0),
+    0,
+    0,
+    low32(task.pending.set),
+    low32(task.blocked),
+    low32(ignored),
+    low32(caught),
+    task.state !== 0 && allowed ? 1 : 0,
+    0,
+    0,
+    task.exitSignal,
+    task.cpu,
+    task.rtPriority,
+    task.policy,
+    0,
+    0,
+    0,
+    at(mm?.startData ?? 0),
+    at(mm?.endData ?? 0),
+    at(mm?.startBrk ?? 0),
+    at(mm?.argStart ?? 0),
+    at(mm?.argEnd ?? 0),
+    at(mm?.envStart ?? 0),
+    at(mm?.envEnd ?? 0),
+    at(task.exitCode),
   ];
   return `${fields.join(' ')}\n`;
 }
@@ -126,9 +177,23 @@ function statusMemory(k: Kernel, mm: MmStruct): string {
   const total = mm.totalPages;
   // rssFile counts every mapped page of a file system in memory: Linux calls those shared memory.
   return (
-    kb('VmPeak', Math.max(total, mm.hiwaterVm ?? 0)) + kb('VmSize', total) + kb('VmLck', mm.lockedPages) + kb('VmPin', 0) + kb('VmHWM', Math.max(rss, mm.hiwaterRss)) +
-    kb('VmRSS', rss) + kb('RssAnon', mm.rssAnon) + kb('RssFile', 0) + kb('RssShmem', mm.rssFile) + kb('VmData', s.data) + kb('VmStk', s.stack) + kb('VmExe', s.text) +
-    kb('VmLib', s.lib) + kb('VmPTE', pageTablePages(k, mm)) + kb('VmSwap', 0) + kb('HugetlbPages', 0) + 'CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n'
+    kb('VmPeak', total) +
+    kb('VmSize', total) +
+    kb('VmLck', mm.lockedPages) +
+    kb('VmPin', 0) +
+    kb('VmHWM', Math.max(rss, mm.hiwaterRss)) +
+    kb('VmRSS', rss) +
+    kb('RssAnon', mm.rssAnon) +
+    kb('RssFile', 0) +
+    kb('RssShmem', mm.rssFile) +
+    kb('VmData', s.data) +
+    kb('VmStk', s.stack) +
+    kb('VmExe', s.text) +
+    kb('VmLib', s.lib) +
+    kb('VmPTE', pageTablePages(k, mm)) +
+    kb('VmSwap', 0) +
+    kb('HugetlbPages', 0) +
+    'CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n'
   );
 }
 export function showStatus(k: Kernel, task: Task): string {
@@ -157,9 +222,21 @@ export function showStatus(k: Kernel, task: Task): string {
 
 /** Names and units, in the order of the RLIMIT numbers (lnames). */
 const LIMITS: readonly (readonly [string, string])[] = [
-  ['Max cpu time', 'seconds'], ['Max file size', 'bytes'], ['Max data size', 'bytes'], ['Max stack size', 'bytes'], ['Max core file size', 'bytes'],
-  ['Max resident set', 'bytes'], ['Max processes', 'processes'], ['Max open files', 'files'], ['Max locked memory', 'bytes'], ['Max address space', 'bytes'],
-  ['Max file locks', 'locks'], ['Max pending signals', 'signals'], ['Max msgqueue size', 'bytes'], ['Max nice priority', ''], ['Max realtime priority', ''],
+  ['Max cpu time', 'seconds'],
+  ['Max file size', 'bytes'],
+  ['Max data size', 'bytes'],
+  ['Max stack size', 'bytes'],
+  ['Max core file size', 'bytes'],
+  ['Max resident set', 'bytes'],
+  ['Max processes', 'processes'],
+  ['Max open files', 'files'],
+  ['Max locked memory', 'bytes'],
+  ['Max address space', 'bytes'],
+  ['Max file locks', 'locks'],
+  ['Max pending signals', 'signals'],
+  ['Max msgqueue size', 'bytes'],
+  ['Max nice priority', ''],
+  ['Max realtime priority', ''],
   ['Max realtime timeout', 'us'],
 ];
 export function showLimits(_k: Kernel, task: Task): string {

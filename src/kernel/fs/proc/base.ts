@@ -52,7 +52,8 @@ export function mayAccess(k: Kernel, task: Task): boolean {
   if (me.tgid === task.tgid) return true;
   const c = me.cred;
   const t = task.cred;
-  const same = c.fsuid === t.uid && c.fsuid === t.euid && c.fsuid === t.suid && c.fsgid === t.gid && c.fsgid === t.egid && c.fsgid === t.sgid;
+  const same =
+    c.fsuid === t.uid && c.fsuid === t.euid && c.fsuid === t.suid && c.fsgid === t.gid && c.fsgid === t.egid && c.fsgid === t.sgid;
   if (!same && !me.capable(CAP_SYS_PTRACE)) return false;
   return task.dumpable || me.capable(CAP_SYS_PTRACE);
 }
@@ -126,8 +127,16 @@ function memTransfer(k: Kernel, file: File, iter: Parameters<NonNullable<FileOpe
 
 /** Namespaces: Lintel has the initial one of each kind. */
 const NAMESPACES: readonly (readonly [string, number])[] = [
-  ['cgroup', 4026531835], ['ipc', 4026531839], ['mnt', 4026531841], ['net', 4026531840], ['pid', 4026531836], ['pid_for_children', 4026531836],
-  ['time', 4026531834], ['time_for_children', 4026531834], ['user', 4026531837], ['uts', 4026531838],
+  ['cgroup', 4026531835],
+  ['ipc', 4026531839],
+  ['mnt', 4026531841],
+  ['net', 4026531840],
+  ['pid', 4026531836],
+  ['pid_for_children', 4026531836],
+  ['time', 4026531834],
+  ['time_for_children', 4026531834],
+  ['user', 4026531837],
+  ['uts', 4026531838],
 ];
 const nsLinkOps: InodeOperations = {
   readlink: (k, inode) => {
@@ -153,7 +162,8 @@ const taskDirOps: InodeOperations = {
     const t = k.sched.tasks.get(Number(name));
     return t !== undefined && t.tgid === pidOf(dir).task.tgid ? pidDirInode(k, t, true) : null;
   },
-  entries: (_k, dir) => pidOf(dir).task.groupLeader.threads.map((t) => ({ name: String(t.pid), ino: pidDirIno(t.pid, true), type: dtypeOf(S_IFDIR) })),
+  entries: (_k, dir) =>
+    pidOf(dir).task.groupLeader.threads.map((t) => ({ name: String(t.pid), ino: pidDirIno(t.pid, true), type: dtypeOf(S_IFDIR) })),
 };
 
 const exePath = (_k: Kernel, task: Task): Path | number => task.mm?.exeFile?.path ?? -ENOENT;
@@ -165,7 +175,12 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'fd', mode: S_IFDIR | 0o500, dir: fdDirOps },
   { name: 'fdinfo', mode: S_IFDIR | 0o555, dir: fdinfoDirOps },
   { name: 'ns', mode: S_IFDIR | 0o511, dir: nsDirOps },
-  { name: 'environ', mode: S_IFREG | 0o400, show: (k, t) => (t.mm === null ? '' : remoteText(k, t, t.mm.envStart, t.mm.envEnd)), ptrace: true },
+  {
+    name: 'environ',
+    mode: S_IFREG | 0o400,
+    show: (k, t) => (t.mm === null ? '' : remoteText(k, t, t.mm.envStart, t.mm.envEnd)),
+    ptrace: true,
+  },
   { name: 'auxv', mode: S_IFREG | 0o400, show: showAuxv, ptrace: true },
   { name: 'status', mode: S_IFREG | 0o444, show: showStatus },
   { name: 'personality', mode: S_IFREG | 0o400, show: (_k, t) => `${t.personality.toString(16).padStart(8, '0')}\n`, ptrace: true },
@@ -259,7 +274,15 @@ export function pidDirIno(pid: number, thread: boolean): number {
   return 0x10000 + (pid * 2 + (thread ? 1 : 0)) * 64;
 }
 /** An inode owned as the task's effective user says (task_dump_owner). */
-export function newPidInode(k: Kernel, task: Task, mode: number, data: ProcPid, op: InodeOperations, fop: FileOperations, ino: number): Inode {
+export function newPidInode(
+  k: Kernel,
+  task: Task,
+  mode: number,
+  data: ProcPid,
+  op: InodeOperations,
+  fop: FileOperations,
+  ino: number,
+): Inode {
   const base = k.vfs.newInode(k.procfs.sb, mode, op, fop);
   const owned = mode === (S_IFDIR | 0o555) || (task.dumpable && task.mm !== null);
   return { ...base, ino, uid: owned ? task.cred.euid : 0, gid: owned ? task.cred.egid : 0, nlink: (mode & S_IFDIR) !== 0 ? 2 : 1, data };

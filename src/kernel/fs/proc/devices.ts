@@ -10,7 +10,10 @@ function showDevices(k: Kernel): string {
   return `Character devices:\n${[...rows.keys()].join('')}\nBlock devices:\n`;
 }
 function showMisc(k: Kernel): string {
-  return [...k.drivers.misc].reverse().map((d) => `${String(d.minor).padStart(3)} ${d.name}\n`).join('');
+  return [...k.drivers.misc]
+    .reverse()
+    .map((d) => `${String(d.minor).padStart(3)} ${d.name}\n`)
+    .join('');
 }
 function showConsoles(): string {
   return `${'ttyS0'.padEnd(21)}-W- (EC  p a)    4:64\n`;
@@ -27,7 +30,10 @@ const TTY_DRIVERS: readonly (readonly [string, string, number, string, string])[
   ['unknown', '/dev/tty', 4, '1-63', 'console'],
 ];
 function showTtyDrivers(): string {
-  return TTY_DRIVERS.map(([name, dev, major, minors, type]) => `${name.padEnd(20)} ${dev.padEnd(10)} ${String(major).padStart(5)} ${minors.padStart(minors.includes('-') ? 0 : 7)} ${type}\n`).join('');
+  return TTY_DRIVERS.map(
+    ([name, dev, major, minors, type]) =>
+      `${name.padEnd(20)} ${dev.padEnd(10)} ${String(major).padStart(5)} ${minors.padStart(minors.includes('-') ? 0 : 7)} ${type}\n`,
+  ).join('');
 }
 function showSerial(k: Kernel): string {
   const t = k.drivers.ttys.get(makeDev(4, 64));

@@ -1,5 +1,17 @@
 import { EACCES, ENOENT } from '../../../abi/errno.ts';
-import { dtypeOf, FMODE_READ, FMODE_WRITE, O_CLOEXEC, O_CREAT, O_EXCL, O_LARGEFILE, O_NOCTTY, O_TRUNC, S_IFLNK, S_IFREG } from '../../../abi/fs.ts';
+import {
+  dtypeOf,
+  FMODE_READ,
+  FMODE_WRITE,
+  O_CLOEXEC,
+  O_CREAT,
+  O_EXCL,
+  O_LARGEFILE,
+  O_NOCTTY,
+  O_TRUNC,
+  S_IFLNK,
+  S_IFREG,
+} from '../../../abi/fs.ts';
 import type { Kernel } from '../../kernel.ts';
 import { seqLseek, seqRead } from '../../lib/seq_file.ts';
 import type { Task } from '../../sched/task.ts';

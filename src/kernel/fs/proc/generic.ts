@@ -45,8 +45,20 @@ export class ProcFs {
   }
   private entry(parent: ProcEntry | null, name: string, mode: number, rest: Partial<ProcEntry>): ProcEntry {
     const e: ProcEntry = {
-      name, mode, ino: parent === null ? 1 : this.nextIno++, parent, children: new Map(), show: null, store: null, fop: null, target: null, data: null, inode: null,
-      uid: 0, gid: 0, ...rest,
+      name,
+      mode,
+      ino: parent === null ? 1 : this.nextIno++,
+      parent,
+      children: new Map(),
+      show: null,
+      store: null,
+      fop: null,
+      target: null,
+      data: null,
+      inode: null,
+      uid: 0,
+      gid: 0,
+      ...rest,
     };
     parent?.children.set(name, e);
     return e;

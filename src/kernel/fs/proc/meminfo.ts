@@ -54,7 +54,14 @@ function gather(k: Kernel): Numbers {
   let slabPages = 0;
   for (const c of slab.caches) slabPages += c.slabCount;
   return {
-    total: pages.managedPages, free: pages.freePages, cached: cachedPages(k), anon, mapped, slab: slabPages, stackKb: kernelStackKb(k.sched.tasks.size), committed,
+    total: pages.managedPages,
+    free: pages.freePages,
+    cached: cachedPages(k),
+    anon,
+    mapped,
+    slab: slabPages,
+    stackKb: kernelStackKb(k.sched.tasks.size),
+    committed,
   };
 }
 export function meminfoText(n: Numbers): string {
@@ -62,11 +69,30 @@ export function meminfoText(n: Numbers): string {
   const zero = (...names: string[]) => names.map((name) => line(name, 0)).join('');
   const active = (n.cached + n.anon) * KB;
   return (
-    line('MemTotal', n.total * KB) + line('MemFree', n.free * KB) + line('MemAvailable', n.free * KB) + line('Buffers', 0) + line('Cached', n.cached * KB) + line('SwapCached', 0) +
-    line('Active', active) + line('Inactive', 0) + line('Active(anon)', active) + zero('Inactive(anon)', 'Active(file)', 'Inactive(file)', 'Unevictable', 'Mlocked') +
-    zero('SwapTotal', 'SwapFree', 'Zswap', 'Zswapped', 'Dirty', 'Writeback') + line('AnonPages', n.anon * KB) + line('Mapped', n.mapped * KB) + line('Shmem', n.cached * KB) +
-    line('KReclaimable', 0) + line('Slab', n.slab * KB) + line('SReclaimable', 0) + line('SUnreclaim', n.slab * KB) + line('KernelStack', n.stackKb) + zero('PageTables', 'SecPageTables') +
-    zero('NFS_Unstable', 'Bounce', 'WritebackTmp') + line('CommitLimit', Math.floor(n.total / 2) * KB) + line('Committed_AS', n.committed * KB) + line('VmallocTotal', VMALLOC_TOTAL_KB) +
+    line('MemTotal', n.total * KB) +
+    line('MemFree', n.free * KB) +
+    line('MemAvailable', n.free * KB) +
+    line('Buffers', 0) +
+    line('Cached', n.cached * KB) +
+    line('SwapCached', 0) +
+    line('Active', active) +
+    line('Inactive', 0) +
+    line('Active(anon)', active) +
+    zero('Inactive(anon)', 'Active(file)', 'Inactive(file)', 'Unevictable', 'Mlocked') +
+    zero('SwapTotal', 'SwapFree', 'Zswap', 'Zswapped', 'Dirty', 'Writeback') +
+    line('AnonPages', n.anon * KB) +
+    line('Mapped', n.mapped * KB) +
+    line('Shmem', n.cached * KB) +
+    line('KReclaimable', 0) +
+    line('Slab', n.slab * KB) +
+    line('SReclaimable', 0) +
+    line('SUnreclaim', n.slab * KB) +
+    line('KernelStack', n.stackKb) +
+    zero('PageTables', 'SecPageTables') +
+    zero('NFS_Unstable', 'Bounce', 'WritebackTmp') +
+    line('CommitLimit', Math.floor(n.total / 2) * KB) +
+    line('Committed_AS', n.committed * KB) +
+    line('VmallocTotal', VMALLOC_TOTAL_KB) +
     zero('VmallocUsed', 'VmallocChunk', 'Percpu')
   );
 }
@@ -96,9 +122,24 @@ function vmstat(k: Kernel): string {
     major += t.majFlt;
   }
   const rows: readonly (readonly [string, number])[] = [
-    ['nr_free_pages', n.free], ['nr_zone_active_anon', n.anon + n.cached], ['nr_mlock', 0], ['nr_active_anon', n.anon + n.cached], ['nr_slab_unreclaimable', n.slab],
-    ['nr_anon_pages', n.anon], ['nr_mapped', n.mapped], ['nr_file_pages', n.cached], ['nr_dirty', 0], ['nr_writeback', 0], ['nr_shmem', n.cached], ['nr_kernel_stack', n.stackKb],
-    ['pgpgin', 0], ['pgpgout', 0], ['pswpin', 0], ['pswpout', 0], ['pgfault', faults], ['pgmajfault', major],
+    ['nr_free_pages', n.free],
+    ['nr_zone_active_anon', n.anon + n.cached],
+    ['nr_mlock', 0],
+    ['nr_active_anon', n.anon + n.cached],
+    ['nr_slab_unreclaimable', n.slab],
+    ['nr_anon_pages', n.anon],
+    ['nr_mapped', n.mapped],
+    ['nr_file_pages', n.cached],
+    ['nr_dirty', 0],
+    ['nr_writeback', 0],
+    ['nr_shmem', n.cached],
+    ['nr_kernel_stack', n.stackKb],
+    ['pgpgin', 0],
+    ['pgpgout', 0],
+    ['pswpin', 0],
+    ['pswpout', 0],
+    ['pgfault', faults],
+    ['pgmajfault', major],
   ];
   return rows.map(([name, value]) => `${name} ${value}\n`).join('');
 }

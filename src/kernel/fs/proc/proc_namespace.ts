@@ -37,7 +37,11 @@ function superOptions(k: Kernel, m: Mount): string {
     case 'devtmpfs':
       return `,${sizeOptions(k)},mode=755,inode64`;
     case 'tmpfs':
-      return `${options.split(',').filter((o) => /^(size|nr_inodes|mode|uid|gid)=/.test(o) && o !== 'mode=1777').map((o) => `,${sizeInKb(o)}`).join('')},inode64`;
+      return `${options
+        .split(',')
+        .filter((o) => /^(size|nr_inodes|mode|uid|gid)=/.test(o) && o !== 'mode=1777')
+        .map((o) => `,${sizeInKb(o)}`)
+        .join('')},inode64`;
     default:
       return options === '' ? '' : `,${options}`;
   }

@@ -2,7 +2,23 @@ import { majorOf, minorOf } from '../../../abi/fs.ts';
 import type { Kernel } from '../../kernel.ts';
 import { hex, mangle } from '../../lib/seq_file.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
-import { VM_DONTCOPY, VM_DONTEXPAND, VM_EXEC, VM_GROWSDOWN, VM_LOCKED, VM_MAYEXEC, VM_MAYREAD, VM_MAYSHARE, VM_MAYWRITE, VM_READ, VM_SHARED, VM_WIPEONFORK, VM_WRITE, type MmStruct, type VmArea } from '../../mm/mm_struct.ts';
+import {
+  VM_DONTCOPY,
+  VM_DONTEXPAND,
+  VM_EXEC,
+  VM_GROWSDOWN,
+  VM_LOCKED,
+  VM_MAYEXEC,
+  VM_MAYREAD,
+  VM_MAYSHARE,
+  VM_MAYWRITE,
+  VM_READ,
+  VM_SHARED,
+  VM_WIPEONFORK,
+  VM_WRITE,
+  type MmStruct,
+  type VmArea,
+} from '../../mm/mm_struct.ts';
 import { PTE_D, PTE_V, ptePa, walkRange } from '../../mm/pgtable.ts';
 import type { Task } from '../../sched/task.ts';
 import { dPath } from '../namei.ts';
@@ -26,7 +42,15 @@ export function mapsLine(start: number, end: number, flags: number, offset: numb
 }
 function areaLine(k: Kernel, mm: MmStruct, v: VmArea): string {
   const inode = v.file?.inode ?? null;
-  return mapsLine(v.start, v.end, v.flags, inode === null ? 0 : v.pgoff * PAGE_SIZE, inode?.sb.dev ?? 0, inode?.ino ?? 0, areaName(k, mm, v));
+  return mapsLine(
+    v.start,
+    v.end,
+    v.flags,
+    inode === null ? 0 : v.pgoff * PAGE_SIZE,
+    inode?.sb.dev ?? 0,
+    inode?.ino ?? 0,
+    areaName(k, mm, v),
+  );
 }
 export function showMaps(k: Kernel, task: Task): string {
   const { mm } = task;
@@ -47,7 +71,18 @@ interface Usage {
   privateDirty: number;
   anonymous: number;
 }
-const noUsage = (): Usage => ({ rss: 0, pss: 0, pssDirty: 0, pssAnon: 0, pssShmem: 0, sharedClean: 0, sharedDirty: 0, privateClean: 0, privateDirty: 0, anonymous: 0 });
+const noUsage = (): Usage => ({
+  rss: 0,
+  pss: 0,
+  pssDirty: 0,
+  pssAnon: 0,
+  pssShmem: 0,
+  sharedClean: 0,
+  sharedDirty: 0,
+  privateClean: 0,
+  privateDirty: 0,
+  anonymous: 0,
+});
 
 function gather(k: Kernel, mm: MmStruct, v: VmArea, mapCounts: ReadonlyMap<number, number>, into: Usage): void {
   walkRange(k.ram, mm.pgd, v.start, v.end, (at, va) => {
@@ -93,17 +128,36 @@ function countMappings(k: Kernel): Map<number, number> {
 const kbLine = (name: string, bytes: number) => `${`${name}:`.padEnd(16)}${String(Math.floor(bytes / 1024)).padStart(8)} kB\n`;
 function usageLines(u: Usage, rollup: boolean, locked: number): string {
   return (
-    kbLine('Rss', u.rss) + kbLine('Pss', u.pss) + kbLine('Pss_Dirty', u.pssDirty) +
+    kbLine('Rss', u.rss) +
+    kbLine('Pss', u.pss) +
+    kbLine('Pss_Dirty', u.pssDirty) +
     (rollup ? kbLine('Pss_Anon', u.pssAnon) + kbLine('Pss_File', 0) + kbLine('Pss_Shmem', u.pssShmem) : '') +
-    kbLine('Shared_Clean', u.sharedClean) + kbLine('Shared_Dirty', u.sharedDirty) + kbLine('Private_Clean', u.privateClean) + kbLine('Private_Dirty', u.privateDirty) +
-    kbLine('Referenced', u.rss) + kbLine('Anonymous', u.anonymous) +
-    ['KSM', 'LazyFree', 'AnonHugePages', 'ShmemPmdMapped', 'FilePmdMapped', 'Shared_Hugetlb', 'Private_Hugetlb', 'Swap', 'SwapPss'].map((n) => kbLine(n, 0)).join('') +
+    kbLine('Shared_Clean', u.sharedClean) +
+    kbLine('Shared_Dirty', u.sharedDirty) +
+    kbLine('Private_Clean', u.privateClean) +
+    kbLine('Private_Dirty', u.privateDirty) +
+    kbLine('Referenced', u.rss) +
+    kbLine('Anonymous', u.anonymous) +
+    ['KSM', 'LazyFree', 'AnonHugePages', 'ShmemPmdMapped', 'FilePmdMapped', 'Shared_Hugetlb', 'Private_Hugetlb', 'Swap', 'SwapPss']
+      .map((n) => kbLine(n, 0))
+      .join('') +
     kbLine('Locked', locked)
   );
 }
 const FLAG_NAMES: readonly (readonly [number, string])[] = [
-  [VM_READ, 'rd'], [VM_WRITE, 'wr'], [VM_EXEC, 'ex'], [VM_SHARED, 'sh'], [VM_MAYREAD, 'mr'], [VM_MAYWRITE, 'mw'], [VM_MAYEXEC, 'me'], [VM_MAYSHARE, 'ms'],
-  [VM_GROWSDOWN, 'gd'], [VM_LOCKED, 'lo'], [VM_DONTCOPY, 'dc'], [VM_DONTEXPAND, 'de'], [VM_WIPEONFORK, 'wf'],
+  [VM_READ, 'rd'],
+  [VM_WRITE, 'wr'],
+  [VM_EXEC, 'ex'],
+  [VM_SHARED, 'sh'],
+  [VM_MAYREAD, 'mr'],
+  [VM_MAYWRITE, 'mw'],
+  [VM_MAYEXEC, 'me'],
+  [VM_MAYSHARE, 'ms'],
+  [VM_GROWSDOWN, 'gd'],
+  [VM_LOCKED, 'lo'],
+  [VM_DONTCOPY, 'dc'],
+  [VM_DONTEXPAND, 'de'],
+  [VM_WIPEONFORK, 'wf'],
 ];
 /** Private writable memory counts against the commit limit (VM_ACCOUNT). */
 function flagText(v: VmArea): string {
