@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import { nodeDoors } from './host/node/doors.ts';
+import { enableEngineFeatures } from './host/node/v8_flags.ts';
+import { imageBytes } from './image/image.ts';
+import { startKernel } from './kernel/init/main.ts';
+import { Machine } from './machine/machine.ts';
+import { parseMemory } from './sizes.ts';
+import { type LoadedModule, Vm } from './vm.ts';
+
+export type { ExitInfo, GuestProcess, HaltReason, LoadedModule, RunOptions, RunResult, SpawnOptions } from './vm.ts';
+
+export interface BootOptions {
+  /** Physical memory: '256M' (default), '1G', or bytes; 16 MiB to 3840 MiB. */
+  memory?: string | number;
+  /** Virtual CPUs, 1 to 8. */
+  cpus?: number;
+  /** An image's name, or the path of a .cpio or .cpio.gz file. */
+  image?: string;
+  /** More words for the kernel command line. */
+  append?: string;
+  /** Makes the run a pure function of its input; time is virtual then. */
+  seed?: number;
+  /** The console belongs to the caller (`type`, `resize`, onConsole): init starts a shell there. */
+  console?: boolean;
+  onConsole?: (bytes: Uint8Array) => void;
+  /** Told while images are fetched and built. */
+  onProgress?: (text: string) => void;
+}
+
+/** A running system with the file conveniences of Node. */
+export class NodeVm extends Vm {
+  /** Loads the module in host file `path`. @throws Error with insmod's message. */
+  async insmod(path: string, parameters: Readonly<Record<string, string | number | boolean>> = {}): Promise<LoadedModule> {
+    return await this.insmodBytes(basename(path).replace(/\.ko$/, ''), readFileSync(path), parameters);
+  }
+}
+
+/**
+ * Boots a system and settles when its init has set it up.
+ * @throws Error when the image cannot be had or does not boot.
+ */
+export async function boot(options: BootOptions = {}): Promise<NodeVm> {
+  enableEngineFeatures();
+  const image = await imageBytes(options.image ?? 'base', options.onProgress ?? (() => {}));
+  const archive = image[0] === 0x1f && image[1] === 0x8b ? gunzipSync(image) : image;
+  const started = performance.now();
+  const seed = options.seed ?? null;
+  const console = options.console === true;
+  const machine = Machine.create({
+    memoryBytes: typeof options.memory === 'number' ? options.memory : parseMemory(options.memory ?? '256M'),
+  });
+  const doors = nodeDoors({ seed, onConsole: options.onConsole ?? (() => {}) });
+  const words = ['console=ttyS0', console ? '' : 'lintel=serve', options.append ?? ''].filter((w) => w !== '');
+  const kernel = startKernel(machine, doors, {
+    commandLine: words.join(' '),
+    cpus: options.cpus ?? 1,
+    seed: seed ?? 1,
+    initramfs: archive,
+  });
+  const vm = new NodeVm(kernel, performance.now() - started, console);
+  if (!console) {
+    const end = await Promise.race([vm.idle(), vm.halted]);
+    if (end !== undefined) throw new Error(`the system stopped while booting (${end}): ${kernel.halted?.message ?? ''}`);
+  }
+  return vm;
+}
