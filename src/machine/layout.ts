@@ -48,8 +48,8 @@ export const TLB_BYTES = TLB_ENTRIES * 16;
 export const TLB_BASE = 0x1_0000;
 /** Offset of the S-mode set from the U-mode one. */
 export const TLB_MODE_STRIDE = TLB_BYTES * 3;
-/** Tag of an empty entry: no page address is odd. */
-export const TLB_EMPTY = 1;
+/** Tag of an empty entry (both halves): no page address has all bits set. */
+export const TLB_EMPTY = -1;
 /** u32 for each of the 65536 halfwords: the 32-bit instruction that a compressed one stands for, 0 = illegal. */
 export const RVC_TABLE = 0x4_0000;
 

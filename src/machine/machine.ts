@@ -124,6 +124,7 @@ export class Machine implements MachineApi {
   readonly code: CodeCache;
   private readonly runCode: () => number;
   private root = 0;
+  private userTlbUsed = false;
 
   static create(options: MachineOptions): Machine {
     return new Machine(options.memoryBytes, options.tier ?? 'auto');
@@ -182,14 +183,13 @@ export class Machine implements MachineApi {
   setPageTable(rootPa: number): void {
     if (rootPa === this.root) return;
     this.root = rootPa;
-    this.flushTlb();
+    // The S-mode sets hold kernel pages only, which every table maps alike.
+    if (this.userTlbUsed) this.ram.u8.fill(TLB_EMPTY, TLB_BASE, TLB_BASE + TLB_MODE_STRIDE);
+    this.userTlbUsed = false;
   }
   flushTlb(): void {
-    const u32 = this.ram.u32;
-    for (let i = TLB_BASE >> 2; i < (TLB_BASE + 2 * TLB_MODE_STRIDE) >> 2; i += 4) {
-      u32[i] = TLB_EMPTY;
-      u32[i + 1] = 0;
-    }
+    this.ram.u8.fill(TLB_EMPTY, TLB_BASE, TLB_BASE + 2 * TLB_MODE_STRIDE);
+    this.userTlbUsed = false;
   }
   flushTlbPage(va: number): void {
     const index = Math.floor(va / PAGE_SIZE) & (TLB_ENTRIES - 1);
@@ -241,6 +241,7 @@ export class Machine implements MachineApi {
       return -1;
     }
     if (!cacheable || (access === Access.WRITE && this.code.hasCode(pa))) return pa;
+    if (mode === 0) this.userTlbUsed = true;
     const page = Math.floor(va / PAGE_SIZE) * PAGE_SIZE;
     const entry = TLB_BASE + mode * TLB_MODE_STRIDE + access * TLB_BYTES + ((page / PAGE_SIZE) & (TLB_ENTRIES - 1)) * 16;
     this.ram.write64(entry, page);

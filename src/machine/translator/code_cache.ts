@@ -14,7 +14,7 @@ export type Tier = 'auto' | 'cold' | 'hot';
 
 const HEAT_LIMIT: Readonly<Record<Tier, number>> = { auto: 250, cold: 0xffff_ffff, hot: 1 };
 /** Hot targets wait until there are so many, or one of them has become hot again: a module costs 0.1 to 0.3 ms whatever is in it. */
-const BATCH = 16;
+const BATCH = 32;
 const MAX_INSNS = 256;
 
 interface Translation {
