@@ -4,6 +4,7 @@ import type { DriverCore } from './drivers/core.ts';
 import type { TaskCaches } from './fork.ts';
 import { FutexTable } from './futex.ts';
 import type { ProcFs } from './fs/proc/generic.ts';
+import type { Kernfs } from './fs/sysfs/kernfs.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { HostDoors } from './host.ts';
 import type { AddressSpace } from './mm/filemap.ts';
@@ -43,6 +44,7 @@ export class Kernel {
   vfs!: Vfs;
   drivers!: DriverCore;
   procfs!: ProcFs;
+  sysfs!: Kernfs;
   modules!: ModuleState;
   caches!: TaskCaches;
   readonly futexes = new FutexTable();

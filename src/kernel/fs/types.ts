@@ -66,6 +66,8 @@ export interface Inode {
   fop: FileOperations;
   /** File contents; null for inodes without any. */
   mapping: AddressSpace | null;
+  /** What stat says of an inode without a mapping (sysfs attributes, links of procfs). */
+  size?: number;
   /** Open files, plus one while it has names: contents go when both are gone. */
   openCount: number;
   /** What the file system or driver keeps: symlink target, pipe, device state. Plain data. */

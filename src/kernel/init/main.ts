@@ -1,6 +1,7 @@
 import { makeDev, S_IFCHR, S_IFDIR } from '../../abi/fs.ts';
 import { COMPILER_BANNER, UTS_RELEASE, UTS_VERSION } from '../../abi/kernel_release.ts';
 import type { MachineApi } from '../../machine/api.ts';
+import { driverInit } from '../drivers/base/init.ts';
 import { chrDevInit } from '../drivers/char/mem.ts';
 import { DriverCore } from '../drivers/core.ts';
 import { ttyInit } from '../drivers/tty/console.ts';
@@ -8,6 +9,7 @@ import { doExecve } from '../exec.ts';
 import { kernelProcess, linkThread, makeInitTask, taskCachesInit } from '../fork.ts';
 import { kernelOpen, vfsMknod } from '../fs/open.ts';
 import { procInit } from '../fs/proc/root.ts';
+import { sysfsInit } from '../fs/sysfs/sysfs.ts';
 import { tmpfsInit } from '../fs/tmpfs.ts';
 import { Vfs } from '../fs/vfs.ts';
 import type { HostDoors } from '../host.ts';
@@ -60,6 +62,8 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   chrDevInit(k, {});
   ttyInit(k);
   procInit(k);
+  sysfsInit(k);
+  driverInit(k);
   defaultRootfs(k);
   log('Trying to unpack rootfs image as initramfs...');
   const error = unpackToRootfs(k, options.initramfs);

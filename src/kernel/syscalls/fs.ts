@@ -1,9 +1,47 @@
 import {
-  EACCES, EBADF, EBUSY, EEXIST, EFAULT, EINVAL, EISDIR, ENAMETOOLONG, ENODEV, ENOENT, ENOTDIR, ENOTTY, ENODATA, EOPNOTSUPP, EPERM, ERANGE, EROFS, ESPIPE,
+  EACCES,
+  EBADF,
+  EBUSY,
+  EEXIST,
+  EFAULT,
+  EINVAL,
+  EISDIR,
+  ENAMETOOLONG,
+  ENODEV,
+  ENOENT,
+  ENOTDIR,
+  ENOTTY,
+  ENODATA,
+  EOPNOTSUPP,
+  EPERM,
+  ERANGE,
+  EROFS,
+  ESPIPE,
 } from '../../abi/errno.ts';
 import {
-  AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, dtypeOf, FMODE_READ, FMODE_WRITE, majorOf, minorOf, O_APPEND, O_CLOEXEC,
-  O_NONBLOCK, O_PATH, PATH_MAX, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK,
+  AT_EACCESS,
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
+  AT_SYMLINK_NOFOLLOW,
+  dtypeOf,
+  FMODE_READ,
+  FMODE_WRITE,
+  majorOf,
+  minorOf,
+  O_APPEND,
+  O_CLOEXEC,
+  O_NONBLOCK,
+  O_PATH,
+  PATH_MAX,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
 } from '../../abi/fs.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { crossMounts, dPath, inodePermission, isDir, MAY_WRITE, pathParent, pathWalk } from '../fs/namei.ts';
@@ -262,7 +300,12 @@ function sysFlock(k: Kernel, fd: number, op: number): number {
   const kind = op & ~4;
   const type = kind === 1 ? 0 : kind === 2 ? 1 : kind === 8 ? F_UNLCK : -1;
   if (type < 0) return -EINVAL;
-  return setLock(k, file.inode, { owner: file, pid: k.current.tgid, flock: true, type, start: 0, end: Number.POSITIVE_INFINITY }, (op & 4) === 0);
+  return setLock(
+    k,
+    file.inode,
+    { owner: file, pid: k.current.tgid, flock: true, type, start: 0, end: Number.POSITIVE_INFINITY },
+    (op & 4) === 0,
+  );
 }
 function sysIoctl(k: Kernel, fd: number, cmdArg: number, arg: number): number {
   const file = fileOf(k, fd);
@@ -275,7 +318,8 @@ function sysIoctl(k: Kernel, fd: number, cmdArg: number, arg: number): number {
     case 0x5450: // FIONCLEX
       k.current.files.closeOnExec[fd] = false;
       return 0;
-    case 0x5421: { // FIONBIO
+    case 0x5421: {
+      // FIONBIO
       const on = getUser32(k, arg);
       if (on < 0) return on;
       file.flags = on !== 0 ? file.flags | O_NONBLOCK : file.flags & ~O_NONBLOCK;
@@ -288,7 +332,7 @@ function sysIoctl(k: Kernel, fd: number, cmdArg: number, arg: number): number {
 export function inodeSize(inode: Inode): number {
   if (inode.mapping !== null) return inode.mapping.size;
   if (typeof inode.data === 'string' && dtypeOf(inode.mode) === 10) return inode.data.length;
-  return 0;
+  return inode.size ?? 0;
 }
 function sizeOfPath(path: Path): number {
   const { inode } = path.dentry;
@@ -837,8 +881,12 @@ export const fsSyscalls: readonly SyscallRow[] = [
   row(NR.NR_write, 'write', sysWrite),
   row(NR.NR_readv, 'readv', sysReadv),
   row(NR.NR_writev, 'writev', sysWritev),
-  row(NR.NR_pread64, 'pread64', (k, fd, buf, n, pos) => positioned(k, fd, false, pos, n < 0 ? -EINVAL : IovIter.user(buf, Math.min(n, MAX_RW)))),
-  row(NR.NR_pwrite64, 'pwrite64', (k, fd, buf, n, pos) => positioned(k, fd, true, pos, n < 0 ? -EINVAL : IovIter.user(buf, Math.min(n, MAX_RW)))),
+  row(NR.NR_pread64, 'pread64', (k, fd, buf, n, pos) =>
+    positioned(k, fd, false, pos, n < 0 ? -EINVAL : IovIter.user(buf, Math.min(n, MAX_RW))),
+  ),
+  row(NR.NR_pwrite64, 'pwrite64', (k, fd, buf, n, pos) =>
+    positioned(k, fd, true, pos, n < 0 ? -EINVAL : IovIter.user(buf, Math.min(n, MAX_RW))),
+  ),
   row(NR.NR_preadv, 'preadv', (k, fd, iov, n, pos) => positioned(k, fd, false, pos, importIovec(k, iov, n))),
   row(NR.NR_pwritev, 'pwritev', (k, fd, iov, n, pos) => positioned(k, fd, true, pos, importIovec(k, iov, n))),
   row(NR.NR_lseek, 'lseek', sysLseek),

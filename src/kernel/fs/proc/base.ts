@@ -9,7 +9,7 @@ import { EXIT_DEAD, type Task } from '../../sched/task.ts';
 import { dPath } from '../namei.ts';
 import type { DirEntry, File, FileOperations, Inode, InodeOperations, Path } from '../types.ts';
 import { showLimits, showStat, showStatm, showStatus } from './array.ts';
-import { fdDirOps, fdinfoDirOps } from './fd.ts';
+import { fdDirOps, fdinfoDirOps, openFds } from './fd.ts';
 import { procDirOps } from './generic.ts';
 import { showMountinfo, showMounts, showMountstats } from './proc_namespace.ts';
 import { showMaps, showSmaps, showSmapsRollup } from './task_mmu.ts';
@@ -260,7 +260,10 @@ const pidDirOps: InodeOperations = {
     const entry = entriesOf(thread)[i];
     const op = entry.dir ?? (entry.path !== undefined ? pidLinkOps : {});
     const fop = entry.dir !== undefined ? procDirOps : (entry.fop ?? pidFileOps);
-    return newPidInode(k, task, entry.mode, { task, entry, thread }, op, fop, dir.ino + 1 + i);
+    const inode = newPidInode(k, task, entry.mode, { task, entry, thread }, op, fop, dir.ino + 1 + i);
+    if (entry.name === 'fd') inode.size = openFds(task).length;
+    if (entry.dir === taskDirOps) inode.nlink = 2 + task.groupLeader.threads.length;
+    return inode;
   },
   entries(k, dir): DirEntry[] | number {
     const { task, thread } = pidOf(dir);

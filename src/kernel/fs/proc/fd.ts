@@ -21,6 +21,9 @@ import { mayAccess, newPidInode, pidOf, type ProcPid } from './base.ts';
 
 // /proc/PID/fd and fdinfo (fs/proc/fd.c).
 
+/** proc_pid_instantiate's links of descriptors say 64. */
+const LINK_SIZE = 64;
+
 interface ProcFd extends ProcPid {
   readonly fd: number;
 }
@@ -28,7 +31,7 @@ function fileAt(inode: Inode): File | null {
   const { task, fd } = inode.data as ProcFd;
   return task.exitState !== 0 ? null : task.files.get(fd);
 }
-function openFds(task: Task): number[] {
+export function openFds(task: Task): number[] {
   const out: number[] = [];
   if (task.exitState === 0) task.files.fds.forEach((file, fd) => file != null && out.push(fd));
   return out;
@@ -58,7 +61,9 @@ export const fdDirOps: InodeOperations = {
     if (file === null) return null;
     const mode = S_IFLNK | ((file.mode & FMODE_READ) !== 0 ? 0o500 : 0) | ((file.mode & FMODE_WRITE) !== 0 ? 0o300 : 0);
     const data: ProcFd = { task, entry: null, thread, fd: Number(name) };
-    return newPidInode(k, task, mode, data, fdLinkOps, {}, dir.ino * 4096 + Number(name));
+    const inode = newPidInode(k, task, mode, data, fdLinkOps, {}, dir.ino * 4096 + Number(name));
+    inode.size = LINK_SIZE;
+    return inode;
   },
   entries: (k, dir) => fdEntries(k, dir, S_IFLNK),
 };
