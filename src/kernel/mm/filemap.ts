@@ -1,21 +1,57 @@
+import { page as PAGE } from '../../abi/layout/structs.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from './address.ts';
+import { unmapMappingRange } from './memory.ts';
+import type { VmArea } from './mm_struct.ts';
+import { PG_DIRTY, PG_LRU, PG_SWAPBACKED, PG_UPTODATE, setPageFlags } from './page.ts';
 
-/** The cached pages of one inode: frames by page index, each holding one reference (struct address_space). */
+/** The cached pages of one inode: frames by page index, each holding one reference (struct address_space, mm/filemap.c). */
 export class AddressSpace {
   readonly pages = new Map<number, number>();
   /** Bytes of contents; accesses beyond the last page of it are SIGBUS. */
   size = 0;
+  /** Areas that map it (i_mmap), in the order in which they came. */
+  readonly areas = new Set<VmArea>();
+  /** tmpfs, ramfs and shared memory: the pages are the only copy. */
+  readonly shmem: boolean = true;
 
-  /** The frame of page `index`, made (zeroed) when missing. 0 = out of memory. */
+  addArea(vma: VmArea): void {
+    this.areas.add(vma);
+  }
+  removeArea(_k: Kernel, vma: VmArea): void {
+    this.areas.delete(vma);
+  }
+
+  /** The frame of page `index`, made (zeroed, or filled by `readPage`) when missing. 0 = out of memory or an input error. */
   grab(k: Kernel, index: number): number {
     let pa = this.pages.get(index) ?? 0;
-    if (pa === 0) {
-      pa = k.mm.pages.alloc();
-      if (pa !== 0) this.pages.set(index, pa);
+    if (pa !== 0) return pa;
+    pa = k.mm.pages.allocUser();
+    if (pa === 0) return 0;
+    if (!this.readPage(k, index, pa)) {
+      k.mm.pages.put(pa);
+      return 0;
     }
+    this.pages.set(index, pa);
+    const at = k.mm.pages.pageStruct(pa);
+    setPageFlags(k.ram, at, PG_UPTODATE | PG_LRU | (this.shmem ? PG_SWAPBACKED | PG_DIRTY : 0));
+    k.ram.write64(at + PAGE.index, index);
+    k.mm.stat.filePages++;
+    if (this.shmem) k.mm.stat.shmemPages++;
     return pa;
   }
+  /** File systems whose contents live elsewhere fill the frame here. False = it cannot be read. */
+  readPage(_k: Kernel, _index: number, _pa: number): boolean {
+    return true;
+  }
+  /** Forgets page `index`; mappings of it must be gone. */
+  private drop(k: Kernel, index: number, pa: number): void {
+    this.pages.delete(index);
+    k.mm.stat.filePages--;
+    if (this.shmem) k.mm.stat.shmemPages--;
+    k.mm.pages.put(pa);
+  }
+
   /** Reads at `pos` into `into`; holes are zeros. The caller clips to size. */
   read(k: Kernel, pos: number, into: Uint8Array): void {
     let done = 0;
@@ -23,8 +59,9 @@ export class AddressSpace {
       const at = pos + done;
       const offset = at % PAGE_SIZE;
       const n = Math.min(into.length - done, PAGE_SIZE - offset);
-      const pa = this.pages.get((at - offset) / PAGE_SIZE);
-      if (pa === undefined) into.fill(0, done, done + n);
+      const index = (at - offset) / PAGE_SIZE;
+      const pa = this.pages.get(index) ?? (this.shmem ? 0 : this.grab(k, index));
+      if (pa === 0) into.fill(0, done, done + n);
       else into.set(k.ram.bytes(pa + offset, n), done);
       done += n;
     }
@@ -45,34 +82,51 @@ export class AddressSpace {
     if (done > 0 && pos + done > this.size) this.size = pos + done;
     return done;
   }
-  /** Sets the size; drops pages beyond it and zeroes the tail of the last one. */
+  /** Sets the size; drops pages beyond it (from page tables too) and zeroes the tail of the last one. */
   truncate(k: Kernel, size: number): void {
     if (size < this.size) {
-      const last = Math.ceil(size / PAGE_SIZE);
-      for (const [index, pa] of [...this.pages]) {
-        if (index >= last) {
-          this.pages.delete(index);
-          k.mm.pages.put(pa);
-        }
-      }
+      this.dropRange(k, Math.ceil(size / PAGE_SIZE), Number.POSITIVE_INFINITY);
       const tail = size % PAGE_SIZE;
       const pa = this.pages.get(Math.floor(size / PAGE_SIZE));
-      if (tail !== 0 && pa !== undefined) k.ram.fill(pa + tail, PAGE_SIZE - tail);
+      if (tail !== 0 && pa !== undefined) {
+        k.machine.invalidateCode(pa + tail, PAGE_SIZE - tail);
+        k.ram.fill(pa + tail, PAGE_SIZE - tail);
+      }
     }
     this.size = size;
   }
   /** Drops the pages [first, end): they read as zeros again. */
   punchHole(k: Kernel, first: number, end: number): void {
-    for (const [index, pa] of [...this.pages]) {
-      if (index >= first && index < end) {
-        this.pages.delete(index);
-        k.mm.pages.put(pa);
-      }
-    }
+    this.dropRange(k, first, end);
+  }
+  private dropRange(k: Kernel, first: number, end: number): void {
+    if (this.pages.size === 0) return;
+    unmapMappingRange(k, this, first, end);
+    for (const [index, pa] of [...this.pages]) if (index >= first && index < end) this.drop(k, index, pa);
   }
   release(k: Kernel): void {
-    for (const pa of this.pages.values()) k.mm.pages.put(pa);
-    this.pages.clear();
+    this.dropRange(k, 0, Number.POSITIVE_INFINITY);
     this.size = 0;
+  }
+}
+
+/** Pages of a MAP_SHARED | MAP_ANONYMOUS mapping (Linux: an unlinked shmem file); the last area frees them. */
+export class SharedAnon extends AddressSpace {
+  /** Pages promised (VM_ACCOUNT of the shmem inode). */
+  private readonly promised: number;
+  readonly ino: number;
+
+  constructor(k: Kernel, bytes: number) {
+    super();
+    this.size = bytes;
+    this.promised = bytes / PAGE_SIZE;
+    this.ino = k.mm.nextShmIno++;
+    k.mm.stat.committed += this.promised;
+  }
+  override removeArea(k: Kernel, vma: VmArea): void {
+    super.removeArea(k, vma);
+    if (this.areas.size > 0) return;
+    k.mm.stat.committed -= this.promised;
+    this.release(k);
   }
 }

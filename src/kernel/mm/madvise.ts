@@ -84,7 +84,7 @@ function adviseArea(
     if (advice === M.MADV_DOFORK && (vma.flags & VM_IO) !== 0) return -EINVAL;
     if (advice === M.MADV_WIPEONFORK && (vma.mapping !== null || (vma.flags & VM_SHARED) !== 0)) return -EINVAL;
     if (advice === M.MADV_DODUMP && (vma.flags & VM_PFNMAP) !== 0) return -EINVAL;
-    return changeFlags(k, mm, from, to, (flags) => (flags & ~change[0]) | change[1]);
+    return changeFlags(mm, from, to, (flags) => (flags & ~change[0]) | change[1]);
   }
   switch (advice) {
     case M.MADV_WILLNEED:

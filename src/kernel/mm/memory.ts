@@ -2,21 +2,41 @@ import { EFAULT, ENOMEM } from '../../abi/errno.ts';
 import { Access, type AccessKind } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, TASK_SIZE } from './address.ts';
-import { AddressSpace } from './filemap.ts';
+import type { AddressSpace } from './filemap.ts';
 import {
   type MmStruct,
   mmAlloc,
   mmFree,
+  VM_ACCESS,
   VM_DONTCOPY,
   VM_EXEC,
   VM_GROWSDOWN,
+  VM_LOCKED_MASK,
   VM_READ,
   VM_SHARED,
   VM_WIPEONFORK,
   VM_WRITE,
   type VmArea,
 } from './mm_struct.ts';
-import { makePte, PTE_A, PTE_D, PTE_R, PTE_U, PTE_V, PTE_W, PTE_X, ptePa, ptePointer, walkRange } from './pgtable.ts';
+import { isAnon, PG_DIRTY, setPageFlags } from './page.ts';
+import {
+  freePgtables,
+  makePte,
+  PTE_A,
+  PTE_D,
+  PTE_PROT_NONE,
+  PTE_R,
+  PTE_U,
+  PTE_V,
+  PTE_W,
+  PTE_X,
+  ptePa,
+  ptePointer,
+  ptePresent,
+  setPte,
+  walkRange,
+} from './pgtable.ts';
+import { pageAddMapping, pageAddNewAnon, pageRemoveMapping } from './rmap.ts';
 
 // Page faults, copy-on-write and the copying and unmapping of page tables (mm/memory.c).
 
@@ -24,9 +44,15 @@ import { makePte, PTE_A, PTE_D, PTE_R, PTE_U, PTE_V, PTE_W, PTE_X, ptePa, ptePoi
 export const Fault = { DONE: 0, MAPERR: 1, ACCERR: 2, SIGBUS: 3, OOM: 4 } as const;
 
 /** Gap that a growing stack keeps to the area below (stack_guard_gap): 256 pages. */
-const STACK_GUARD_GAP = 256 * PAGE_SIZE;
+export const STACK_GUARD_GAP = 256 * PAGE_SIZE;
+const RLIMIT_STACK = 3;
+const RLIMIT_AS = 9;
+/** fault_around_bytes: a read fault on a file maps the cached pages of the 64 KiB around it as well. */
+const FAULT_AROUND = 16 * PAGE_SIZE;
 
+/** PTE bits of an area's pages when they may not be written (yet). */
 function protOf(vma: VmArea): number {
+  if ((vma.flags & VM_ACCESS) === 0) return PTE_PROT_NONE;
   let prot = PTE_V | PTE_U | PTE_A;
   if ((vma.flags & (VM_READ | VM_WRITE)) !== 0) prot |= PTE_R;
   if ((vma.flags & VM_EXEC) !== 0) prot |= PTE_X | PTE_R;
@@ -39,88 +65,123 @@ function expandStack(k: Kernel, mm: MmStruct, addr: number): VmArea | undefined 
   const vma = mm.vmas[i];
   if (vma === undefined || (vma.flags & VM_GROWSDOWN) === 0) return undefined;
   const start = addr - (addr % PAGE_SIZE);
-  if (vma.end - start > k.current.signal.rlimit(3)) return undefined;
+  if (vma.end - start > k.current.signal.rlimit(RLIMIT_STACK)) return undefined;
   const below = mm.vmas[i - 1];
-  if (below !== undefined && start - below.end < STACK_GUARD_GAP && (below.flags & (VM_READ | VM_WRITE | VM_EXEC)) !== 0) return undefined;
-  vma.pgoff -= (vma.start - start) / PAGE_SIZE;
-  vma.start = start;
+  if (below !== undefined && start - below.end < STACK_GUARD_GAP && (below.flags & VM_ACCESS) !== 0) return undefined;
+  if (mm.totalPages * PAGE_SIZE + vma.start - start > k.current.signal.rlimit(RLIMIT_AS)) return undefined;
+  mm.resize(vma, start, vma.end);
+  mm.publishCounts();
   return vma;
 }
 
 /** Makes the page at `addr` accessible for `access`, as after a hardware page fault. One of Fault. */
 export function handleMmFault(k: Kernel, mm: MmStruct, addr: number, access: AccessKind): number {
-  const { ram } = k;
-  const { pages } = k.mm;
   const vma = mm.find(addr) ?? expandStack(k, mm, addr);
   if (vma === undefined) return Fault.MAPERR;
-  const need = access === Access.WRITE ? VM_WRITE : access === Access.EXEC ? VM_EXEC : VM_READ | VM_WRITE | VM_EXEC;
+  const need = access === Access.WRITE ? VM_WRITE : access === Access.EXEC ? VM_EXEC : VM_ACCESS;
   if ((vma.flags & need) === 0) return Fault.ACCERR;
-  const at = ptePointer(ram, mm.pgd, addr, pages);
+  const at = ptePointer(k.ram, mm.pgd, addr, k.mm);
   if (at === 0) return Fault.OOM;
   const page = addr - (addr % PAGE_SIZE);
-  const old = ram.read32(at);
+  const old = k.ram.read32(at);
   const write = access === Access.WRITE;
-  if ((old & PTE_V) !== 0) return writeProtectFault(k, mm, vma, at, page, old, write);
-
+  k.mm.stat.pgfault++;
   k.current.minFlt++;
-  if (vma.mapping === null) {
-    const pa = pages.alloc();
-    if (pa === 0) return Fault.OOM;
-    setPte(k, at, makePte(pa, protOf(vma) | ((vma.flags & VM_WRITE) !== 0 ? PTE_W : 0) | (write ? PTE_D : 0)));
-    mm.rssAnon++;
+  if (ptePresent(old)) return presentFault(k, vma, at, page, old, write);
+  return vma.mapping === null ? anonFault(k, vma, at, write) : fileFault(k, vma, vma.mapping, at, page, write);
+}
+
+/** First touch of private memory: reads share one page of zeros. */
+function anonFault(k: Kernel, vma: VmArea, at: number, write: boolean): number {
+  if (!write) {
+    setPte(k.ram, at, makePte(k.mm.zeroPage, protOf(vma)));
     return Fault.DONE;
   }
-  const index = vma.pgoff + (page - vma.start) / PAGE_SIZE;
-  if (index * PAGE_SIZE >= vma.mapping.size) return Fault.SIGBUS;
-  const cached = vma.mapping.grab(k, index);
-  if (cached === 0) return Fault.OOM;
-  if ((vma.flags & VM_SHARED) !== 0) {
-    pages.get(cached);
-    setPte(k, at, makePte(cached, protOf(vma) | ((vma.flags & VM_WRITE) !== 0 ? PTE_W : 0) | (write ? PTE_D : 0)));
-    mm.rssFile++;
-  } else if (write) {
-    const pa = pages.alloc(0, false);
-    if (pa === 0) return Fault.OOM;
-    ram.u8.copyWithin(pa, cached, cached + PAGE_SIZE);
-    setPte(k, at, makePte(pa, protOf(vma) | PTE_W | PTE_D));
-    mm.rssAnon++;
-  } else {
-    pages.get(cached);
-    setPte(k, at, makePte(cached, protOf(vma)));
-    mm.rssFile++;
-  }
+  const pa = k.mm.pages.allocUser();
+  if (pa === 0) return Fault.OOM;
+  vma.anon = true;
+  pageAddNewAnon(k, vma.mm, pa);
+  setPte(k.ram, at, makePte(pa, protOf(vma) | PTE_W | PTE_D));
   return Fault.DONE;
 }
 
-/** The PTE is there but did not allow the access: copy-on-write, or rights that grew since. */
-function writeProtectFault(k: Kernel, mm: MmStruct, vma: VmArea, at: number, page: number, old: number, write: boolean): number {
+function fileFault(k: Kernel, vma: VmArea, mapping: AddressSpace, at: number, page: number, write: boolean): number {
   const { ram } = k;
-  const { pages } = k.mm;
+  const index = vma.pgoff + (page - vma.start) / PAGE_SIZE;
+  if (index * PAGE_SIZE >= mapping.size) return Fault.SIGBUS;
+  const known = mapping.pages.has(index);
+  const cached = mapping.grab(k, index);
+  if (cached === 0) return mapping.shmem ? Fault.OOM : Fault.SIGBUS;
+  if (!known && !mapping.shmem) {
+    k.mm.stat.pgmajfault++;
+    k.current.minFlt--;
+    k.current.majFlt++;
+  }
+  if ((vma.flags & VM_SHARED) !== 0) {
+    pageAddMapping(k, vma.mm, cached);
+    if (write) setPageFlags(ram, k.mm.pages.pageStruct(cached), PG_DIRTY);
+    setPte(ram, at, makePte(cached, protOf(vma) | ((vma.flags & VM_WRITE) !== 0 ? PTE_W : 0) | (write ? PTE_D : 0)));
+  } else if (write) {
+    const pa = k.mm.pages.allocUser(0, false);
+    if (pa === 0) return Fault.OOM;
+    ram.u8.copyWithin(pa, cached, cached + PAGE_SIZE);
+    vma.anon = true;
+    pageAddNewAnon(k, vma.mm, pa);
+    setPte(ram, at, makePte(pa, protOf(vma) | PTE_W | PTE_D));
+    return Fault.DONE;
+  } else {
+    pageAddMapping(k, vma.mm, cached);
+    setPte(ram, at, makePte(cached, protOf(vma)));
+  }
+  if (!write) faultAround(k, vma, mapping, at, page);
+  return Fault.DONE;
+}
+
+/** Maps the neighbours that are in the page cache already (do_fault_around); `at` is the PTE of `page`. */
+function faultAround(k: Kernel, vma: VmArea, mapping: AddressSpace, at: number, page: number): void {
+  const { ram } = k;
+  const from = Math.max(vma.start, page - (page % FAULT_AROUND));
+  const to = Math.min(vma.end, page - (page % FAULT_AROUND) + FAULT_AROUND);
+  const prot = protOf(vma) | ((vma.flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE) ? PTE_W : 0);
+  for (let va = from; va < to; va += PAGE_SIZE) {
+    const pte = at + ((va - page) / PAGE_SIZE) * 8;
+    if (ram.read32(pte) !== 0) continue;
+    const index = vma.pgoff + (va - vma.start) / PAGE_SIZE;
+    if (index * PAGE_SIZE >= mapping.size) return;
+    const pa = mapping.pages.get(index);
+    if (pa === undefined) continue;
+    pageAddMapping(k, vma.mm, pa);
+    setPte(ram, pte, makePte(pa, prot));
+  }
+}
+
+/** The PTE is there but did not allow the access: copy-on-write, or rights that grew since. */
+function presentFault(k: Kernel, vma: VmArea, at: number, page: number, old: number, write: boolean): number {
+  const { ram } = k;
+  const { pages, zeroPage } = k.mm;
   let pa = ptePa(old);
   let prot = protOf(vma) | (old & PTE_D);
-  if ((vma.flags & VM_WRITE) !== 0 && (write || (old & PTE_W) !== 0)) {
-    const shared = (vma.flags & VM_SHARED) !== 0;
-    if (!shared && (old & PTE_W) === 0 && pages.refCount(pa) > 1) {
-      const copy = pages.alloc(0, false);
+  if (write && (vma.flags & VM_SHARED) === 0 && (old & PTE_W) === 0) {
+    if (pa !== zeroPage && isAnon(ram, pages.pageStruct(pa)) && pages.refCount(pa) === 1) k.mm.stat.pgreuse++;
+    else {
+      const copy = pages.allocUser(0, pa === zeroPage);
       if (copy === 0) return Fault.OOM;
-      ram.u8.copyWithin(copy, pa, pa + PAGE_SIZE);
-      const cached = vma.mapping !== null && vma.mapping.pages.get(vma.pgoff + (page - vma.start) / PAGE_SIZE) === pa;
-      if (cached) {
-        mm.rssFile--;
-        mm.rssAnon++;
-      }
-      pages.put(pa);
+      if (pa !== zeroPage) ram.u8.copyWithin(copy, pa, pa + PAGE_SIZE);
+      pageRemoveMapping(k, vma.mm, pa);
+      vma.anon = true;
+      pageAddNewAnon(k, vma.mm, copy);
       pa = copy;
-      k.current.minFlt++;
     }
-    prot |= PTE_W | (write ? PTE_D : 0);
   }
-  setPte(k, at, makePte(pa, prot));
+  if (write) prot |= PTE_W | PTE_D;
+  else if ((old & PTE_W) !== 0 && (vma.flags & VM_WRITE) !== 0) prot |= PTE_W;
+  if (write && (vma.flags & VM_SHARED) !== 0) setPageFlags(ram, pages.pageStruct(pa), PG_DIRTY);
+  setPte(ram, at, makePte(pa, prot));
   k.machine.flushTlbPage(page);
   return Fault.DONE;
 }
 
-/** Reads or writes another address space's memory whatever its protection, faulting pages in. 0 or -EFAULT. */
+/** Reads or writes another address space's memory, faulting pages in. 0 or -EFAULT. */
 export function accessRemote(k: Kernel, mm: MmStruct, addr: number, bytes: Uint8Array, write: boolean): number {
   let done = 0;
   while (done < bytes.length) {
@@ -147,55 +208,77 @@ function remotePage(k: Kernel, mm: MmStruct, va: number, write: boolean): number
 /** True when touching `va` would find its page in memory (mincore). */
 export function pageState(k: Kernel, mm: MmStruct, vma: VmArea, va: number): boolean {
   const at = ptePointer(k.ram, mm.pgd, va, null);
-  if (at !== 0 && (k.ram.read32(at) & PTE_V) !== 0) return true;
+  if (at !== 0 && ptePresent(k.ram.read32(at))) return true;
   return vma.mapping?.pages.has(vma.pgoff + (va - vma.start) / PAGE_SIZE) ?? false;
 }
 
-function setPte(k: Kernel, at: number, pte: number): void {
-  k.ram.write32(at, pte);
-  k.ram.write32(at + 4, 0);
+/** Above this many pages one flush of everything is cheaper than one per page. */
+const FLUSH_ALL = 32;
+function flushRange(k: Kernel, start: number, end: number): void {
+  if ((end - start) / PAGE_SIZE > FLUSH_ALL) k.machine.flushTlb();
+  else for (let va = start; va < end; va += PAGE_SIZE) k.machine.flushTlbPage(va);
 }
 
 /** Drops the pages mapped in [start, end) of one area. */
-export function zapRange(k: Kernel, mm: MmStruct, vma: VmArea, start: number, end: number): void {
+export function zapRange(k: Kernel, mm: MmStruct, _vma: VmArea, start: number, end: number): void {
   const { ram } = k;
-  walkRange(ram, mm.pgd, start, end, (at, va) => {
-    const pte = ram.read32(at);
-    if ((pte & PTE_V) === 0) return;
-    ram.write32(at, 0);
-    const pa = ptePa(pte);
-    if (isFilePage(vma, va, pa)) mm.rssFile--;
-    else mm.rssAnon--;
-    k.mm.pages.put(pa);
-  });
-}
-function isFilePage(vma: VmArea, va: number, pa: number): boolean {
-  return vma.mapping !== null && vma.mapping.pages.get(vma.pgoff + (va - vma.start) / PAGE_SIZE) === pa;
-}
-
-/** Applies an area's new protection to the PTEs that exist; write access comes back by faults (so that COW is kept). */
-export function changeProtection(k: Kernel, mm: MmStruct, vma: VmArea, start: number, end: number): void {
-  const { ram } = k;
-  const prot = protOf(vma);
-  const none = (vma.flags & (VM_READ | VM_WRITE | VM_EXEC)) === 0;
+  let any = false;
   walkRange(ram, mm.pgd, start, end, (at) => {
     const pte = ram.read32(at);
-    if ((pte & PTE_V) === 0) return;
-    // PROT_NONE keeps the page but lets nobody in: an S-mode-only leaf.
-    const base = none ? PTE_V | PTE_R | PTE_A : prot;
-    ram.write32(at, makePte(ptePa(pte), base | (pte & PTE_D)));
+    setPte(ram, at, 0);
+    any = true;
+    if (ptePresent(pte)) pageRemoveMapping(k, mm, ptePa(pte));
   });
-  k.machine.flushTlb();
+  if (any) flushRange(k, start, end);
+}
+/** Frees the tables around a range that was unmapped, up to the neighbouring areas. */
+export function freeTablesAround(k: Kernel, mm: MmStruct, start: number): void {
+  const i = mm.indexAbove(start);
+  freePgtables(k.ram, mm.pgd, mm.vmas[i - 1]?.end ?? 0, mm.vmas[i]?.start ?? TASK_SIZE, k.mm);
+}
+
+/** Takes the pages [first, end) of a mapping out of every page table; private copies stay (unmap_mapping_range). */
+export function unmapMappingRange(k: Kernel, mapping: AddressSpace, first: number, end: number): void {
+  const { ram } = k;
+  for (const vma of mapping.areas) {
+    const from = Math.max(vma.start, vma.start + (first - vma.pgoff) * PAGE_SIZE);
+    const to = Math.min(vma.end, vma.start + (end - vma.pgoff) * PAGE_SIZE);
+    if (from >= to) continue;
+    walkRange(ram, vma.mm.pgd, from, to, (at) => {
+      const pte = ram.read32(at);
+      const pa = ptePa(pte);
+      if (!ptePresent(pte) || isAnon(ram, k.mm.pages.pageStruct(pa))) return;
+      setPte(ram, at, 0);
+      pageRemoveMapping(k, vma.mm, pa);
+    });
+    flushRange(k, from, to);
+  }
+}
+
+/** Applies an area's new protection to the PTEs that exist; what may not be written at once gets write access by faults. */
+export function changeProtection(k: Kernel, mm: MmStruct, vma: VmArea, start: number, end: number): void {
+  const { ram } = k;
+  const { pages, zeroPage } = k.mm;
+  const prot = protOf(vma);
+  const writable = (vma.flags & VM_WRITE) !== 0;
+  const shared = (vma.flags & VM_SHARED) !== 0;
+  walkRange(ram, mm.pgd, start, end, (at) => {
+    const pte = ram.read32(at);
+    if (!ptePresent(pte)) return;
+    const pa = ptePa(pte);
+    const own = writable && pa !== zeroPage && (shared || (isAnon(ram, pages.pageStruct(pa)) && pages.refCount(pa) === 1));
+    setPte(ram, at, makePte(pa, prot | (pte & PTE_D) | (own ? PTE_W : 0)));
+  });
+  flushRange(k, start, end);
 }
 
 /** fork's copy of an address space: areas, and page tables with private pages shared read-only (dup_mmap). Negative errno on failure. */
 export function dupMm(k: Kernel, from: MmStruct): MmStruct | number {
   const mm = mmAlloc(k);
   if (mm === null) return -ENOMEM;
-  const { ram } = k;
-  const { pages } = k.mm;
   for (const name of [
     'mmapBase',
+    'legacyLayout',
     'startCode',
     'endCode',
     'startData',
@@ -209,39 +292,20 @@ export function dupMm(k: Kernel, from: MmStruct): MmStruct | number {
     'envEnd',
     'vdso',
   ] as const) {
-    mm[name] = from[name];
+    (mm as Record<typeof name, number | boolean>)[name] = from[name];
   }
   mm.auxv = from.auxv;
   mm.exeFile = from.exeFile;
   if (mm.exeFile !== null) mm.exeFile.refs++;
   for (const vma of from.vmas) {
     if ((vma.flags & VM_DONTCOPY) !== 0) continue;
-    const copy: VmArea = { ...vma };
-    mm.vmas.push(copy);
-    if (copy.file !== null) copy.file.refs++;
-    else if (copy.mapping instanceof SharedAnon) copy.mapping.areas++;
-    if ((vma.flags & VM_WIPEONFORK) !== 0) continue;
-    const shared = (vma.flags & VM_SHARED) !== 0;
-    let failed = false;
-    walkRange(ram, from.pgd, vma.start, vma.end, (at, va) => {
-      let pte = ram.read32(at);
-      if ((pte & PTE_V) === 0 || failed) return;
-      const to = ptePointer(ram, mm.pgd, va, pages);
-      if (to === 0) {
-        failed = true;
-        return;
-      }
-      if (!shared && (pte & PTE_W) !== 0) {
-        pte &= ~PTE_W;
-        ram.write32(at, pte);
-      }
-      pages.get(ptePa(pte));
-      ram.write32(to, pte);
-      if (isFilePage(vma, va, ptePa(pte))) mm.rssFile++;
-      else mm.rssAnon++;
-    });
-    if (failed) {
-      exitMmap(k, mm);
+    const wipe = (vma.flags & VM_WIPEONFORK) !== 0;
+    // Locks are not inherited (mlock(2)).
+    const copy = mm.link({ ...vma, flags: vma.flags & ~VM_LOCKED_MASK }, vma.anon && !wipe);
+    // Pages that can be faulted in again from a mapping are not copied (vma_needs_copy).
+    if (wipe || !vma.anon) continue;
+    if (!copyTables(k, from, mm, copy)) {
+      mmPut(k, mm);
       return -ENOMEM;
     }
   }
@@ -249,31 +313,35 @@ export function dupMm(k: Kernel, from: MmStruct): MmStruct | number {
   mm.publish();
   return mm;
 }
+function copyTables(k: Kernel, from: MmStruct, to: MmStruct, vma: VmArea): boolean {
+  const { ram } = k;
+  let ok = true;
+  walkRange(ram, from.pgd, vma.start, vma.end, (at, va) => {
+    let pte = ram.read32(at);
+    if (!ok || !ptePresent(pte)) return;
+    const target = ptePointer(ram, to.pgd, va, k.mm);
+    if (target === 0) {
+      ok = false;
+      return;
+    }
+    if ((pte & PTE_W) !== 0 && (vma.flags & VM_SHARED) === 0) {
+      pte &= ~PTE_W;
+      setPte(ram, at, pte);
+    }
+    pageAddMapping(k, to, ptePa(pte));
+    setPte(ram, target, pte);
+  });
+  return ok;
+}
 
 /** Takes one user off; the last one frees everything (mmput, exit_mmap). */
 export function mmPut(k: Kernel, mm: MmStruct): void {
   if (--mm.users > 0) return;
-  exitMmap(k, mm);
-}
-
-function exitMmap(k: Kernel, mm: MmStruct): void {
-  for (const vma of mm.vmas) {
+  for (const vma of [...mm.vmas]) {
     zapRange(k, mm, vma, vma.start, vma.end);
-    if (vma.file !== null) k.vfs.fput(vma.file);
-    else if (vma.mapping !== null) shmPut(k, vma);
+    mm.unlink(vma);
   }
-  mm.vmas.length = 0;
   if (mm.exeFile !== null) k.vfs.fput(mm.exeFile);
   mm.exeFile = null;
   mmFree(mm);
-}
-
-/** Shared anonymous mappings count their areas; the last one frees the pages. */
-export function shmPut(k: Kernel, vma: VmArea): void {
-  if (vma.mapping instanceof SharedAnon && --vma.mapping.areas === 0) vma.mapping.release(k);
-}
-
-/** Pages of a MAP_SHARED | MAP_ANONYMOUS mapping (Linux: an unlinked shmem file). */
-export class SharedAnon extends AddressSpace {
-  areas = 1;
 }

@@ -24,7 +24,7 @@ export function applyMlock(k: Kernel, mm: MmStruct, start: number, length: numbe
   if (length === 0) return 0;
   const end = start + length;
   if (end > TASK_SIZE) return -ENOMEM;
-  return changeFlags(k, mm, start, end, (flags) => ((flags & (VM_IO | VM_PFNMAP)) !== 0 ? flags : (flags & ~VM_LOCKED_MASK) | bits));
+  return changeFlags(mm, start, end, (flags) => ((flags & (VM_IO | VM_PFNMAP)) !== 0 ? flags : (flags & ~VM_LOCKED_MASK) | bits));
 }
 
 /** Faults in the pages of the areas in the range, for writing where that breaks copy-on-write. 0 or -errno of the first hole. */

@@ -1,26 +1,49 @@
+import { mm_struct as MM, page as PAGE } from '../../abi/layout/structs.ts';
 import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
-import { KERNEL_IMAGE_SIZE, KERNEL_LINK_ADDR, MODULES_VADDR, PAGE_OFFSET, PAGE_SIZE, VMALLOC_START, VMEMMAP_START } from './address.ts';
-import { page as PAGE } from '../../abi/layout/structs.ts';
+import {
+  KERNEL_IMAGE_SIZE,
+  KERNEL_LINK_ADDR,
+  MODULES_END,
+  MODULES_VADDR,
+  PAGE_OFFSET,
+  PAGE_SIZE,
+  VMALLOC_END,
+  VMALLOC_START,
+  VMEMMAP_START,
+} from './address.ts';
+import { NO_TYPE, PGTY_TABLE, setPageType } from './page.ts';
 import { PageAllocator } from './page_alloc.ts';
-import { makePte, mapLarge, PAGE_KERNEL, PAGE_KERNEL_EXEC, PTE_V } from './pgtable.ts';
-import { SlabAllocator } from './slab.ts';
+import { makePte, mapLarge, PAGE_KERNEL, PAGE_KERNEL_EXEC, PTE_V, setPte } from './pgtable.ts';
+import { type KmemCache, SLAB_HWCACHE_ALIGN, SlabAllocator } from './slab.ts';
+import { VmapArea } from './vmalloc.ts';
+import { VmStat } from './vmstat.ts';
 
 /** The first part of the kernel image holds the stubs of exported functions. */
 export const IMAGE_TEXT_SIZE = 0x10_0000;
+const MIB2 = 0x20_0000;
+/** An mm_struct is followed by its CPU masks. */
+const MM_STRUCT_SIZE = MM.sizeof + 64;
 
 /** Memory management of one kernel: frames, slabs, the kernel's page table. */
 export class MemoryManager {
+  private readonly k: Kernel;
   readonly pages: PageAllocator;
   readonly slab: SlabAllocator;
+  readonly stat = new VmStat();
+  readonly vmalloc = new VmapArea(VMALLOC_START, VMALLOC_END);
+  readonly modules = new VmapArea(MODULES_VADDR, MODULES_END);
+  readonly mmCache: KmemCache;
   /** Physical address of the kernel's root page table; user tables copy its upper half. */
   readonly swapperPgDir: number;
-  /** Next free address of the vmalloc area and of the module area (bump, with free lists in vmalloc.ts). */
-  vmallocNext = VMALLOC_START;
-  moduleNext = MODULES_VADDR;
-  /** /proc/sys/vm/overcommit_memory and kernel/randomize_va_space. */
+  /** The frame of zeros behind every read of untouched private memory. */
+  readonly zeroPage: number;
+  nextShmIno = 1;
+  /** /proc/sys/vm/overcommit_memory, overcommit_ratio, max_map_count and kernel/randomize_va_space. */
   randomizeVaSpace = 2;
   overcommitMemory = 0;
+  overcommitRatio = 50;
+  maxMapCount = 65530;
 
   /** Next free byte of the kernel image's data part: objects that symbols name, within reach of pc-relative code. */
   private imageNext = RAM_BASE + IMAGE_TEXT_SIZE;
@@ -35,29 +58,67 @@ export class MemoryManager {
 
   constructor(k: Kernel) {
     const { ram, machine } = k;
+    this.k = k;
     this.pages = new PageAllocator(machine, RAM_BASE + KERNEL_IMAGE_SIZE);
-    this.slab = new SlabAllocator(ram, this.pages);
-    const root = this.pages.alloc();
+    this.slab = new SlabAllocator(ram, this.pages, this.stat, k.cpus);
+    this.mmCache = this.slab.createCache('mm_struct', MM_STRUCT_SIZE, 8, SLAB_HWCACHE_ALIGN);
+    const root = this.allocTable();
     this.swapperPgDir = root;
+    this.zeroPage = this.pages.alloc();
     // Linear map: RAM_BASE up, in 2 MiB leaves (RAM may end inside a gigapage).
-    for (let pa = RAM_BASE; pa < ram.size; pa += 0x20_0000) mapLarge(ram, root, PAGE_OFFSET + pa, pa, 1, PAGE_KERNEL, this.pages);
-    for (let off = 0; off < KERNEL_IMAGE_SIZE; off += 0x20_0000) {
-      mapLarge(ram, root, KERNEL_LINK_ADDR + off, RAM_BASE + off, 1, PAGE_KERNEL_EXEC, this.pages);
-    }
+    for (let pa = RAM_BASE; pa < ram.size; pa += MIB2) mapLarge(ram, root, PAGE_OFFSET + pa, pa, 1, PAGE_KERNEL, this);
+    for (let off = 0; off < KERNEL_IMAGE_SIZE; off += MIB2)
+      mapLarge(ram, root, KERNEL_LINK_ADDR + off, RAM_BASE + off, 1, PAGE_KERNEL_EXEC, this);
     const memMapBytes = (ram.size / PAGE_SIZE) * PAGE.sizeof;
-    for (let off = 0; off < memMapBytes; off += 0x20_0000)
-      mapLarge(ram, root, VMEMMAP_START + off, this.pages.memMap + off, 1, PAGE_KERNEL, this.pages);
+    for (let off = 0; off < memMapBytes; off += MIB2)
+      mapLarge(ram, root, VMEMMAP_START + off, this.pages.memMap + off, 1, PAGE_KERNEL, this);
     // Top-level entries of the growing areas exist from the start, so that every user table has them.
-    for (const va of [VMALLOC_START, MODULES_VADDR]) {
-      for (let gig = 0; gig < (va === VMALLOC_START ? 64 : 2); gig++) {
+    for (const [va, gigabytes] of [
+      [VMALLOC_START, 64],
+      [MODULES_VADDR, 2],
+    ]) {
+      for (let gig = 0; gig < gigabytes; gig++) {
         const at = root + ((Math.floor(va / 2 ** 30) + gig) & 511) * 8;
-        if ((ram.read32(at) & PTE_V) === 0) ram.write32(at, makePte(this.pages.alloc(), PTE_V));
+        if ((ram.read32(at) & PTE_V) === 0) setPte(ram, at, makePte(this.allocTable(), PTE_V));
       }
     }
+  }
+
+  /** A zeroed frame for a page table, or 0. */
+  allocTable(): number {
+    const pa = this.pages.alloc();
+    if (pa === 0) return 0;
+    setPageType(this.k.ram, this.pages.pageStruct(pa), PGTY_TABLE);
+    this.stat.pageTablePages++;
+    return pa;
+  }
+  freeTable(pa: number): void {
+    setPageType(this.k.ram, this.pages.pageStruct(pa), NO_TYPE);
+    this.stat.pageTablePages--;
+    this.pages.free(pa);
+  }
+  /** Pages that may be promised in all when overcommit is off (vm_commit_limit). */
+  get commitLimit(): number {
+    return Math.floor((this.pages.managedPages * this.overcommitRatio) / 100);
+  }
+  /** May `pages` more be promised (__vm_enough_memory)? */
+  enoughMemory(pages: number): boolean {
+    if (this.overcommitMemory === 1) return true;
+    if (this.overcommitMemory === 0) return pages <= this.pages.managedPages;
+    return this.stat.committed + pages <= this.commitLimit;
   }
 }
 
 export function mmInit(k: Kernel): void {
   k.mm = new MemoryManager(k);
+  if (/(?:^| )norandmaps(?: |$)/.test(k.commandLine)) k.mm.randomizeVaSpace = 0;
+  k.mm.pages.onBadPage = (pa, reason) => {
+    k.printk.log(1, `BUG: Bad page state in process ${k.current.comm}  pfn:${(pa / PAGE_SIZE).toString(16).padStart(5, '0')}`);
+    k.printk.log(1, `page dumped because: ${reason}`);
+  };
+  k.mm.slab.onComplaint = (cache, pa, what) => {
+    const va = BigInt.asUintN(64, BigInt(PAGE_OFFSET + pa)).toString(16);
+    k.printk.log(3, `BUG ${cache?.name ?? 'kfree'}: ${what} @ 0x${va}`);
+  };
   k.machine.setPageTable(k.mm.swapperPgDir);
 }

@@ -23,14 +23,27 @@ export const VM_RAND_READ = 0x1_0000;
 export const VM_DONTCOPY = 0x2_0000;
 export const VM_DONTEXPAND = 0x4_0000;
 export const VM_LOCKONFAULT = 0x8_0000;
-export const VM_LOCKED_MASK = VM_LOCKED | VM_LOCKONFAULT;
 export const VM_ACCOUNT = 0x10_0000;
 export const VM_NORESERVE = 0x20_0000;
 export const VM_WIPEONFORK = 0x200_0000;
 export const VM_DONTDUMP = 0x400_0000;
+export const VM_LOCKED_MASK = VM_LOCKED | VM_LOCKONFAULT;
+export const VM_ACCESS = VM_READ | VM_WRITE | VM_EXEC;
+
+/** What an area is made from. */
+export interface VmAreaSpec {
+  readonly start: number;
+  readonly end: number;
+  readonly flags: number;
+  readonly mapping: AddressSpace | null;
+  readonly file: File | null;
+  readonly pgoff: number;
+  readonly name: string;
+}
 
 /** A range of an address space with one protection and one backing (vm_area_struct). */
 export interface VmArea {
+  readonly mm: MmStruct;
   start: number;
   end: number;
   flags: number;
@@ -38,10 +51,12 @@ export interface VmArea {
   mapping: AddressSpace | null;
   /** The open file behind `mapping`, null for shared anonymous memory. */
   file: File | null;
-  /** Offset into the mapping, in pages, of `start`. */
+  /** Offset into the mapping, in pages, of `start`; for anonymous memory the page number at which it was made. */
   pgoff: number;
   /** What /proc/PID/maps shows for areas without a file. */
   name: string;
+  /** It has had private copies of pages (anon_vma is set): fork must copy its page table entries. */
+  anon: boolean;
 }
 
 /** An address space (mm_struct). Areas are sorted by address and do not overlap. */
@@ -68,16 +83,22 @@ export class MmStruct {
   argEnd = 0;
   envStart = 0;
   envEnd = 0;
-  /** Address of the [vdso] area, and whether it begins with an ELF header. */
+  /** Address of the [vdso] area. */
   vdso = 0;
-  readonly vdsoHasElf = false;
   exeFile: File | null = null;
   /** The auxiliary vector as execve made it (/proc/PID/auxv). */
   auxv: Uint8Array = new Uint8Array(0);
-  /** Resident pages by kind. */
+  /** Resident pages by kind: private, of files, of tmpfs and shared memory. */
   rssAnon = 0;
   rssFile = 0;
+  rssShmem = 0;
   hiwaterRss = 0;
+  hiwaterVm = 0;
+  /** Pages of all areas; of writable private ones, executable ones and stacks (total_vm, data_vm, exec_vm, stack_vm); locked. */
+  totalPages = 0;
+  dataPages = 0;
+  execPages = 0;
+  stackPages = 0;
   lockedPages = 0;
   /** MEMBARRIER_CMD_REGISTER_* commands given. */
   membarrier = 0;
@@ -87,10 +108,8 @@ export class MmStruct {
     this.addr = addr;
     this.pgd = pgd;
   }
-  get totalPages(): number {
-    let n = 0;
-    for (const v of this.vmas) n += (v.end - v.start) / PAGE_SIZE;
-    return n;
+  get rss(): number {
+    return this.rssAnon + this.rssFile + this.rssShmem;
   }
   /** Index of the first area that ends above `addr`. */
   indexAbove(addr: number): number {
@@ -108,6 +127,48 @@ export class MmStruct {
     const vma = this.vmas[this.indexAbove(addr)];
     return vma !== undefined && vma.start <= addr ? vma : undefined;
   }
+
+  /** Puts an area into the list; it takes over the references that its mapping and file need. */
+  link(spec: VmAreaSpec, anon = false): VmArea {
+    const vma: VmArea = { ...spec, mm: this, anon };
+    this.vmas.splice(this.indexAbove(vma.start), 0, vma);
+    if (vma.file !== null) vma.file.refs++;
+    vma.mapping?.addArea(vma);
+    this.account(vma.flags, (vma.end - vma.start) / PAGE_SIZE);
+    return vma;
+  }
+  /** Takes an area out of the list and gives its references back. */
+  unlink(vma: VmArea): void {
+    const i = this.vmas.indexOf(vma);
+    if (i >= 0) this.vmas.splice(i, 1);
+    this.account(vma.flags, -(vma.end - vma.start) / PAGE_SIZE);
+    vma.mapping?.removeArea(this.k, vma);
+    if (vma.file !== null) this.k.vfs.fput(vma.file);
+  }
+  /** Moves an area's bounds; pgoff keeps step with start. */
+  resize(vma: VmArea, start: number, end: number): void {
+    this.account(vma.flags, (end - start - (vma.end - vma.start)) / PAGE_SIZE);
+    vma.pgoff += (start - vma.start) / PAGE_SIZE;
+    vma.start = start;
+    vma.end = end;
+  }
+  setFlags(vma: VmArea, flags: number): void {
+    const pages = (vma.end - vma.start) / PAGE_SIZE;
+    this.account(vma.flags, -pages);
+    vma.flags = flags;
+    this.account(flags, pages);
+  }
+  /** vm_stat_account, locked_vm and the promise of memory. */
+  private account(flags: number, pages: number): void {
+    this.totalPages += pages;
+    if ((flags & (VM_EXEC | VM_WRITE | VM_GROWSDOWN)) === VM_EXEC) this.execPages += pages;
+    else if ((flags & VM_GROWSDOWN) !== 0) this.stackPages += pages;
+    else if ((flags & (VM_WRITE | VM_SHARED)) === VM_WRITE) this.dataPages += pages;
+    if ((flags & VM_LOCKED) !== 0) this.lockedPages += pages;
+    if ((flags & VM_ACCOUNT) !== 0) this.k.mm.stat.committed += pages;
+    if (this.totalPages > this.hiwaterVm) this.hiwaterVm = this.totalPages;
+  }
+
   /** Copies what modules read into the mm_struct in RAM. */
   publish(): void {
     const { ram } = this.k;
@@ -123,8 +184,22 @@ export class MmStruct {
     ram.write64(at + MM.arg_end, this.argEnd);
     ram.write64(at + MM.env_start, this.envStart);
     ram.write64(at + MM.env_end, this.envEnd);
+    ram.write64(at + MM.mmap_base, this.mmapBase);
+    ram.write64(at + MM.task_size, TASK_SIZE);
+    ram.write64(at + MM.context_vdso, this.vdso);
+    this.publishCounts();
+  }
+  /** The members that mmap and its kin change. */
+  publishCounts(): void {
+    const { ram } = this.k;
+    const at = this.addr;
     ram.write32(at + MM.map_count, this.vmas.length);
     ram.write64(at + MM.total_vm, this.totalPages);
+    ram.write64(at + MM.data_vm, this.dataPages);
+    ram.write64(at + MM.exec_vm, this.execPages);
+    ram.write64(at + MM.stack_vm, this.stackPages);
+    ram.write64(at + MM.locked_vm, this.lockedPages);
+    ram.write64(at + MM.brk, this.brk);
     ram.write32(at + MM.mm_users, this.users);
     ram.write32(at + MM.mm_count, 1);
   }
@@ -132,12 +207,12 @@ export class MmStruct {
 
 /** An empty address space with the kernel half mapped; null when memory is out. */
 export function mmAlloc(k: Kernel): MmStruct | null {
-  const { pages, slab, swapperPgDir } = k.mm;
-  const addr = slab.kmalloc(MM.sizeof);
+  const { slab, swapperPgDir } = k.mm;
+  const addr = slab.cacheAlloc(k.mm.mmCache);
   if (addr === 0) return null;
-  const pgd = pages.alloc();
+  const pgd = k.mm.allocTable();
   if (pgd === 0) {
-    slab.kfree(addr);
+    slab.cacheFree(k.mm.mmCache, addr);
     return null;
   }
   k.ram.u8.copyWithin(pgd + 2048, swapperPgDir + 2048, swapperPgDir + 4096);
@@ -151,6 +226,6 @@ export function mmFree(mm: MmStruct): void {
   // The hart may still have this table loaded (exit, exec).
   const next = k.current.mm;
   k.machine.setPageTable(next === null || next === mm ? k.mm.swapperPgDir : next.pgd);
-  freeUserTables(k.ram, mm.pgd, k.mm.pages);
-  k.mm.slab.kfree(mm.addr);
+  freeUserTables(k.ram, mm.pgd, k.mm);
+  k.mm.slab.cacheFree(k.mm.mmCache, mm.addr);
 }

@@ -1,124 +1,177 @@
-import { EACCES, EEXIST, EFAULT, EINVAL, ENODEV, ENOMEM, EPERM } from '../../abi/errno.ts';
+import { EACCES, EAGAIN, EEXIST, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM } from '../../abi/errno.ts';
+import {
+  MAP_FIXED,
+  MAP_FIXED_NOREPLACE,
+  MAP_GROWSDOWN,
+  MAP_LOCKED,
+  MAP_NORESERVE,
+  MAP_PRIVATE,
+  MAP_SHARED,
+  MAP_SHARED_VALIDATE,
+  MAP_TYPE,
+  PROT_EXEC,
+  PROT_GROWSDOWN,
+  PROT_GROWSUP,
+  PROT_READ,
+  PROT_WRITE,
+} from '../../abi/mman.ts';
+import { MS_NOEXEC } from '../fs/vfs.ts';
 import type { File } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, pageAlign, TASK_SIZE } from './address.ts';
-import { changeProtection, SharedAnon, shmPut, zapRange } from './memory.ts';
+import { type AddressSpace, SharedAnon } from './filemap.ts';
+import { changeProtection, freeTablesAround, STACK_GUARD_GAP, zapRange } from './memory.ts';
 import {
   type MmStruct,
-  VM_EXEC,
+  VM_ACCESS,
+  VM_ACCOUNT,
   VM_GROWSDOWN,
   VM_LOCKED,
+  VM_LOCKED_MASK,
   VM_MAYEXEC,
   VM_MAYREAD,
   VM_MAYSHARE,
   VM_MAYWRITE,
+  VM_NORESERVE,
+  VM_PFNMAP,
   VM_READ,
   VM_SHARED,
   VM_WRITE,
   type VmArea,
+  type VmAreaSpec,
 } from './mm_struct.ts';
-import { ptePointer, walkRange } from './pgtable.ts';
 
-// mmap and its kin (mm/mmap.c, mm/mprotect.c, mm/mremap.c).
+// mmap, munmap, mprotect and brk (mm/mmap.c, mm/mprotect.c).
 
-export const PROT_READ = 1;
-export const PROT_WRITE = 2;
-export const PROT_EXEC = 4;
-const PROT_GROWSDOWN = 0x0100_0000;
-const PROT_GROWSUP = 0x0200_0000;
-export const MAP_SHARED = 1;
-export const MAP_PRIVATE = 2;
-export const MAP_SHARED_VALIDATE = 3;
-export const MAP_FIXED = 0x10;
-export const MAP_ANONYMOUS = 0x20;
-const MAP_GROWSDOWN = 0x100;
-const MAP_FIXED_NOREPLACE = 0x10_0000;
+export { MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.ts';
+
 /** vm.mmap_min_addr. */
 const MMAP_MIN_ADDR = 4096;
-/** stack_guard_gap. */
-const STACK_GAP = 256 * PAGE_SIZE;
-/** vm.max_map_count. */
-const MAX_MAP_COUNT = 65530;
+const CAP_SYS_RAWIO = 17;
+const RLIMIT_DATA = 2;
+const RLIMIT_MEMLOCK = 8;
+const RLIMIT_AS = 9;
+const CAP_IPC_LOCK = 14;
+const MAP_SYNC = 0x8_0000;
+const FMODE_READ = 1;
+const FMODE_WRITE = 2;
 
 /** Splits the area that contains `addr` so that one begins there. */
-function splitAt(mm: MmStruct, addr: number): void {
-  const i = mm.indexAbove(addr);
-  const vma = mm.vmas[i];
+export function splitAt(mm: MmStruct, addr: number): void {
+  const vma = mm.vmas[mm.indexAbove(addr)];
   if (vma === undefined || vma.start >= addr) return;
-  const upper: VmArea = { ...vma, start: addr, pgoff: vma.pgoff + (addr - vma.start) / PAGE_SIZE };
-  vma.end = addr;
-  if (upper.file !== null) upper.file.refs++;
-  else if (upper.mapping instanceof SharedAnon) upper.mapping.areas++;
-  mm.vmas.splice(i + 1, 0, upper);
+  const upper: VmAreaSpec = { ...vma, start: addr, pgoff: vma.pgoff + (addr - vma.start) / PAGE_SIZE };
+  mm.resize(vma, vma.start, addr);
+  mm.link(upper, vma.anon);
 }
-function dropBacking(k: Kernel, vma: VmArea): void {
-  if (vma.file !== null) k.vfs.fput(vma.file);
-  else if (vma.mapping !== null) shmPut(k, vma);
+/** May two neighbours be one area (can_vma_merge_after)? */
+function mergeable(a: VmArea, b: VmArea): boolean {
+  return (
+    a.end === b.start &&
+    a.flags === b.flags &&
+    a.mapping === b.mapping &&
+    a.file === b.file &&
+    a.name === b.name &&
+    (a.flags & VM_PFNMAP) === 0 &&
+    a.pgoff + (a.end - a.start) / PAGE_SIZE === b.pgoff
+  );
 }
 /** Joins neighbours that are one area in all but name (vma_merge). */
-function mergeAround(k: Kernel, mm: MmStruct, from: number, to: number): void {
+export function mergeAround(mm: MmStruct, from: number, to: number): void {
   let i = Math.max(1, mm.indexAbove(from) - 1);
   while (i < mm.vmas.length && mm.vmas[i - 1].end <= to) {
     const a = mm.vmas[i - 1];
     const b = mm.vmas[i];
-    const follows = a.end === b.start && a.flags === b.flags && a.mapping === b.mapping && a.file === b.file && a.name === b.name;
-    if (follows && (a.mapping === null || a.pgoff + (a.end - a.start) / PAGE_SIZE === b.pgoff)) {
-      a.end = b.end;
-      mm.vmas.splice(i, 1);
-      dropBacking(k, b);
-    } else i++;
+    if (!mergeable(a, b)) {
+      i++;
+      continue;
+    }
+    a.anon = a.anon || b.anon;
+    const end = b.end;
+    mm.unlink(b);
+    mm.resize(a, a.start, end);
   }
+}
+
+/** Splits of a middle piece make two areas of one. */
+function tooManyAreas(k: Kernel, mm: MmStruct, start: number, end: number): boolean {
+  const first = mm.vmas[mm.indexAbove(start)];
+  return first !== undefined && first.start < start && first.end > end && mm.vmas.length >= k.mm.maxMapCount;
 }
 
 /** munmap of a page-aligned range. */
 export function doMunmap(k: Kernel, mm: MmStruct, start: number, length: number): number {
-  if (start % PAGE_SIZE !== 0 || start < 0 || length > TASK_SIZE || start > TASK_SIZE - length) return -EINVAL;
+  if (start % PAGE_SIZE !== 0 || start < 0 || length < 0 || length > TASK_SIZE || start > TASK_SIZE - length) return -EINVAL;
   const end = start + pageAlign(length);
   if (end === start) return -EINVAL;
+  const first = mm.vmas[mm.indexAbove(start)];
+  if (first === undefined || first.start >= end) return 0;
+  if (tooManyAreas(k, mm, start, end)) return -ENOMEM;
   splitAt(mm, start);
   splitAt(mm, end);
-  const first = mm.indexAbove(start);
-  let last = first;
+  const from = mm.indexAbove(start);
+  let last = from;
   while (last < mm.vmas.length && mm.vmas[last].end <= end) last++;
-  if (last === first) return 0;
-  for (const vma of mm.vmas.splice(first, last - first)) {
+  for (const vma of mm.vmas.slice(from, last)) {
     zapRange(k, mm, vma, vma.start, vma.end);
-    dropBacking(k, vma);
+    mm.unlink(vma);
   }
-  k.machine.flushTlb();
+  freeTablesAround(k, mm, start);
+  mm.publishCounts();
   return 0;
 }
 
-/** A free range of `length` bytes, top down from mmap_base, or -ENOMEM. */
+const lowOf = (vma: VmArea) => vma.start - ((vma.flags & VM_GROWSDOWN) !== 0 ? STACK_GUARD_GAP : 0);
+
+/** A free range of `length` bytes at `hint` if that is free, else from mmap_base downwards (or upwards in the old layout), or -ENOMEM. */
 export function getUnmappedArea(mm: MmStruct, hint: number, length: number): number {
-  const free = (start: number): boolean => {
-    const next = mm.vmas[mm.indexAbove(start)];
-    const gap = next !== undefined && (next.flags & VM_GROWSDOWN) !== 0 ? STACK_GAP : 0;
-    return start >= MMAP_MIN_ADDR && start + length <= TASK_SIZE && (next === undefined || next.start - gap >= start + length);
-  };
+  if (length > TASK_SIZE) return -ENOMEM;
   if (hint > 0) {
-    const start = Math.ceil(hint / PAGE_SIZE) * PAGE_SIZE;
-    if (free(start)) return start;
+    const start = pageAlign(hint);
+    const next = mm.vmas[mm.indexAbove(start)];
+    if (start >= MMAP_MIN_ADDR && start + length <= TASK_SIZE && (next === undefined || lowOf(next) >= start + length)) return start;
   }
-  if (mm.legacyLayout) {
-    let start = mm.mmapBase;
-    for (let i = mm.indexAbove(start); ; i++) {
-      if (start + length > TASK_SIZE) return -ENOMEM;
-      const next = mm.vmas[i];
-      if (next === undefined || start + length <= next.start - ((next.flags & VM_GROWSDOWN) !== 0 ? STACK_GAP : 0)) return start;
-      start = Math.max(start, next.end);
-    }
-  }
+  if (mm.legacyLayout) return bottomUp(mm, mm.mmapBase, length);
   let end = mm.mmapBase;
-  for (let i = mm.vmas.length - 1; i >= -1; i--) {
+  for (let i = mm.indexAbove(end - 1); i >= 0; i--) {
     const vma = mm.vmas[i];
-    if (vma !== undefined && vma.start >= end) continue;
-    const floor = vma === undefined ? MMAP_MIN_ADDR : vma.end;
-    if (floor <= end && end - floor >= length) return end - length;
-    if (vma === undefined) break;
-    end = Math.min(end, vma.start);
+    if (vma === undefined || vma.start >= end) continue;
+    if (end - vma.end >= length) return end - length;
+    end = Math.min(end, lowOf(vma));
   }
-  return -ENOMEM;
+  if (end - MMAP_MIN_ADDR >= length) return end - length;
+  // Below mmap_base everything is taken: look above it as well.
+  return bottomUp(mm, pageAlign(2 ** 39 / 3), length);
+}
+function bottomUp(mm: MmStruct, base: number, length: number): number {
+  let start = base;
+  for (let i = mm.indexAbove(start); ; i++) {
+    if (start + length > TASK_SIZE) return -ENOMEM;
+    const next = mm.vmas[i];
+    if (next === undefined || start + length <= lowOf(next)) return start;
+    start = Math.max(start, next.end);
+  }
+}
+
+/** Private writable memory that is not excused counts against what may be promised (accountable_mapping). */
+function accountable(k: Kernel, flags: number): boolean {
+  return (
+    (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) === VM_WRITE ||
+    (k.mm.overcommitMemory === 2 && (flags & (VM_SHARED | VM_WRITE)) === VM_WRITE)
+  );
+}
+
+/** Limits of address space and data (may_expand_vm). */
+export function mayExpand(k: Kernel, mm: MmStruct, flags: number, pages: number): boolean {
+  const { signal } = k.current;
+  if ((mm.totalPages + pages) * PAGE_SIZE > signal.rlimit(RLIMIT_AS)) return false;
+  const data = (flags & (VM_WRITE | VM_SHARED | VM_GROWSDOWN)) === VM_WRITE;
+  return !data || (mm.dataPages + pages) * PAGE_SIZE <= signal.rlimit(RLIMIT_DATA);
+}
+/** May `bytes` more be locked (mlock_future_ok)? */
+export function mayLockMore(k: Kernel, mm: MmStruct, flags: number, bytes: number): boolean {
+  if ((flags & VM_LOCKED) === 0 || k.current.capable(CAP_IPC_LOCK)) return true;
+  return mm.lockedPages * PAGE_SIZE + bytes <= k.current.signal.rlimit(RLIMIT_MEMLOCK);
 }
 
 /** do_mmap. `file` is borrowed; areas take their own reference. Returns the address or -errno. */
@@ -132,77 +185,125 @@ export function doMmap(
   flags: number,
   offset: number,
 ): number {
-  if (length <= 0) return -EINVAL;
+  if (length === 0) return -EINVAL;
+  if (!(length > 0 && length <= TASK_SIZE)) return -ENOMEM;
+  if (offset % PAGE_SIZE !== 0) return -EINVAL;
   const len = pageAlign(length);
-  if (len > TASK_SIZE) return -ENOMEM;
-  if (offset % PAGE_SIZE !== 0 || offset < 0) return -EINVAL;
-  if (mm.vmas.length >= MAX_MAP_COUNT) return -ENOMEM;
-  const type = flags & 3;
-  if (type === 0) return -EINVAL;
+  // An offset is a 64-bit number of which only the page number must not wrap.
+  if (!(offset >= 0 && offset + len <= Number.MAX_SAFE_INTEGER)) return -EOVERFLOW;
+  if (mm.vmas.length > k.mm.maxMapCount) return -ENOMEM;
+
+  const fixed = (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0;
   let start = addr;
-  if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0) {
-    if (addr % PAGE_SIZE !== 0) return -EINVAL;
+  if (fixed) {
     if (addr < 0 || addr > TASK_SIZE - len) return -ENOMEM;
-    if (addr < MMAP_MIN_ADDR && !k.current.capable(17)) return -EPERM;
-    if ((flags & MAP_FIXED_NOREPLACE) !== 0) {
-      const next = mm.vmas[mm.indexAbove(addr)];
-      if (next !== undefined && next.start < addr + len) return -EEXIST;
-    }
+    if (addr % PAGE_SIZE !== 0) return -EINVAL;
+    if (addr < MMAP_MIN_ADDR && !k.current.capable(CAP_SYS_RAWIO)) return -EPERM;
+    const next = mm.vmas[mm.indexAbove(addr)];
+    if ((flags & MAP_FIXED_NOREPLACE) !== 0 && next !== undefined && next.start < addr + len) return -EEXIST;
   } else {
-    start = getUnmappedArea(mm, addr > 0 && addr <= TASK_SIZE - len ? addr : 0, len);
+    const hint = addr > 0 && addr <= TASK_SIZE - len ? Math.max(addr, MMAP_MIN_ADDR) : 0;
+    start = getUnmappedArea(mm, hint, len);
     if (start < 0) return start;
   }
-  const shared = type !== MAP_PRIVATE;
-  let vmFlags = (prot & 7) | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
+
+  const type = flags & MAP_TYPE;
+  let vmFlags = (prot & VM_ACCESS) | mm.defFlags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
+  if ((flags & MAP_LOCKED) !== 0) vmFlags |= VM_LOCKED;
+  if (!mayLockMore(k, mm, vmFlags, len)) return -EAGAIN;
   if (file !== null) {
-    const mode = file.mode;
-    if ((mode & 1) === 0) return -EACCES;
-    if (shared && (prot & PROT_WRITE) !== 0 && (mode & 2) === 0) return -EACCES;
-    if (shared && (mode & 2) === 0) vmFlags &= ~VM_MAYWRITE;
-  }
-  if (shared) vmFlags |= VM_SHARED | VM_MAYSHARE;
-  if ((flags & MAP_GROWSDOWN) !== 0) vmFlags |= VM_GROWSDOWN;
-  const vma: VmArea = { start, end: start + len, flags: vmFlags, mapping: null, file: null, pgoff: offset / PAGE_SIZE, name: '' };
-  if (file !== null) {
-    const mapping = file.op.mmap?.(k, file, vma) ?? -ENODEV;
-    if (typeof mapping === 'number') {
-      if (mapping < 0) return mapping;
-    } else {
-      vma.mapping = mapping;
-      vma.file = file;
+    const r = fileFlags(file, type, flags, prot, vmFlags);
+    if (r < 0) return r;
+    vmFlags = r;
+  } else {
+    if (type === MAP_SHARED) vmFlags |= VM_SHARED | VM_MAYSHARE;
+    else if (type !== MAP_PRIVATE) return -EINVAL;
+    if ((flags & MAP_GROWSDOWN) !== 0) {
+      if (type === MAP_SHARED) return -EINVAL;
+      vmFlags |= VM_GROWSDOWN;
     }
-  } else if (shared) {
-    const anon = new SharedAnon();
-    anon.size = len;
-    vma.mapping = anon;
-    vma.pgoff = 0;
-    vma.name = '/dev/zero (deleted)';
   }
-  if (overcommitted(k, mm, vmFlags, len)) {
-    return -ENOMEM;
+  if ((flags & MAP_NORESERVE) !== 0 && k.mm.overcommitMemory !== 2) vmFlags |= VM_NORESERVE;
+  return mmapRegion(k, mm, file, start, len, vmFlags, offset / PAGE_SIZE);
+}
+
+/** Flags of a file mapping, or -errno. */
+function fileFlags(file: File, type: number, flags: number, prot: number, base: number): number {
+  let vmFlags = base;
+  if (type !== MAP_SHARED && type !== MAP_PRIVATE && type !== MAP_SHARED_VALIDATE) return -EINVAL;
+  if (type === MAP_SHARED_VALIDATE && (flags & MAP_SYNC) !== 0) return -EOPNOTSUPP;
+  if (type !== MAP_PRIVATE) {
+    if ((prot & PROT_WRITE) !== 0 && (file.mode & FMODE_WRITE) === 0) return -EACCES;
+    vmFlags |= VM_SHARED | VM_MAYSHARE;
+    if ((file.mode & FMODE_WRITE) === 0) vmFlags &= ~(VM_MAYWRITE | VM_SHARED);
   }
-  const as = k.current.signal.rlimit(9);
-  if (mm.totalPages * PAGE_SIZE + len > as) return -ENOMEM;
-  if ((flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) !== 0) doMunmap(k, mm, start, len);
-  if (vma.file !== null) vma.file.refs++;
-  insertVma(k, mm, vma);
+  if ((file.mode & FMODE_READ) === 0) return -EACCES;
+  if ((file.path.mnt.flags & MS_NOEXEC) !== 0) {
+    if ((prot & PROT_EXEC) !== 0) return -EPERM;
+    vmFlags &= ~VM_MAYEXEC;
+  }
+  if (file.op.mmap === undefined) return -ENODEV;
+  return (flags & MAP_GROWSDOWN) !== 0 ? -EINVAL : vmFlags;
+}
+
+/** mmap_region: makes room, asks the file for its pages, and puts the area in. */
+function mmapRegion(k: Kernel, mm: MmStruct, file: File | null, start: number, len: number, flags: number, pgoff: number): number {
+  const end = start + len;
+  const pages = len / PAGE_SIZE;
+  let vmFlags = flags;
+  const replaced = overlap(mm, start, end);
+  if (!mayExpand(k, mm, vmFlags, pages - replaced)) return -ENOMEM;
+  if (accountable(k, vmFlags)) {
+    if (!k.mm.enoughMemory(pages)) return -ENOMEM;
+    vmFlags |= VM_ACCOUNT;
+  }
+  const shared = (vmFlags & VM_MAYSHARE) !== 0;
+  let mapping: AddressSpace | null = null;
+  if (file === null && shared && (vmFlags & VM_NORESERVE) === 0 && !k.mm.enoughMemory(pages)) return -ENOMEM;
+  if (replaced > 0) {
+    const r = doMunmap(k, mm, start, len);
+    if (r < 0) return r;
+  }
+  const spec = { start, end, flags: vmFlags, mapping, file: null as File | null, pgoff: start / PAGE_SIZE, name: '' };
+  if (file !== null) {
+    const draft: VmArea = { ...spec, file, pgoff, mm, anon: false };
+    const answer = file.op.mmap?.(k, file, draft) ?? -ENODEV;
+    if (typeof answer === 'number') {
+      // Zero: the driver wants plain zeroed memory (/dev/zero, mapped privately).
+      if (answer < 0) return answer;
+      if (shared) mapping = new SharedAnon(k, len);
+    } else mapping = answer;
+    mm.link({
+      ...spec,
+      flags: draft.flags,
+      mapping,
+      file: mapping === answer ? file : null,
+      pgoff: mapping === answer ? pgoff : shared ? 0 : spec.pgoff,
+    });
+  } else if (shared) mm.link({ ...spec, mapping: new SharedAnon(k, len), pgoff: 0, name: '/dev/zero (deleted)' });
+  else mm.link(spec);
+  mergeAround(mm, start, end);
+  mm.publishCounts();
   return start;
 }
-
-/** Heuristic overcommit: only a single obvious overcommit is refused (mm/util.c, __vm_enough_memory). */
-function overcommitted(k: Kernel, _mm: MmStruct, flags: number, length: number): boolean {
-  if (k.mm.overcommitMemory === 1 || (flags & VM_WRITE) === 0 || (flags & VM_SHARED) !== 0) return false;
-  return length / PAGE_SIZE > k.mm.pages.totalPages;
+/** Pages in [start, end) that are mapped already. */
+function overlap(mm: MmStruct, start: number, end: number): number {
+  let n = 0;
+  for (let i = mm.indexAbove(start); i < mm.vmas.length && mm.vmas[i].start < end; i++) {
+    n += (Math.min(end, mm.vmas[i].end) - Math.max(start, mm.vmas[i].start)) / PAGE_SIZE;
+  }
+  return n;
 }
 
-/** Adds an area where nothing is, and joins it with its neighbours. */
-export function insertVma(k: Kernel, mm: MmStruct, vma: VmArea): void {
-  mm.vmas.splice(mm.indexAbove(vma.start), 0, vma);
-  mergeAround(k, mm, vma.start, vma.end);
+/** Adds an area where nothing is (the kernel's own: stack, heap, vdso), and joins it with its neighbours. */
+export function insertVma(_k: Kernel, mm: MmStruct, vma: VmAreaSpec): void {
+  mm.link(vma);
+  mergeAround(mm, vma.start, vma.end);
+  mm.publishCounts();
 }
 
 /** Gives every area in [start, end) the flags that `change` makes of its own, splitting and joining. -ENOMEM where there is a hole. */
-export function changeFlags(k: Kernel, mm: MmStruct, start: number, end: number, change: (flags: number) => number): number {
+export function changeFlags(mm: MmStruct, start: number, end: number, change: (flags: number) => number): number {
   splitAt(mm, start);
   splitAt(mm, end);
   let at = start;
@@ -210,129 +311,84 @@ export function changeFlags(k: Kernel, mm: MmStruct, start: number, end: number,
   for (let i = mm.indexAbove(start); i < mm.vmas.length && mm.vmas[i].start < end; i++) {
     const vma = mm.vmas[i];
     if (vma.start > at) r = -ENOMEM;
-    const next = change(vma.flags);
-    const locked = ((next & VM_LOCKED) !== 0 ? 1 : 0) - ((vma.flags & VM_LOCKED) !== 0 ? 1 : 0);
-    mm.lockedPages += (locked * (vma.end - vma.start)) / PAGE_SIZE;
-    vma.flags = next;
+    mm.setFlags(vma, change(vma.flags));
     at = vma.end;
   }
-  mergeAround(k, mm, start, end);
+  mergeAround(mm, start, end);
+  mm.publishCounts();
   return at < end ? -ENOMEM : r;
 }
 
-/** mprotect. */
-export function doMprotect(k: Kernel, mm: MmStruct, start: number, length: number, prot: number): number {
-  if (start % PAGE_SIZE !== 0 || (prot & ~(7 | PROT_GROWSDOWN | PROT_GROWSUP)) !== 0) return -EINVAL;
+/** mprotect. Areas change one after the other: an error in the middle leaves the first ones changed, as in Linux. */
+export function doMprotect(k: Kernel, mm: MmStruct, addr: number, length: number, prot: number): number {
+  const grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
+  if (grows === (PROT_GROWSDOWN | PROT_GROWSUP)) return -EINVAL;
+  if (addr % PAGE_SIZE !== 0) return -EINVAL;
   if (length === 0) return 0;
-  const end = start + pageAlign(length);
-  if (start < 0 || end > TASK_SIZE || length < 0) return -ENOMEM;
+  if (addr < 0 || length < 0 || addr + pageAlign(length) > TASK_SIZE) return -ENOMEM;
+  if ((prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | 8 | PROT_GROWSDOWN | PROT_GROWSUP)) !== 0) return -EINVAL;
+  const end = addr + pageAlign(length);
+  const first = mm.vmas[mm.indexAbove(addr)];
+  if (first === undefined) return -ENOMEM;
+  let start = addr;
+  if ((grows & PROT_GROWSDOWN) !== 0) {
+    if (first.start >= end) return -ENOMEM;
+    start = first.start;
+    if ((first.flags & VM_GROWSDOWN) === 0) return -EINVAL;
+  } else {
+    if (first.start > start) return -ENOMEM;
+    if (grows !== 0) return -EINVAL;
+  }
   let at = start;
-  for (let i = mm.indexAbove(start); at < end; i++) {
-    const vma = mm.vmas[i];
+  while (at < end) {
+    const vma = mm.vmas[mm.indexAbove(at)];
     if (vma === undefined || vma.start > at) return -ENOMEM;
-    if (((vma.flags >> 4) & 7 & prot) !== (prot & 7)) return -EACCES;
-    at = vma.end;
+    const r = protectArea(k, mm, vma, at, Math.min(end, vma.end), prot & VM_ACCESS);
+    if (r < 0) return r;
+    at = r;
   }
-  splitAt(mm, start);
-  splitAt(mm, end);
-  for (let i = mm.indexAbove(start); i < mm.vmas.length && mm.vmas[i].start < end; i++) {
-    const vma = mm.vmas[i];
-    vma.flags = (vma.flags & ~(VM_READ | VM_WRITE | VM_EXEC)) | (prot & 7);
-    changeProtection(k, mm, vma, vma.start, vma.end);
-  }
-  mergeAround(k, mm, start, end);
   return 0;
+}
+/** One area's part. Its end, or -errno. */
+function protectArea(k: Kernel, mm: MmStruct, vma: VmArea, from: number, to: number, access: number): number {
+  let flags = (vma.flags & ~VM_ACCESS) | access;
+  if (((flags >> 4) & access & VM_ACCESS) !== access) return -EACCES;
+  if (flags === vma.flags) return to;
+  const pages = (to - from) / PAGE_SIZE;
+  if ((access & VM_WRITE) !== 0 && (vma.flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) === 0) {
+    if (!mayExpand(k, mm, flags, 0) || !k.mm.enoughMemory(pages)) return -ENOMEM;
+    flags |= VM_ACCOUNT;
+  }
+  if ((vma.start < from || vma.end > to) && mm.vmas.length + (vma.start < from && vma.end > to ? 1 : 0) >= k.mm.maxMapCount) return -ENOMEM;
+  splitAt(mm, from);
+  splitAt(mm, to);
+  const part = mm.find(from);
+  if (part === undefined) return -ENOMEM;
+  mm.setFlags(part, flags);
+  changeProtection(k, mm, part, from, to);
+  mergeAround(mm, from, to);
+  mm.publishCounts();
+  return to;
 }
 
 /** brk: returns the new break, or the old one when it cannot move. */
 export function doBrk(k: Kernel, mm: MmStruct, want: number): number {
-  if (want < mm.startBrk) return mm.brk;
-  if (want - mm.startBrk > k.current.signal.rlimit(2)) return mm.brk;
+  if (!(want >= mm.startBrk && want <= TASK_SIZE)) return mm.brk;
+  if (want - mm.startBrk + (mm.endData - mm.startData) > k.current.signal.rlimit(RLIMIT_DATA)) return mm.brk;
   const oldEnd = pageAlign(mm.brk);
   const newEnd = pageAlign(want);
   if (newEnd < oldEnd) {
-    doMunmap(k, mm, newEnd, oldEnd - newEnd);
+    if (doMunmap(k, mm, newEnd, oldEnd - newEnd) < 0) return mm.brk;
   } else if (newEnd > oldEnd) {
     const next = mm.vmas[mm.indexAbove(oldEnd)];
-    if (next !== undefined && next.start < newEnd + PAGE_SIZE) return mm.brk;
-    if ((newEnd - oldEnd) / PAGE_SIZE > k.mm.pages.totalPages) return mm.brk;
-    insertVma(k, mm, {
-      start: oldEnd,
-      end: newEnd,
-      flags: VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC,
-      mapping: null,
-      file: null,
-      pgoff: oldEnd / PAGE_SIZE,
-      name: '[heap]',
-    });
+    if (next !== undefined && lowOf(next) < newEnd + PAGE_SIZE) return mm.brk;
+    const pages = (newEnd - oldEnd) / PAGE_SIZE;
+    const flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_ACCOUNT | (mm.defFlags & VM_LOCKED_MASK);
+    if (!mayExpand(k, mm, flags, pages) || !mayLockMore(k, mm, flags, newEnd - oldEnd)) return mm.brk;
+    if (mm.vmas.length > k.mm.maxMapCount || !k.mm.enoughMemory(pages)) return mm.brk;
+    insertVma(k, mm, { start: oldEnd, end: newEnd, flags, mapping: null, file: null, pgoff: oldEnd / PAGE_SIZE, name: '[heap]' });
   }
   mm.brk = want;
-  mm.publish();
+  mm.publishCounts();
   return want;
-}
-
-const MREMAP_MAYMOVE = 1;
-const MREMAP_FIXED = 2;
-
-/** mremap of one whole or part of one area. */
-export function doMremap(
-  k: Kernel,
-  mm: MmStruct,
-  addr: number,
-  oldLength: number,
-  newLength: number,
-  flags: number,
-  newAddr: number,
-): number {
-  if ((flags & ~7) !== 0 || addr % PAGE_SIZE !== 0 || newLength <= 0) return -EINVAL;
-  if ((flags & MREMAP_FIXED) !== 0 && ((flags & MREMAP_MAYMOVE) === 0 || newAddr % PAGE_SIZE !== 0)) return -EINVAL;
-  const oldLen = pageAlign(oldLength);
-  const newLen = pageAlign(newLength);
-  const vma = mm.find(addr);
-  if (vma === undefined) return -EFAULT;
-  if (oldLen === 0) return -EINVAL;
-  if (addr + oldLen > vma.end) return -EFAULT;
-  if ((flags & MREMAP_FIXED) === 0) {
-    if (newLen < oldLen) {
-      doMunmap(k, mm, addr + newLen, oldLen - newLen);
-      return addr;
-    }
-    if (newLen === oldLen) return addr;
-    const next = mm.vmas[mm.indexAbove(addr) + 1];
-    if (addr + oldLen === vma.end && (next === undefined || next.start >= addr + newLen) && addr + newLen <= TASK_SIZE) {
-      if (newLen / PAGE_SIZE > k.mm.pages.totalPages) return -ENOMEM;
-      vma.end = addr + newLen;
-      if (vma.mapping instanceof SharedAnon) vma.mapping.size = Math.max(vma.mapping.size, (vma.pgoff + newLen / PAGE_SIZE) * PAGE_SIZE);
-      mergeAround(k, mm, vma.start, vma.end);
-      return addr;
-    }
-    if ((flags & MREMAP_MAYMOVE) === 0) return -ENOMEM;
-  }
-  let to = newAddr;
-  if ((flags & MREMAP_FIXED) !== 0) {
-    if (to < 0 || to > TASK_SIZE - newLen) return -EINVAL;
-    if (to < addr + oldLen && addr < to + newLen) return -EINVAL;
-    doMunmap(k, mm, to, newLen);
-    if (newLen < oldLen) doMunmap(k, mm, addr + newLen, oldLen - newLen);
-  } else {
-    to = getUnmappedArea(mm, 0, newLen);
-    if (to < 0) return to;
-  }
-  const moveLen = Math.min(oldLen, newLen);
-  splitAt(mm, addr);
-  splitAt(mm, addr + moveLen);
-  const source = mm.find(addr);
-  if (source === undefined) return -EFAULT;
-  mm.vmas.splice(mm.vmas.indexOf(source), 1);
-  const ram = k.ram;
-  walkRange(ram, mm.pgd, addr, addr + moveLen, (at, va) => {
-    const target = ptePointer(ram, mm.pgd, va - addr + to, k.mm.pages);
-    if (target !== 0) {
-      ram.write32(target, ram.read32(at));
-      ram.write32(at, 0);
-    }
-  });
-  insertVma(k, mm, { ...source, start: to, end: to + newLen });
-  k.machine.flushTlb();
-  return to;
 }

@@ -3,25 +3,59 @@ import { RAM_BASE } from '../../machine/layout.ts';
 import type { MachineApi } from '../../machine/api.ts';
 import type { Ram } from '../../machine/ram.ts';
 import { PAGE_SIZE } from './address.ts';
+import { NO_TYPE, PGTY_BUDDY, setPageType } from './page.ts';
 
 /** Largest block is 2^MAX_ORDER pages: 4 MiB (include/linux/mmzone.h, MAX_PAGE_ORDER). */
 export const MAX_ORDER = 10;
+/** 2^9 pages: pageblock_order with 2 MiB huge pages. */
+export const PAGEBLOCK_PAGES = 512;
 const NONE = -1;
 const NOT_FREE = 255;
 
+/** Levels of free pages in a zone, in pages (/proc/zoneinfo). */
+export interface Watermarks {
+  readonly min: number;
+  readonly low: number;
+  readonly high: number;
+  readonly promo: number;
+}
+
+/**
+ * Watermarks of a zone of `managed` pages: min_free_kbytes is sqrt(16 * KiB), or what khugepaged asks for against fragmentation
+ * (11 page blocks) but at most 5 % of memory; the levels above rise by a quarter of it, or 0.1 % of the zone (setup_per_zone_wmarks).
+ */
+export function watermarksFor(managed: number): Watermarks {
+  const byRoot = Math.floor(Math.min(262144, Math.max(128, Math.floor(Math.sqrt(managed * 4 * 16)))) / 4);
+  const recommended = Math.min(PAGEBLOCK_PAGES * 11, Math.floor(managed / 20));
+  const min = Math.max(byRoot, recommended);
+  const step = Math.max(Math.floor(min / 4), Math.floor(managed / 1000));
+  return { min, low: min + step, high: min + 2 * step, promo: min + 3 * step };
+}
+
 /**
  * The binary buddy system over all frames (mm/page_alloc.c). Blocks of 2^order pages on one free list per order; a freed block merges with
- * its buddy while that is free. The struct page array in RAM carries each frame's reference count; the free lists are links by frame number.
+ * its buddy while that is free. The struct page array in RAM carries each frame's state (reference count, page_type, order of free blocks);
+ * the free lists are links by frame number.
  */
 export class PageAllocator {
   private readonly ram: Ram;
   private readonly machine: MachineApi;
-  /** Physical address of the struct page array (mem_map), one per frame from pfn 0. */
+  /** Physical address of the struct page array (vmemmap), one per frame from pfn 0. */
   readonly memMap: number;
+  /** Frames of the zone, reserved ones included. */
   readonly totalPages: number;
+  /** Frames that the allocator ever had. */
+  readonly managedPages: number;
+  readonly watermarks: Watermarks;
   freePages = 0;
-  private readonly head = new Int32Array(MAX_ORDER + 1).fill(NONE);
   readonly freeCount: number[] = new Array<number>(MAX_ORDER + 1).fill(0);
+  /** Counters of /proc/vmstat, in pages. */
+  allocated = 0;
+  freed = 0;
+  /** Called for a frame that is freed twice, or freed while still counted; the text is Linux's reason. */
+  onBadPage: (pa: number, reason: string) => void = () => {};
+
+  private readonly head = new Int32Array(MAX_ORDER + 1).fill(NONE);
   private readonly next: Int32Array;
   private readonly prev: Int32Array;
   /** Order of the free block that starts at a frame, else NOT_FREE. */
@@ -32,22 +66,25 @@ export class PageAllocator {
   constructor(machine: MachineApi, reservedEnd: number) {
     this.machine = machine;
     this.ram = machine.ram;
-    this.endPfn = this.ram.size / PAGE_SIZE;
+    this.endPfn = Math.floor(this.ram.size / PAGE_SIZE);
     this.next = new Int32Array(this.endPfn);
     this.prev = new Int32Array(this.endPfn);
     this.blockOrder = new Uint8Array(this.endPfn).fill(NOT_FREE);
     this.memMap = Math.ceil(reservedEnd / 0x20_0000) * 0x20_0000;
     const start = Math.ceil((this.memMap + this.endPfn * PAGE.sizeof) / PAGE_SIZE);
     this.totalPages = this.endPfn - RAM_BASE / PAGE_SIZE;
+    const { ram, memMap } = this;
+    for (let pfn = 0; pfn < this.endPfn; pfn++) ram.write32(memMap + pfn * PAGE.sizeof + PAGE._mapcount, -1);
+    for (let pfn = 0; pfn < start; pfn++) ram.write32(memMap + pfn * PAGE.sizeof + PAGE._refcount, 1);
     this.releaseRange(Math.ceil(reservedEnd / PAGE_SIZE), this.memMap / PAGE_SIZE);
     this.releaseRange(start, this.endPfn);
     this.managedPages = this.freePages;
+    this.watermarks = watermarksFor(this.managedPages);
   }
-  /** Frames that the allocator ever had. */
-  readonly managedPages: number;
 
   private releaseRange(from: number, to: number): void {
     let pfn = from;
+    for (let p = from; p < to; p++) this.ram.write32(this.memMap + p * PAGE.sizeof + PAGE._refcount, 0);
     while (pfn < to) {
       let order = 0;
       while (order < MAX_ORDER && pfn % (2 << order) === 0 && pfn + (2 << order) <= to) order++;
@@ -64,6 +101,9 @@ export class PageAllocator {
     this.head[order] = pfn;
     this.blockOrder[pfn] = order;
     this.freeCount[order]++;
+    const at = this.memMap + pfn * PAGE.sizeof;
+    setPageType(this.ram, at, PGTY_BUDDY);
+    this.ram.write32(at + PAGE.private, order);
   }
   private unlink(pfn: number, order: number): void {
     const n = this.next[pfn];
@@ -73,6 +113,9 @@ export class PageAllocator {
     if (n !== NONE) this.prev[n] = p;
     this.blockOrder[pfn] = NOT_FREE;
     this.freeCount[order]--;
+    const at = this.memMap + pfn * PAGE.sizeof;
+    setPageType(this.ram, at, NO_TYPE);
+    this.ram.write32(at + PAGE.private, 0);
   }
 
   /** Physical address of struct page for a frame. */
@@ -84,6 +127,15 @@ export class PageAllocator {
   }
   private setRefCount(pa: number, n: number): void {
     this.ram.write32(this.pageStruct(pa) + PAGE._refcount, n);
+  }
+  /** A frame inside a free block. */
+  isFree(pa: number): boolean {
+    const pfn = Math.floor(pa / PAGE_SIZE);
+    for (let o = 0; o <= MAX_ORDER; o++) {
+      const start = pfn - (pfn % (1 << o));
+      if (this.blockOrder[start] === o) return true;
+    }
+    return false;
   }
 
   /** 2^order contiguous frames with reference count 1, zeroed unless told otherwise. The physical address, or 0 when there is none. */
@@ -98,18 +150,36 @@ export class PageAllocator {
       this.link(pfn + (1 << o), o);
     }
     this.freePages -= 1 << order;
+    this.allocated += 1 << order;
     const pa = pfn * PAGE_SIZE;
     this.machine.invalidateCode(pa, PAGE_SIZE << order);
     if (zero) this.ram.fill(pa, PAGE_SIZE << order);
     this.setRefCount(pa, 1);
     return pa;
   }
+  /** The same for memory that can wait for better times: leaves the reserve below the min watermark alone (GFP_USER). */
+  allocUser(order = 0, zero = true): number {
+    return this.freePages - (1 << order) < this.watermarks.min ? 0 : this.alloc(order, zero);
+  }
   /** Gives a block back whatever its count. */
   free(pa: number, order = 0): void {
-    let pfn = pa / PAGE_SIZE;
+    let pfn = Math.floor(pa / PAGE_SIZE);
+    const { ram } = this;
+    const at = this.pageStruct(pa);
+    if (this.isFree(pa)) {
+      this.onBadPage(pa, 'page freed twice');
+      return;
+    }
+    if (ram.readS32(at + PAGE._mapcount) !== -1 && ram.read32(at + PAGE.page_type) >>> 24 < PGTY_BUDDY) {
+      this.onBadPage(pa, 'nonzero mapcount');
+    }
+    for (let i = 0; i < 1 << order; i++) {
+      ram.fill(at + i * PAGE.sizeof, PAGE.sizeof);
+      setPageType(ram, at + i * PAGE.sizeof, NO_TYPE);
+    }
     let o = order;
-    this.ram.fill(this.pageStruct(pa), PAGE.sizeof);
     this.freePages += 1 << order;
+    this.freed += 1 << order;
     while (o < MAX_ORDER) {
       const buddy = pfn ^ (1 << o);
       if (buddy >= this.endPfn || this.blockOrder[buddy] !== o) break;
@@ -125,7 +195,8 @@ export class PageAllocator {
   }
   put(pa: number): void {
     const n = this.refCount(pa) - 1;
-    if (n <= 0) this.free(pa);
+    if (n < 0) this.onBadPage(pa, 'nonzero _refcount');
+    else if (n === 0) this.free(pa);
     else this.setRefCount(pa, n);
   }
 }

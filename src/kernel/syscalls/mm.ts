@@ -1,4 +1,4 @@
-import { EAGAIN, EBADF, EBUSY, EFAULT, EINVAL, ENOMEM, EPERM } from '../../abi/errno.ts';
+import { EBADF, EBUSY, EFAULT, EINVAL, ENOMEM, EPERM } from '../../abi/errno.ts';
 import * as M from '../../abi/mman.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { Access } from '../../machine/api.ts';
@@ -7,7 +7,8 @@ import { PAGE_SIZE, pageAlign, pageFloor, TASK_SIZE } from '../mm/address.ts';
 import { doMadvise } from '../mm/madvise.ts';
 import { pageState } from '../mm/memory.ts';
 import { applyMlock, populate } from '../mm/mlock.ts';
-import { doBrk, doMmap, doMprotect, doMremap, doMunmap } from '../mm/mmap.ts';
+import { doBrk, doMmap, doMprotect, doMunmap } from '../mm/mmap.ts';
+import { doMremap } from '../mm/mremap.ts';
 import { type MmStruct, VM_LOCKED, VM_LOCKONFAULT, VM_LOCKED_MASK } from '../mm/mm_struct.ts';
 import { copyToUser, getUserBig } from '../mm/uaccess.ts';
 import type { SyscallRow } from './table.ts';
@@ -32,11 +33,7 @@ function sysMmap(k: Kernel, addr: number, length: number, prot: number, flags: n
     file = k.current.files.get(fd | 0);
     if (file === null) return -EBADF;
   }
-  const want = (flags & M.MAP_LOCKED) !== 0 || (mm.defFlags & VM_LOCKED) !== 0;
-  if (want) {
-    const denied = mayLock(k, mm, pageAlign(length));
-    if (denied < 0) return denied === -ENOMEM ? -EAGAIN : denied;
-  }
+  if ((flags & M.MAP_LOCKED) !== 0 && mayLock(k, mm, 0) === -EPERM) return -EPERM;
   const at = doMmap(k, mm, file, addr, length, prot | 0, flags | 0, offset);
   if (
     at >= 0 &&

@@ -1,0 +1,22 @@
+/** What memory is used for, in pages, and events since boot (mm/vmstat.c). Frames that a count below does not name are free or reserved. */
+export class VmStat {
+  /** Pages of anonymous memory that some page table maps (NR_ANON_MAPPED). */
+  anonPages = 0;
+  /** Page cache: all of it, what of it is tmpfs or shared memory, and what of it some page table maps. */
+  filePages = 0;
+  shmemPages = 0;
+  fileMapped = 0;
+  pageTablePages = 0;
+  slabUnreclaimable = 0;
+  /** Kernel stacks. */
+  kernelStackPages = 0;
+  vmallocPages = 0;
+  mlocked = 0;
+  /** Pages of private writable areas: what could be needed at most (Committed_AS). */
+  committed = 0;
+
+  pgfault = 0;
+  pgmajfault = 0;
+  pgreuse = 0;
+  oomKill = 0;
+}
