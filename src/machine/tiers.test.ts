@@ -5,6 +5,7 @@ import { PTE_R, PTE_U, PTE_W } from './mmu.ts';
 import * as asm from './testing/assemble.ts';
 import { Bare } from './testing/bare.ts';
 import { IMAGE_VA, randomProgram } from './testing/random_program.ts';
+import { Rng } from './testing/rng.ts';
 import type { Tier } from './translator/code_cache.ts';
 import { Trap } from './trap.ts';
 
@@ -13,6 +14,7 @@ import { Trap } from './trap.ts';
 const TIERS: readonly Tier[] = ['cold', 'auto', 'hot'];
 const CODE = 0x10000;
 const DATA = 0x40000;
+const RW = PTE_R | PTE_W | PTE_U;
 
 /** pc and count at the end of every slice, and all of user memory at the end. */
 function trace(seed: number, tier: Tier, slice: number): string {
@@ -140,4 +142,51 @@ test('a translation serves every address space that maps its page', () => {
     assert.equal(machine.regs.pc, va + 12);
   }
   assert.equal(machine.code.stats.regions, 1);
+});
+
+/** Random halfwords as code: overlapping instructions, wild jumps, faults of every kind. A trap skips a halfword. */
+function wild(seed: number, tier: Tier, steps: number): string {
+  const rng = new Rng(seed);
+  const bare = new Bare({ tier });
+  const { machine } = bare;
+  const pages = 3;
+  const code = new Uint16Array(pages * 2048);
+  for (let i = 0; i < code.length; i++) {
+    const r = rng.below(10);
+    // Favour branches, jumps, loads and stores, which random bits rarely make.
+    if (r < 2) code[i] = rng.pick([0xa001, 0xc001, 0xe001]) | (rng.u32() & 0x1ffc);
+    else if (r < 3) code[i] = rng.pick([0x4000, 0x6000, 0xc000, 0xe000]) | (rng.u32() & 0x1ffc);
+    else if (r < 4) code[i] = (rng.u32() & 0xff80) | rng.pick([0x63, 0x6f, 0x67, 0x03, 0x23, 0x2f, 0x53, 0x07, 0x27]);
+    else code[i] = rng.u32() & 0xffff;
+  }
+  bare.load(CODE, new Uint8Array(code.buffer));
+  bare.load(DATA, new Uint8Array(8192), RW);
+  machine.regs.pc = CODE;
+  const out: string[] = [];
+  for (let i = 0; i < steps; i++) {
+    const cause = machine.run(1 + rng.below(300));
+    const { regs } = machine;
+    let sum = 0;
+    for (let x = 1; x < 32; x++) sum = (Math.imul(sum, 31) + regs.getLo(x) + Math.imul(regs.getHi(x), 7)) | 0;
+    out.push(`${cause}@${regs.pc}:${machine.instret}:${cause > 0 ? machine.tval : ''}:${sum}`);
+    if (cause !== Trap.SLICE_END) {
+      let pc = regs.pc + 2;
+      if (pc < CODE || pc >= CODE + pages * 4096) pc = CODE + 2 * rng.below(code.length);
+      regs.pc = pc;
+      // Point some registers at memory again.
+      for (let n = 0; n < 6; n++) regs.set(8 + rng.below(8), rng.pick([DATA, CODE]) + rng.below(8192));
+    }
+  }
+  return `${out.join(' ')} ${Buffer.from(bare.read(CODE, code.byteLength)).toString('base64')} ${Buffer.from(bare.read(DATA, 8192)).toString('base64')}`;
+}
+
+test('random bytes as code: nothing throws and every tier does the same', () => {
+  for (let seed = 1; seed <= 6; seed++) {
+    const cold = wild(seed, 'cold', 3000).split(' ');
+    for (const tier of ['hot', 'auto'] as const) {
+      const other = wild(seed, tier, 3000).split(' ');
+      const at = cold.findIndex((s, i) => s !== other[i]);
+      assert.equal(at, -1, `seed ${seed}, ${tier}: step ${at}: cold ${cold[at - 1]} then ${cold[at]}, ${tier} ${other[at]}`);
+    }
+  }
 });

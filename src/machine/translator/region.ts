@@ -15,6 +15,7 @@ import {
   TLB_MODE_STRIDE,
 } from '../layout.ts';
 import { FuncBody, I32, I64, Op } from '../wasm/encoder.ts';
+import { destination, type Group, mayBeDirty, planGroups, type RegSet } from './analysis.ts';
 import { type Block, dominates, type Insn, immB, immJ, type Region } from './cfg.ts';
 
 // A region as one WebAssembly function with structured control flow (N. Ramsey, "Beyond Relooper", ICFP 2022): the dominator tree gives the
@@ -70,13 +71,19 @@ class RegionEmit implements Emit {
   private block: Block;
   private insn: Insn;
   private index = 0;
+  /** Ways out: registers already stored, or all that the region writes still to store. */
   private exitLabel = 0;
+  private fullExitLabel = 0;
+  private readonly dirtyIn: ReadonlyMap<Block, RegSet>;
+  private groups: ReadonlyMap<number, Group> = new Map();
+  private readonly groupLocals: number[] = [];
   private faultLabel = 0;
 
   constructor(region: Region, imports: RegionImports, mode: number) {
     this.region = region;
     this.imports = imports;
     this.mode = mode;
+    this.dirtyIn = mayBeDirty(region);
     this.block = region.entry;
     this.insn = region.entry.insns[0];
     for (const b of region.blocks) {
@@ -100,6 +107,8 @@ class RegionEmit implements Emit {
     f.block();
     this.exitLabel = f.depth;
     f.block();
+    this.fullExitLabel = f.depth;
+    f.block();
     this.faultLabel = f.depth;
     this.tree(this.region.entry);
     f.end();
@@ -113,7 +122,29 @@ class RegionEmit implements Emit {
     f.i32(RegionExit.FORWARD).set(this.status);
     f.i32(0).i32(0).mem(Op.i32_store, STATE_CODE_WRITTEN, 2);
     f.end();
+    f.end(); // full exit
+    for (let r = 1; r < 64; r++) if (this.written[r]) this.storeRegister(r);
     f.end(); // exit
+  }
+  private storeRegister(r: number): void {
+    const f = this.f.i32(0);
+    if (r < 32) f.get(this.x[r]).mem(Op.i64_store, STATE_X + r * 8, 3);
+    else f.get(this.fx[r - 32]).mem(Op.i64_store, STATE_F + (r - 32) * 8, 3);
+  }
+  /** Stores what may be dirty behind the block. */
+  private storeDirty(): void {
+    let { x, f } = this.dirtyIn.get(this.block) as RegSet;
+    for (const i of this.block.insns) {
+      const d = destination(i.word);
+      if (d >= 32) f |= 1 << (d - 32);
+      else if (d > 0) x |= 1 << d;
+    }
+    for (let r = 1; r < 64; r++) {
+      if (((r < 32 ? x >>> r : f >>> (r - 32)) & 1) === 0) continue;
+      if (r < 32) this.xLocal(r);
+      else this.fLocal(r - 32);
+      this.storeRegister(r);
+    }
   }
 
   private tree(b: Block): void {
@@ -138,6 +169,7 @@ class RegionEmit implements Emit {
 
   private emitBlock(b: Block): void {
     this.block = b;
+    this.groups = planGroups(b);
     if (b !== b.idom && this.dirtyFs.has(b.idom)) this.dirtyFs.add(b);
     const last = b.insns.length - 1;
     for (let i = 0; i <= last; i++) {
@@ -169,28 +201,34 @@ class RegionEmit implements Emit {
     }
     if (backward) {
       f.get(COUNT).get(LIMIT).op(Op.i64_ge_s).unlikelyIf();
-      this.exit(to, RegionExit.BACKWARD);
+      this.leave(to, RegionExit.BACKWARD, this.fullExitLabel);
       f.end();
     }
     if (retreats) f.br(this.loopLabels.get(target) as number);
     else if (this.merges.has(target)) f.br(this.labels.get(target) as number);
     else {
-      const { block, insn, index } = this;
+      const { block, insn, index, groups } = this;
       this.tree(target);
+      this.groups = groups;
       this.block = block;
       this.insn = insn;
       this.index = index;
     }
   }
+  /** Leaves behind the block. */
   private exit(to: number, status: number): void {
+    this.storeDirty();
+    this.leave(to, status, this.exitLabel);
+  }
+  private leave(to: number, status: number, label: number): void {
     this.f.get(BASE);
     if (to !== 0) this.f.i64(to).op(Op.i64_add);
-    this.f.set(this.npc).i32(status).set(this.status).br(this.exitLabel);
+    this.f.set(this.npc).i32(status).set(this.status).br(label);
   }
   /** Leaves this instruction to the interpreter. */
   private interpretHere(): void {
     this.addCount(this.index);
-    this.exit(this.insn.off, RegionExit.INTERPRET);
+    this.leave(this.insn.off, RegionExit.INTERPRET, this.fullExitLabel);
   }
   private fault(): void {
     this.f
@@ -359,7 +397,9 @@ class RegionEmit implements Emit {
     else this.transfer(this.block, to, off);
   }
   jumpIndirect(): void {
-    this.f.set(this.npc).i32(RegionExit.BACKWARD).set(this.status).br(this.exitLabel);
+    this.f.set(this.npc);
+    this.storeDirty();
+    this.f.i32(RegionExit.BACKWARD).set(this.status).br(this.exitLabel);
   }
   branchIf(): void {
     this.f.if();
@@ -395,16 +435,69 @@ class RegionEmit implements Emit {
       .mem(Op.i32_load, tlb + 8, 2)
       .op(Op.i32_add);
   }
-  load(op: number, size: number): void {
+  /** The slow way of a load, from the address in va: leaves the op's result. */
+  private slowLoad(op: number, size: number): void {
     const f = this.f;
-    const tlb = this.lookup(0, size, this.immediate());
-    f.unlikelyIf(op === Op.i32_load ? I32 : I64);
     f.get(this.va).call(this.imports.load[size]);
     this.checkSlow();
     if (op === Op.i64_load8_s) f.op(Op.i64_extend8_s);
     else if (op === Op.i64_load16_s) f.op(Op.i64_extend16_s);
     else if (op === Op.i64_load32_s) f.op(Op.i64_extend32_s);
     else if (op === Op.i32_load) f.op(Op.i32_wrap_i64);
+  }
+  private slowStore(size: number, value: () => void): void {
+    this.f.get(this.va);
+    value();
+    this.f.call(this.imports.store[size]);
+    this.checkSlow();
+  }
+  private setVa(displacement: number): void {
+    this.rs1();
+    if (displacement !== 0) this.f.i64(displacement).op(Op.i64_add);
+    this.f.set(this.va);
+  }
+  /** The first access of a group looks its whole span up: the group's local becomes its physical address, or 0 on a miss. */
+  private openGroup(g: Group): number {
+    const f = this.f;
+    while (this.groupLocals.length <= g.slot) this.groupLocals.push(f.newLocal(I32));
+    const local = this.groupLocals[g.slot];
+    if (g.first !== this.index) return local;
+    const access = g.stores ? 1 : 0;
+    const tlb = TLB_BASE + this.mode * TLB_MODE_STRIDE + access * TLB_BYTES;
+    this.setVa(g.low);
+    f.get(this.va).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and).tee(this.ix);
+    // The index is that of the first byte's page, so the last byte's page matches the tag only when it is the same page.
+    f.mem(Op.i64_load, tlb, 3).get(this.va);
+    f.i64(g.high - g.low - 1)
+      .op(Op.i64_add)
+      .i64(-4096)
+      .op(Op.i64_and)
+      .op(Op.i64_ne)
+      .unlikelyIf(I32);
+    f.i32(0);
+    f.else();
+    this.pa(tlb);
+    f.end().set(local);
+    return local;
+  }
+  load(op: number, size: number): void {
+    const f = this.f;
+    const type = op === Op.i32_load ? I32 : I64;
+    const displacement = this.immediate();
+    const group = this.groups.get(this.index);
+    if (group !== undefined) {
+      const local = this.openGroup(group);
+      f.get(local).op(Op.i32_eqz).unlikelyIf(type);
+      this.setVa(displacement);
+      this.slowLoad(op, size);
+      f.else();
+      f.get(local).mem(op, displacement - group.low, 0);
+      f.end();
+      return;
+    }
+    const tlb = this.lookup(0, size, displacement);
+    f.unlikelyIf(type);
+    this.slowLoad(op, size);
     f.else();
     this.pa(tlb);
     f.mem(op, 0, ALIGN[size]);
@@ -412,12 +505,23 @@ class RegionEmit implements Emit {
   }
   store(op: number, size: number, value: () => void): void {
     const f = this.f;
-    const tlb = this.lookup(1, size, this.immediate());
+    const displacement = this.immediate();
+    const group = this.groups.get(this.index);
+    if (group !== undefined) {
+      const local = this.openGroup(group);
+      f.get(local).op(Op.i32_eqz).unlikelyIf();
+      this.setVa(displacement);
+      this.slowStore(size, value);
+      f.else();
+      f.get(local);
+      value();
+      f.mem(op, displacement - group.low, 0);
+      f.end();
+      return;
+    }
+    const tlb = this.lookup(1, size, displacement);
     f.unlikelyIf();
-    f.get(this.va);
-    value();
-    f.call(this.imports.store[size]);
-    this.checkSlow();
+    this.slowStore(size, value);
     f.else();
     this.pa(tlb);
     value();
@@ -464,16 +568,6 @@ class RegionEmit implements Emit {
   /** The whole function: live registers in, the body, written registers out. */
   finish(): FuncBody {
     const f = this.f;
-    for (let r = 1; r < 32; r++)
-      if (this.written[r])
-        f.i32(0)
-          .get(this.x[r])
-          .mem(Op.i64_store, STATE_X + r * 8, 3);
-    for (let r = 0; r < 32; r++)
-      if (this.written[32 + r])
-        f.i32(0)
-          .get(this.fx[r])
-          .mem(Op.i64_store, STATE_F + r * 8, 3);
     f.i32(0).get(this.npc).mem(Op.i64_store, STATE_PC, 3);
     f.i32(0).get(COUNT).mem(Op.i64_store, STATE_INSTRET, 3);
     f.get(this.status);

@@ -1,0 +1,134 @@
+import type { Block, Region } from './cfg.ts';
+
+// What the translator wants to know about registers and memory accesses of a region before it emits code.
+
+const OP = {
+  LOAD: 0x03,
+  LOAD_FP: 0x07,
+  MISC_MEM: 0x0f,
+  STORE: 0x23,
+  STORE_FP: 0x27,
+  MADD: 0x43,
+  NMADD: 0x4f,
+  OP_FP: 0x53,
+  BRANCH: 0x63,
+} as const;
+
+/** The register that a word writes: 1..31 = x, 32..63 = f, 0 = none. */
+export function destination(word: number): number {
+  const opcode = word & 0x7f;
+  const rd = (word >>> 7) & 31;
+  switch (opcode) {
+    case OP.STORE:
+    case OP.STORE_FP:
+    case OP.BRANCH:
+    case OP.MISC_MEM:
+      return 0;
+    case OP.LOAD_FP:
+    case OP.MADD:
+    case 0x47:
+    case 0x4b:
+    case OP.NMADD:
+      return 32 + rd;
+    case OP.OP_FP: {
+      // Comparisons (0x50), conversions to integers (0x60), moves to x and fclass (0x70); the low two bits are the format.
+      const funct5 = (word >>> 25) & 0x7c;
+      return funct5 === 0x50 || funct5 === 0x60 || funct5 === 0x70 ? rd : 32 + rd;
+    }
+    default:
+      return rd;
+  }
+}
+
+export interface RegSet {
+  x: number;
+  f: number;
+}
+
+/** For each block, the registers that may have been written on some way to it. */
+export function mayBeDirty(region: Region): Map<Block, RegSet> {
+  const into = new Map<Block, RegSet>();
+  const own = new Map<Block, RegSet>();
+  for (const b of region.blocks) {
+    const set = { x: 0, f: 0 };
+    for (const i of b.insns) {
+      const d = destination(i.word);
+      if (d >= 32) set.f |= 1 << (d - 32);
+      else if (d > 0) set.x |= 1 << d;
+    }
+    own.set(b, set);
+    into.set(b, { x: 0, f: 0 });
+  }
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const b of region.blocks) {
+      const set = into.get(b) as RegSet;
+      let { x, f } = set;
+      for (const p of b.preds) {
+        const before = into.get(p) as RegSet;
+        const there = own.get(p) as RegSet;
+        x |= before.x | there.x;
+        f |= before.f | there.f;
+      }
+      if (x === set.x && f === set.f) continue;
+      set.x = x;
+      set.f = f;
+      changed = true;
+    }
+  }
+  return into;
+}
+
+/** Accesses off one value of a base register that share a TLB look-up: the bytes [low, high) from the base. */
+export interface Group {
+  /** Index in the block of the first access, which looks up. */
+  readonly first: number;
+  /** Number of the group within its block. */
+  slot: number;
+  low: number;
+  high: number;
+  stores: boolean;
+  members: number;
+}
+
+/** A longer span would cross pages too often. */
+const MAX_SPAN = 512;
+
+/** The groups of a block by instruction index; single accesses have none. */
+export function planGroups(b: Block): ReadonlyMap<number, Group> {
+  const open: (Group | undefined)[] = new Array(32);
+  const found = new Map<number, Group>();
+  b.insns.forEach((insn, index) => {
+    const w = insn.word;
+    const opcode = w & 0x7f;
+    const isStore = opcode === OP.STORE || opcode === OP.STORE_FP;
+    const base = (w >>> 15) & 31;
+    if (base !== 0 && (isStore || opcode === OP.LOAD || opcode === OP.LOAD_FP)) {
+      const low = isStore ? ((w >> 20) & ~31) | ((w >>> 7) & 31) : w >> 20;
+      const high = low + (1 << ((w >>> 12) & 3));
+      const g = open[base];
+      if (g !== undefined && Math.max(g.high, high) - Math.min(g.low, low) <= MAX_SPAN) {
+        g.low = Math.min(g.low, low);
+        g.high = Math.max(g.high, high);
+        g.stores ||= isStore;
+        g.members++;
+        found.set(index, g);
+      } else {
+        const made: Group = { first: index, slot: 0, low, high, stores: isStore, members: 1 };
+        open[base] = made;
+        found.set(index, made);
+      }
+    }
+    const d = destination(w);
+    if (d > 0 && d < 32) open[d] = undefined;
+  });
+  const slots = new Set<Group>();
+  for (const [index, g] of found) {
+    if (g.members === 1) found.delete(index);
+    else if (!slots.has(g)) {
+      g.slot = slots.size;
+      slots.add(g);
+    }
+  }
+  return found;
+}
