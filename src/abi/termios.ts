@@ -138,6 +138,7 @@ export const TIOCM_RTS = 0x004;
 export const TIOCM_CTS = 0x020;
 export const TIOCM_CAR = 0x040;
 export const TIOCM_DSR = 0x100;
+export const TIOCM_OUT2 = 0x4000;
 
 // Packet mode status bytes (TIOCPKT).
 export const TIOCPKT_DATA = 0;

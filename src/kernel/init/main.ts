@@ -3,6 +3,7 @@ import { COMPILER_BANNER, UTS_RELEASE, UTS_VERSION } from '../../abi/kernel_rele
 import type { MachineApi } from '../../machine/api.ts';
 import { driverInit } from '../drivers/base/init.ts';
 import { chrDevInit } from '../drivers/char/mem.ts';
+import { kmsgOps } from '../drivers/char/kmsg.ts';
 import { DriverCore } from '../drivers/core.ts';
 import { ttyInit } from '../drivers/tty/console.ts';
 import { doExecve } from '../exec.ts';
@@ -59,7 +60,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   k.sched.tasks.delete(0);
   if (k.cpus > 1) log(`smp: Brought up 1 node, ${k.cpus} CPUs`);
   k.drivers = new DriverCore(k);
-  chrDevInit(k, {});
+  chrDevInit(k, kmsgOps);
   ttyInit(k);
   procInit(k);
   sysfsInit(k);

@@ -1,5 +1,6 @@
 import type { Kernel } from '../kernel.ts';
 import { bytesOf } from '../lib/bytes.ts';
+import { WaitQueueHead, wakeUpAll } from '../sched/wait.ts';
 
 export interface LogRecord {
   readonly seq: number;
@@ -16,6 +17,8 @@ export class Printk {
   private seq = 0;
   /** console_loglevel: records with a smaller level number reach the console. */
   consoleLevel = 7;
+  /** Readers of /dev/kmsg who wait for a record. */
+  readonly wait = new WaitQueueHead();
 
   constructor(k: Kernel) {
     this.k = k;
@@ -27,6 +30,7 @@ export class Printk {
     const record: LogRecord = { seq: this.seq++, level, time, text };
     this.records.push(record);
     if (this.records.length > 4096) this.records.shift();
+    wakeUpAll(this.k, this.wait);
     if (level < this.consoleLevel) this.k.host.consoleWrite(bytesOf(`${formatRecord(record)}\r\n`));
   }
 }

@@ -96,6 +96,8 @@ export class Scheduler {
   /** Accounts `ns` of running. */
   account(task: Task, ns: number): void {
     task.vruntime += (ns * 1024) / PRIO_TO_WEIGHT[task.nice + 20];
+    const rq = this.runQueues[task.cpu];
+    if (rq !== undefined) rq.userNs += ns;
     let min = Number.POSITIVE_INFINITY;
     for (const t of this.runnable) if (t.vruntime < min) min = t.vruntime;
     if (min !== Number.POSITIVE_INFINITY) this.minVruntime = Math.max(this.minVruntime, min);

@@ -1,7 +1,7 @@
 import * as T from '../../../abi/termios.ts';
 import type { Termios } from './termios.ts';
 
-/** Size of the read buffer; one line holds one byte less. */
+/** Size of the read buffer: the longest line with its newline. */
 export const N_TTY_BUF_SIZE = 4096;
 const MASK = N_TTY_BUF_SIZE - 1;
 /** What an end-of-file character leaves in the buffer, and the value of a disabled control character. */
@@ -10,6 +10,9 @@ const DISABLED = 0;
 const SIGINT = 2;
 const SIGQUIT = 3;
 const SIGTSTP = 20;
+
+/** Echoes go out in blocks of this size at the latest (ECHO_COMMIT_WATERMARK). */
+const ECHO_BLOCK = 256;
 
 const NL = 10;
 const CR = 13;
@@ -58,6 +61,9 @@ export class NTty {
   /** Column of the cursor, and where the line being typed began. */
   private column = 0;
   private canonColumn = 0;
+  /** Echoes not yet sent, and the column before them. */
+  private echoes: number[] = [];
+  private echoColumn = 0;
   private erasing = false;
   private lnext = false;
   /** Set by a switch to canonical mode with input pending: that input counts as a line. */
@@ -139,17 +145,27 @@ export class NTty {
 
   // ---- echo ----
 
+  /** Echoes wait for the end of the input that came together, so that a signal character takes those before it along. */
+  private echo(bytes: readonly number[]): void {
+    this.echoes.push(...bytes);
+    if (this.echoes.length >= ECHO_BLOCK) this.flushEchoes();
+  }
+  private flushEchoes(): void {
+    if (this.echoes.length > 0) this.port.put(this.echoes);
+    this.echoes = [];
+    this.echoColumn = this.column;
+  }
   private echoRaw(c: number): void {
     const out: number[] = [];
     if (this.o(T.OPOST)) this.outputChar(c, out);
     else out.push(c);
-    this.port.put(out);
+    this.echo(out);
   }
   /** Control characters show as ^X. */
   private echoChar(c: number): void {
     if (this.l(T.ECHOCTL) && isCntrl(c) && c !== TAB) {
       this.column += 2;
-      this.port.put([CARET, c ^ 0o100]);
+      this.echo([CARET, c ^ 0o100]);
     } else this.echoRaw(c);
   }
   private setCanonCol(): void {
@@ -196,13 +212,15 @@ export class NTty {
     let done = 0;
     const before = this.commitHead;
     const canonBefore = this.canonHead;
+    this.echoColumn = this.column;
     while (done < bytes.length) {
       const { room, overflow } = this.room();
       if (room === 0) break;
-      if (overflow && this.readHead - this.readTail >= N_TTY_BUF_SIZE - 1) this.readHead--;
+      if (overflow && this.readHead - this.readTail >= N_TTY_BUF_SIZE) this.readHead--;
       this.receiveChar(bytes[done++]);
       if (!this.icanon) this.commitHead = this.readHead;
     }
+    this.flushEchoes();
     if (this.icanon ? this.canonHead !== canonBefore : this.commitHead !== before) this.port.inputReady();
     return done;
   }
@@ -254,6 +272,8 @@ export class NTty {
   private receiveSignal(sig: number, c: number): void {
     this.port.signalForeground(sig);
     if (!this.l(T.NOFLSH)) {
+      this.echoes = [];
+      this.column = this.echoColumn;
       this.port.flushOutput();
       this.flushInput();
     }
@@ -393,7 +413,7 @@ export class NTty {
       }
       if (!afterTab) chars += this.canonColumn;
       for (let n = 8 - (chars & 7); n > 0; n--) {
-        this.port.put([BS]);
+        this.echo([BS]);
         if (this.column > 0) this.column--;
       }
     } else {

@@ -141,7 +141,7 @@ export class Tty implements TtyPort, ControllingTty {
   }
   flushOutput(): void {
     this.held = [];
-    if (this.link !== null && this.kind === 'pts') {
+    if (this.link !== null) {
       this.link.incoming.length = 0;
       this.link.incomingBytes = 0;
       this.tellMaster(TIOCPKT_FLUSHWRITE);

@@ -107,7 +107,7 @@ export function ttyIoctl(k: Kernel, file: File, cmd: number, arg: number): numbe
       return putUser32(k, arg, real.dev);
     case T.TIOCMGET:
       if (tty.kind !== 'serial') return -ENOTTY;
-      return putUser32(k, arg, T.TIOCM_DTR | T.TIOCM_RTS | T.TIOCM_CTS | T.TIOCM_CAR | T.TIOCM_DSR);
+      return putUser32(k, arg, T.TIOCM_DTR | T.TIOCM_RTS | T.TIOCM_CTS | T.TIOCM_CAR | T.TIOCM_DSR | T.TIOCM_OUT2);
     case T.TIOCMSET:
     case T.TIOCMBIS:
     case T.TIOCMBIC:
@@ -260,11 +260,10 @@ function setForeground(k: Kernel, tty: Tty, arg: number): number {
   if (v === -EFAULT) return v;
   const pgrp = v | 0;
   if (pgrp < 0) return -EINVAL;
-  for (const t of k.sched.tasks.values()) {
-    if (t.signal.pgid !== pgrp) continue;
-    if (t.signal.sid !== task.signal.sid) return -EPERM;
-    tty.pgrp = pgrp;
-    return 0;
-  }
-  return -ESRCH;
+  // A process that leads no group counts by its own session (session_of_pgrp).
+  const member = [...k.sched.tasks.values()].find((t) => t.signal.pgid === pgrp) ?? k.sched.tasks.get(pgrp);
+  if (member === undefined) return -ESRCH;
+  if (member.signal.sid !== task.signal.sid) return -EPERM;
+  tty.pgrp = pgrp;
+  return 0;
 }

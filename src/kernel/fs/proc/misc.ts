@@ -19,9 +19,12 @@ export function seconds(ns: number): string {
 
 export const versionText = () => `Linux version ${UTS_RELEASE} ${COMPILER_BANNER} ${UTS_VERSION}\n`;
 
+/** What a processor did not spend on tasks. */
+const idleOf = (k: Kernel, rq: { readonly userNs: number; readonly systemNs: number }) => Math.max(0, k.time.now() - rq.userNs - rq.systemNs);
+
 function showUptime(k: Kernel): string {
   let idle = 0;
-  for (const rq of k.sched.runQueues) idle += rq.idleNs;
+  for (const rq of k.sched.runQueues) idle += idleOf(k, rq);
   return `${seconds(k.time.now())} ${seconds(idle)}\n`;
 }
 function showLoadavg(k: Kernel): string {
@@ -45,8 +48,8 @@ function showStat(k: Kernel): string {
   for (const rq of k.sched.runQueues) {
     user += rq.userNs;
     system += rq.systemNs;
-    idle += rq.idleNs;
-    cpus += line(`cpu${rq.cpu}`, rq.userNs, rq.systemNs, rq.idleNs);
+    idle += idleOf(k, rq);
+    cpus += line(`cpu${rq.cpu}`, rq.userNs, rq.systemNs, idleOf(k, rq));
   }
   const wall = k.time.wall();
   const boot = Math.floor(wall.sec + wall.nsec / NSEC_PER_SEC - k.time.now() / NSEC_PER_SEC);
