@@ -20,7 +20,8 @@ export function seconds(ns: number): string {
 export const versionText = () => `Linux version ${UTS_RELEASE} ${COMPILER_BANNER} ${UTS_VERSION}\n`;
 
 /** What a processor did not spend on tasks. */
-const idleOf = (k: Kernel, rq: { readonly userNs: number; readonly systemNs: number }) => Math.max(0, k.time.now() - rq.userNs - rq.systemNs);
+const idleOf = (k: Kernel, rq: { readonly userNs: number; readonly systemNs: number }) =>
+  Math.max(0, k.time.now() - rq.userNs - rq.systemNs);
 
 function showUptime(k: Kernel): string {
   let idle = 0;
