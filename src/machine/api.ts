@@ -50,6 +50,8 @@ export interface MachineApi {
   flushTlbPage(va: number): void;
   /** Code in [pa, pa+length) changed or its frame goes to a new owner: drops translations. Cheap when there are none. */
   invalidateCode(pa: number, length: number): void;
+  /** RAM was replaced as a whole (a snapshot restored): drops everything that is derived from it or belongs to another machine. */
+  ramReplaced(): void;
   /** Ends the LR/SC reservation (the kernel calls it on every switch of task). */
   clearReservation(): void;
   /**

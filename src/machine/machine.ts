@@ -198,6 +198,10 @@ export class Machine implements MachineApi {
   invalidateCode(pa: number, length: number): void {
     this.code.invalidate(pa, length);
   }
+  ramReplaced(): void {
+    this.code.reset();
+    this.flushTlb();
+  }
   clearReservation(): void {
     this.ram.write64(STATE_RESERVATION, -1);
   }

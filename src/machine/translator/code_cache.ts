@@ -1,6 +1,6 @@
 import { FAST_NAMES, FAST_TYPES, type FastName } from '../fpu/fast.ts';
 import { REGION_PARAMS, REGION_RESULTS } from '../interpreter.ts';
-import { JUMP_CACHE, JUMP_CACHE_ENTRIES, PAGE_SHIFT, PAGE_SIZE, STATE_HEAT_LIMIT } from '../layout.ts';
+import { HEAT, HEAT_ENTRIES, JUMP_CACHE, JUMP_CACHE_ENTRIES, PAGE_SHIFT, PAGE_SIZE, STATE_HEAT_LIMIT } from '../layout.ts';
 import type { Ram } from '../ram.ts';
 import { I32, I64, ModuleBuilder } from '../wasm/encoder.ts';
 import { buildRegion, type Region } from './cfg.ts';
@@ -16,6 +16,8 @@ const HEAT_LIMIT: Readonly<Record<Tier, number>> = { auto: 250, cold: 0xffff_fff
 /** Hot targets wait until there are so many, or one of them has become hot again: a module costs 0.1 to 0.3 ms whatever is in it. */
 const BATCH = 32;
 const MAX_INSNS = 256;
+/** Beyond this all translations are dropped, and what is hot comes back: bounds the memory that code takes in the engine. */
+const MAX_REGIONS = 20_000;
 
 interface Translation {
   /** Physical pc | mode. */
@@ -44,20 +46,21 @@ export class CodeCache {
   readonly stats: TranslatorStats = { regions: 0, modules: 0, insns: 0, wasmBytes: 0, dropped: 0 };
   private readonly ram: Ram;
   private readonly links: RegionLinks;
-  private readonly immediate: boolean;
+  private readonly tier: Tier;
   private readonly byTag = new Map<number, Translation>();
   /** By page number. */
   private readonly byPage = new Map<number, Translation[]>();
   private readonly codePages: Uint8Array;
   private readonly pending = new Set<number>();
   private readonly free: number[] = [];
+  private nextIndex = 1;
   /** A page gets its first translation: stores to it must be seen from now on. */
   private readonly onNewCodePage: (pa: number) => void;
 
   constructor(ram: Ram, links: RegionLinks, tier: Tier, onNewCodePage: (pa: number) => void) {
     this.ram = ram;
     this.links = links;
-    this.immediate = tier === 'hot';
+    this.tier = tier;
     this.codePages = new Uint8Array(ram.size >> PAGE_SHIFT);
     this.onNewCodePage = onNewCodePage;
     ram.write32(STATE_HEAT_LIMIT, HEAT_LIMIT[tier]);
@@ -76,7 +79,7 @@ export class CodeCache {
     }
     const again = this.pending.has(tag);
     this.pending.add(tag);
-    if (!again && !this.immediate && this.pending.size < BATCH) return 0;
+    if (!again && this.tier !== 'hot' && this.pending.size < BATCH) return 0;
     this.flush();
     return 1;
   }
@@ -101,6 +104,17 @@ export class CodeCache {
       }
     }
     return dropped;
+  }
+
+  /** Forgets everything, and what a snapshot of RAM may say about another machine's translations. */
+  reset(): void {
+    for (const t of [...this.byTag.values()]) this.drop(t);
+    this.byPage.clear();
+    this.codePages.fill(0);
+    this.pending.clear();
+    this.ram.fill(JUMP_CACHE, JUMP_CACHE_ENTRIES * 8);
+    this.ram.fill(HEAT, HEAT_ENTRIES * 4);
+    this.ram.write32(STATE_HEAT_LIMIT, HEAT_LIMIT[this.tier]);
   }
 
   private slot(tag: number): number {
@@ -141,13 +155,17 @@ export class CodeCache {
     const index = this.free.pop();
     if (index !== undefined) return index;
     const { table } = this.links;
-    const next = this.stats.regions + 1;
-    if (next >= table.length) table.grow(table.length);
-    return next;
+    if (this.nextIndex >= table.length) table.grow(table.length);
+    return this.nextIndex++;
   }
 
   private flush(): void {
     const { ram } = this;
+    if (this.byTag.size > MAX_REGIONS) {
+      const wanted = [...this.pending];
+      this.reset();
+      for (const tag of wanted) this.pending.add(tag);
+    }
     const m = new ModuleBuilder();
     const load: Record<number, number> = {};
     const store: Record<number, number> = {};
