@@ -1,20 +1,38 @@
-import { EACCES, EEXIST, EINVAL, EISDIR, ELOOP, ENOENT, ENOTDIR, ENXIO, EPERM, EROFS, ETXTBSY } from '../../abi/errno.ts';
 import {
-  O_ACCMODE, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_PATH, O_TMPFILE, O_TRUNC, S_IFMT, S_IFREG, S_IFSOCK, S_ISGID,
+  EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ELOOP, EMLINK, ENOENT, ENOTDIR, ENOTEMPTY, ENXIO, EOPNOTSUPP, EPERM, EROFS, ETXTBSY, EXDEV,
+} from '../../abi/errno.ts';
+import {
+  FMODE_WRITE, O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOATIME, O_NOFOLLOW, O_PATH, O_TMPFILE, O_TRUNC, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT,
+  S_IFREG, S_IFSOCK, S_ISGID, S_ISUID,
 } from '../../abi/fs.ts';
+import { MS_NODEV, MS_NOEXEC, MS_RDONLY } from '../../abi/mount.ts';
 import type { Kernel } from '../kernel.ts';
-import { addDentry, crossMounts, inodePermission, isDir, isLink, lookupOne, MAY_EXEC, MAY_READ, MAY_WRITE, pathParent, pathWalk } from './namei.ts';
+import { vfsTruncate } from './attr.ts';
+import { touchModified } from './inode.ts';
+import { addDentry, inGroup, inodePermission, isDir, isReg, linkDentry, lookupOne, MAY_EXEC, MAY_READ, MAY_WRITE, pathOpen, pathWalk } from './namei.ts';
 import type { Dentry, File, Inode, Path } from './types.ts';
-import { MS_RDONLY } from './vfs.ts';
 
 // open and the changes of the name tree (fs/open.c, fs/namei.c).
 
 const CAP_FOWNER = 3;
+const CAP_FSETID = 4;
+const CAP_MKNOD = 27;
+const O_TMPFILE_BIT = 0o20000000;
+const O_PATH_FLAGS = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
+const S_IXGRP = 0o10;
+const MAX_LINKS = 0x7fff_ffff;
 
 export function readOnlyFs(path: Path): boolean {
   return (path.mnt.flags & MS_RDONLY) !== 0 || path.dentry.inode.sb.readOnly;
 }
+export const mountNoExec = (path: Path) => (path.mnt.flags & MS_NOEXEC) !== 0;
 
+/** Without rights over the directory's group a new executable file loses set-group-ID (mode_strip_sgid). */
+function stripSgid(k: Kernel, dir: Inode, mode: number): number {
+  if ((mode & S_IFMT) === S_IFDIR || (dir.mode & S_ISGID) === 0) return mode;
+  if ((mode & (S_ISGID | S_IXGRP)) !== (S_ISGID | S_IXGRP)) return mode;
+  return inGroup(k.current, dir.gid) || k.current.capable(CAP_FSETID) ? mode : mode & ~S_ISGID;
+}
 /** The mode, group and owner that a new inode gets in `dir` (inode_init_owner). */
 function initOwner(k: Kernel, dir: Inode, inode: Inode): void {
   inode.uid = k.current.cred.fsuid;
@@ -24,68 +42,91 @@ function initOwner(k: Kernel, dir: Inode, inode: Inode): void {
     if (isDir(inode)) inode.mode |= S_ISGID;
   }
 }
-function touchDir(k: Kernel, dir: Inode): void {
-  dir.mtime = dir.ctime = k.vfs.now();
-}
 function mayCreate(k: Kernel, parent: Path): number {
-  if (readOnlyFs(parent)) return -EROFS;
+  if (parent.dentry.inode.dead) return -ENOENT;
   return inodePermission(k.current, parent.dentry.inode, MAY_WRITE | MAY_EXEC);
 }
-/** May the caller remove or replace `victim` in `dir` (may_delete: write permission and the sticky bit)? */
-function mayDelete(k: Kernel, parent: Path, victim: Dentry): number {
-  const r = mayCreate(k, parent);
-  if (r < 0) return r;
+/** May the caller remove or replace `victim` in `parent` (may_delete: write permission, the sticky bit, the right type)? */
+function mayDelete(k: Kernel, parent: Path, victim: Dentry, dirWanted: boolean): number {
   const dir = parent.dentry.inode;
+  const r = inodePermission(k.current, dir, MAY_WRITE | MAY_EXEC);
+  if (r < 0) return r;
   const fsuid = k.current.cred.fsuid;
   if ((dir.mode & 0o1000) !== 0 && dir.uid !== fsuid && victim.inode.uid !== fsuid && !k.current.capable(CAP_FOWNER)) return -EPERM;
-  return 0;
+  if (dirWanted) {
+    if (!isDir(victim.inode)) return -ENOTDIR;
+  } else if (isDir(victim.inode)) return -EISDIR;
+  return dir.dead ? -ENOENT : 0;
+}
+/** filename_create: 0 when `name` is free in a directory that can be written to. `slash`: a name followed by / can only be a directory. */
+function filenameCreate(k: Kernel, parent: Path, name: string, slash: boolean): number {
+  const existing = lookupOne(k, parent.dentry, name);
+  if (typeof existing !== 'number') return -EEXIST;
+  if (existing !== -ENOENT) return existing;
+  if (slash || parent.dentry.inode.dead) return -ENOENT;
+  return readOnlyFs(parent) ? -EROFS : 0;
 }
 
 /** Makes a node of any type; -EEXIST when the name is taken. */
-export function vfsMknod(k: Kernel, parent: Path, name: string, mode: number, rdev: number): Dentry | number {
-  const existing = lookupOne(k, parent.dentry, name);
-  if (typeof existing !== 'number') return -EEXIST;
-  if (existing !== -ENOENT) return existing;
+export function vfsMknod(k: Kernel, parent: Path, name: string, mode: number, rdev: number, slash = false, umask = 0): Dentry | number {
+  const type = mode & S_IFMT;
+  const free = filenameCreate(k, parent, name, slash && type !== S_IFDIR);
+  if (free < 0) return free;
   const allowed = mayCreate(k, parent);
   if (allowed < 0) return allowed;
+  // A 0:0 character device is a whiteout, which anyone may make.
+  if (((type === S_IFCHR && rdev !== 0) || type === S_IFBLK) && !k.current.capable(CAP_MKNOD)) return -EPERM;
+  return createIn(k, parent, name, stripSgid(k, parent.dentry.inode, mode) & ~umask, rdev);
+}
+function createIn(k: Kernel, parent: Path, name: string, mode: number, rdev: number): Dentry | number {
   const dir = parent.dentry.inode;
-  if (parent.dentry.deleted) return -ENOENT;
-  const inode = dir.op.create?.(k, dir, name, mode, rdev) ?? -EPERM;
-  if (typeof inode === 'number') return inode === -EPERM && dir.sb.volatile ? -EACCES : inode;
+  const inode = dir.op.create?.(k, dir, name, mode, rdev) ?? (dir.sb.volatile ? -EACCES : -EPERM);
+  if (typeof inode === 'number') return inode;
   initOwner(k, dir, inode);
   if (isDir(inode)) dir.nlink++;
-  touchDir(k, dir);
+  touchModified(k, dir);
   return addDentry(parent.dentry, name, inode);
 }
 
-export function vfsSymlink(k: Kernel, parent: Path, name: string, target: string): number {
-  const existing = lookupOne(k, parent.dentry, name);
-  if (typeof existing !== 'number') return -EEXIST;
-  if (existing !== -ENOENT) return existing;
+export function vfsSymlink(k: Kernel, parent: Path, name: string, target: string, slash = false): number {
+  const free = filenameCreate(k, parent, name, slash);
+  if (free < 0) return free;
   const allowed = mayCreate(k, parent);
   if (allowed < 0) return allowed;
   const dir = parent.dentry.inode;
   const inode = dir.op.symlink?.(k, dir, name, target) ?? -EPERM;
   if (typeof inode === 'number') return inode;
   initOwner(k, dir, inode);
-  touchDir(k, dir);
+  touchModified(k, dir);
   addDentry(parent.dentry, name, inode);
   return 0;
 }
 
-export function vfsLink(k: Kernel, from: Path, parent: Path, name: string): number {
-  const existing = lookupOne(k, parent.dentry, name);
-  if (typeof existing !== 'number') return -EEXIST;
-  if (existing !== -ENOENT) return existing;
+/** fs.protected_hardlinks: others' files only when they are plain and could be read and written anyway. */
+function mayLinkat(k: Kernel, inode: Inode): boolean {
+  if (k.current.cred.fsuid === inode.uid || k.current.capable(CAP_FOWNER)) return true;
+  if (!isReg(inode) || (inode.mode & S_ISUID) !== 0 || (inode.mode & (S_ISGID | S_IXGRP)) === (S_ISGID | S_IXGRP)) return false;
+  return inodePermission(k.current, inode, MAY_READ | MAY_WRITE) === 0;
+}
+export function vfsLink(k: Kernel, from: Path, parent: Path, name: string, slash = false): number {
+  const free = filenameCreate(k, parent, name, slash);
+  if (free < 0) return free;
+  if (from.mnt !== parent.mnt) return -EXDEV;
+  const { inode } = from.dentry;
+  const dir = parent.dentry.inode;
+  if (k.vfs.protectedHardlinks && !mayLinkat(k, inode)) return -EPERM;
   const allowed = mayCreate(k, parent);
   if (allowed < 0) return allowed;
-  const inode = from.dentry.inode;
-  if (isDir(inode)) return -EPERM;
-  if (inode.sb !== parent.dentry.inode.sb) return -18; // EXDEV
-  if (inode.op.link === undefined) return -EPERM;
+  if (inode.sb !== dir.sb) return -EXDEV;
+  if (inode.op.link === undefined || dir.op.create === undefined || isDir(inode)) return -EPERM;
+  if (inode.nlink === 0 && !inode.linkable) return -ENOENT;
+  if (inode.nlink >= MAX_LINKS) return -EMLINK;
+  const r = inode.op.link(k, inode);
+  if (r < 0) return r;
   inode.nlink++;
+  inode.linkable = false;
   inode.ctime = k.vfs.now();
-  touchDir(k, parent.dentry.inode);
+  touchModified(k, dir);
   addDentry(parent.dentry, name, inode);
   return 0;
 }
@@ -94,15 +135,19 @@ function detach(k: Kernel, parent: Dentry, dentry: Dentry): void {
   parent.children.delete(dentry.name);
   dentry.deleted = true;
   dentry.inode.ctime = k.vfs.now();
-  touchDir(k, parent.inode);
+  touchModified(k, parent.inode);
 }
-export function vfsUnlink(k: Kernel, parent: Path, name: string): number {
+export function vfsUnlink(k: Kernel, parent: Path, name: string, slash = false): number {
+  if (readOnlyFs(parent)) return -EROFS;
   const dentry = lookupOne(k, parent.dentry, name);
   if (typeof dentry === 'number') return dentry;
-  const allowed = mayDelete(k, parent, dentry);
+  if (slash) return isDir(dentry.inode) ? -EISDIR : -ENOTDIR;
+  const allowed = mayDelete(k, parent, dentry, false);
   if (allowed < 0) return allowed;
-  if (isDir(dentry.inode)) return -EISDIR;
-  const r = parent.dentry.inode.op.unlink?.(k, parent.dentry.inode, name, dentry.inode) ?? -EPERM;
+  const dir = parent.dentry.inode;
+  if (dir.op.unlink === undefined) return -EPERM;
+  if (dentry.mounted !== null) return -EBUSY;
+  const r = dir.op.unlink(k, dir, name, dentry.inode);
   if (r < 0) return r;
   detach(k, parent.dentry, dentry);
   dentry.inode.nlink--;
@@ -110,176 +155,258 @@ export function vfsUnlink(k: Kernel, parent: Path, name: string): number {
   return 0;
 }
 export function vfsRmdir(k: Kernel, parent: Path, name: string): number {
+  if (readOnlyFs(parent)) return -EROFS;
   const dentry = lookupOne(k, parent.dentry, name);
   if (typeof dentry === 'number') return dentry;
-  const allowed = mayDelete(k, parent, dentry);
+  const allowed = mayDelete(k, parent, dentry, true);
   if (allowed < 0) return allowed;
-  if (!isDir(dentry.inode)) return -ENOTDIR;
-  if (dentry.mounted !== null) return -16; // EBUSY
   const dir = parent.dentry.inode;
   if (dir.op.unlink === undefined) return -EPERM;
-  if (dentry.children.size > 0) return -39; // ENOTEMPTY
+  if (dentry.mounted !== null) return -EBUSY;
+  if (dentry.children.size > 0) return -ENOTEMPTY;
   const r = dir.op.unlink(k, dir, name, dentry.inode);
   if (r < 0) return r;
-  detach(k, parent.dentry, dentry);
+  removeDirectory(k, parent.dentry, dentry);
+  return 0;
+}
+function removeDirectory(k: Kernel, parent: Dentry, dentry: Dentry): void {
+  detach(k, parent, dentry);
   dentry.inode.nlink = 0;
-  dir.nlink--;
-  return 0;
+  dentry.inode.dead = true;
+  parent.inode.nlink--;
+  k.vfs.evict(dentry.inode);
 }
 
-const RENAME_NOREPLACE = 1;
-const RENAME_EXCHANGE = 2;
-export function vfsRename(k: Kernel, from: Path, fromName: string, to: Path, toName: string, flags: number): number {
-  if ((flags & ~3) !== 0 || flags === 3) return -EINVAL;
-  const source = lookupOne(k, from.dentry, fromName);
+export const RENAME_NOREPLACE = 1;
+export const RENAME_EXCHANGE = 2;
+export const RENAME_WHITEOUT = 4;
+/** A parent directory with the name in it, and whether slashes followed the name. */
+export interface NamePlace {
+  readonly path: Path;
+  readonly last: string;
+  readonly slash: boolean;
+}
+/** renameat2 after both parents are known (do_renameat2, vfs_rename). */
+export function vfsRename(k: Kernel, from: NamePlace, to: NamePlace, flags: number): number {
+  if (from.path.mnt !== to.path.mnt) return -EXDEV;
+  if (isDots(from.last)) return -EBUSY;
+  if (isDots(to.last)) return (flags & RENAME_NOREPLACE) !== 0 ? -EEXIST : -EBUSY;
+  if (readOnlyFs(from.path)) return -EROFS;
+  const source = lookupOne(k, from.path.dentry, from.last);
   if (typeof source === 'number') return source;
-  const target = lookupOne(k, to.dentry, toName);
-  if (typeof target === 'number' && target !== -ENOENT) return target;
-  if (source.inode.sb !== to.dentry.inode.sb || from.mnt !== to.mnt) return -18; // EXDEV
-  const allowed = mayDelete(k, from, source);
-  if (allowed < 0) return allowed;
-  const into = typeof target === 'number' ? mayCreate(k, to) : mayDelete(k, to, target);
-  if (into < 0) return into;
-  if (source.inode.op.rename === undefined) return -EPERM;
-  // A directory may not move below itself.
-  for (let d = to.dentry; ; d = d.parent) {
-    if (d === source) return -EINVAL;
-    if (d === d.parent) break;
+  const found = lookupOne(k, to.path.dentry, to.last);
+  if (typeof found === 'number' && found !== -ENOENT) return found;
+  const target = typeof found === 'number' ? null : found;
+  const exchange = (flags & RENAME_EXCHANGE) !== 0;
+  if ((flags & RENAME_NOREPLACE) !== 0 && target !== null) return -EEXIST;
+  if (exchange) {
+    if (target === null) return -ENOENT;
+    if (!isDir(target.inode) && to.slash) return -ENOTDIR;
   }
-  if (source.mounted !== null || (typeof target !== 'number' && target.mounted !== null)) return -16; // EBUSY
-  if (flags === RENAME_EXCHANGE) {
-    if (typeof target === 'number') return target;
-    [source.parent, target.parent, source.name, target.name] = [target.parent, source.parent, target.name, source.name];
-    source.parent.children.set(source.name, source);
-    target.parent.children.set(target.name, target);
+  if (!isDir(source.inode) && (from.slash || (!exchange && to.slash))) return -ENOTDIR;
+  if (isAncestor(source, to.path.dentry)) return -EINVAL;
+  if (target !== null && isAncestor(target, from.path.dentry)) return exchange ? -EINVAL : -ENOTEMPTY;
+  return doRename(k, from, to, source, target, flags);
+}
+const isDots = (name: string) => name === '' || name === '.' || name === '..';
+/** Is `dentry` the directory `below` or one above it? */
+function isAncestor(dentry: Dentry, below: Dentry): boolean {
+  for (let d = below; ; d = d.parent) {
+    if (d === dentry) return true;
+    if (d === d.parent) return false;
+  }
+}
+function doRename(k: Kernel, from: NamePlace, to: NamePlace, source: Dentry, target: Dentry | null, flags: number): number {
+  if (target !== null && target.inode === source.inode) return 0;
+  const exchange = (flags & RENAME_EXCHANGE) !== 0;
+  const sourceDir = isDir(source.inode);
+  let r = mayDelete(k, from.path, source, sourceDir);
+  if (r < 0) return r;
+  if (target === null) r = mayCreate(k, to.path);
+  else r = mayDelete(k, to.path, target, exchange ? isDir(target.inode) : sourceDir);
+  if (r < 0) return r;
+  const oldDir = from.path.dentry;
+  const newDir = to.path.dentry;
+  if (oldDir.inode.op.rename === undefined) return -EPERM;
+  if (oldDir !== newDir) {
+    // Its .. changes.
+    if (sourceDir) r = inodePermission(k.current, source.inode, MAY_WRITE);
+    if (r === 0 && exchange && target !== null && isDir(target.inode)) r = inodePermission(k.current, target.inode, MAY_WRITE);
+    if (r < 0) return r;
+  }
+  if (source.mounted !== null || (target !== null && target.mounted !== null)) return -EBUSY;
+  if (exchange && target !== null) {
+    exchangeDentries(source, target);
+    target.inode.ctime = k.vfs.now();
+    source.inode.ctime = k.vfs.now();
   } else {
-    if (typeof target !== 'number') {
-      if (target === source || target.inode === source.inode) return 0;
-      if (flags === RENAME_NOREPLACE) return -EEXIST;
-      if (isDir(source.inode) && !isDir(target.inode)) return -ENOTDIR;
-      if (!isDir(source.inode) && isDir(target.inode)) return -EISDIR;
+    if (target !== null) {
       if (isDir(target.inode)) {
-        if (target.children.size > 0) return -39; // ENOTEMPTY
-        target.inode.nlink = 0;
-        to.dentry.inode.nlink--;
-      } else target.inode.nlink--;
-      detach(k, to.dentry, target);
-      k.vfs.evict(target.inode);
+        if (target.children.size > 0) return -ENOTEMPTY;
+        removeDirectory(k, newDir, target);
+      } else {
+        detach(k, newDir, target);
+        target.inode.nlink--;
+        k.vfs.evict(target.inode);
+      }
     }
-    from.dentry.children.delete(fromName);
-    source.name = toName;
-    source.parent = to.dentry;
-    to.dentry.children.set(toName, source);
-    if (isDir(source.inode) && from.dentry !== to.dentry) {
-      from.dentry.inode.nlink--;
-      to.dentry.inode.nlink++;
+    if ((flags & RENAME_WHITEOUT) !== 0) {
+      const made = oldDir.inode.op.create?.(k, oldDir.inode, from.last, S_IFCHR, 0) ?? -EPERM;
+      if (typeof made === 'number') return made;
+      initOwner(k, oldDir.inode, made);
+      oldDir.children.delete(from.last);
+      addDentry(oldDir, from.last, made);
+    } else oldDir.children.delete(from.last);
+    source.name = to.last;
+    linkDentry(newDir, source);
+    source.inode.ctime = k.vfs.now();
+    if (sourceDir && oldDir !== newDir) {
+      oldDir.inode.nlink--;
+      newDir.inode.nlink++;
     }
   }
-  source.inode.ctime = k.vfs.now();
-  touchDir(k, from.dentry.inode);
-  touchDir(k, to.dentry.inode);
+  touchModified(k, oldDir.inode);
+  touchModified(k, newDir.inode);
   return 0;
 }
+function exchangeDentries(a: Dentry, b: Dentry): void {
+  const dirs = Number(isDir(b.inode)) - Number(isDir(a.inode));
+  const [aDir, bDir, aName, bName] = [a.parent, b.parent, a.name, b.name];
+  aDir.inode.nlink += dirs;
+  bDir.inode.nlink -= dirs;
+  aDir.children.delete(aName);
+  bDir.children.delete(bName);
+  // Both become newest entries, the moved one last (__d_move).
+  b.name = aName;
+  linkDentry(aDir, b);
+  a.name = bName;
+  linkDentry(bDir, a);
+}
 
-export function vfsTruncate(k: Kernel, inode: Inode, size: number): number {
-  if (isDir(inode)) return -EISDIR;
-  if (inode.mapping === null || (inode.mode & S_IFMT) !== S_IFREG) return -EINVAL;
-  const r = inode.op.setattr?.(k, inode, 'size') ?? -EPERM;
-  if (r < 0) return r;
-  inode.mapping.truncate(k, size);
-  inode.mtime = inode.ctime = k.vfs.now();
+export interface OpenHow {
+  readonly flags: number;
+  readonly mode: number;
+  readonly resolve: number;
+}
+/** Rejects flags that contradict each other (build_open_flags): 0 or -EINVAL. */
+export function checkOpenFlags(how: OpenHow): number {
+  const { flags, mode } = how;
+  const creates = (flags & (O_CREAT | O_TMPFILE_BIT)) !== 0;
+  if (creates ? (mode & ~0o7777) !== 0 : mode !== 0) return -EINVAL;
+  if ((flags & (O_DIRECTORY | O_CREAT)) === (O_DIRECTORY | O_CREAT)) return -EINVAL;
+  if ((flags & O_TMPFILE_BIT) !== 0 && ((flags & O_TMPFILE) !== O_TMPFILE || (accessMask(flags) & MAY_WRITE) === 0)) return -EINVAL;
+  if ((flags & O_PATH) !== 0 && (flags & ~O_PATH_FLAGS) !== 0) return -EINVAL;
   return 0;
+}
+/** ACC_MODE: 3 asks for both, though the file can then do neither. */
+function accessMask(flags: number): number {
+  const acc = flags & O_ACCMODE;
+  return (acc === 1 ? MAY_WRITE : acc === 0 ? MAY_READ : MAY_READ | MAY_WRITE) | ((flags & O_TRUNC) !== 0 ? MAY_WRITE : 0);
 }
 
 /** open(2): a file description, -errno, or BLOCKED (a FIFO that waits). */
-export function filpOpen(k: Kernel, start: Path, name: string, flags: number, mode: number): File | number {
-  const acc = flags & O_ACCMODE;
-  const creating = (flags & O_CREAT) !== 0;
-  if ((flags & O_TMPFILE) === O_TMPFILE) return openTmpfile(k, start, name, flags, mode);
-  let path: Path;
-  let created = false;
-  if (creating && (flags & O_PATH) === 0) {
-    const found = openCreate(k, start, name, flags, mode, 0);
-    if (typeof found === 'number') return found;
-    path = found.path;
-    created = found.created;
-  } else {
-    const r = pathWalk(k, start, name, (flags & O_NOFOLLOW) === 0);
-    if (typeof r === 'number') return r;
-    path = r;
-  }
+export function filpOpen(k: Kernel, start: Path, name: string, flagsAsked: number, modeAsked: number, resolve = 0): File | number {
+  // open and openat ignore what they do not know; openat2 has checked before.
+  const flags = (flagsAsked & O_PATH) !== 0 ? flagsAsked & O_PATH_FLAGS : flagsAsked;
+  const mode = (flags & (O_CREAT | O_TMPFILE_BIT)) !== 0 ? modeAsked & 0o7777 : 0;
+  const bad = checkOpenFlags({ flags, mode, resolve });
+  if (bad < 0) return bad;
+  if ((flags & O_TMPFILE_BIT) !== 0) return openTmpfile(k, start, name, flags, mode);
+  const create = (flags & O_CREAT) !== 0;
+  const exclusive = create && (flags & O_EXCL) !== 0;
+  const follow = (flags & O_NOFOLLOW) === 0 && !exclusive;
+  const found = pathOpen(k, start, name, { follow, directory: (flags & O_DIRECTORY) !== 0, create, resolve });
+  if (typeof found === 'number') return found;
+  if (found.missing !== null) return openNew(k, found.path, found.missing, flags, mode);
+  const { path } = found;
   const { inode } = path.dentry;
-  if ((flags & O_DIRECTORY) !== 0 && !isDir(inode)) return -ENOTDIR;
   if ((flags & O_PATH) !== 0) return k.vfs.newFile(path, {}, flags);
-  if (isLink(inode)) return -ELOOP;
-  if (isDir(inode) && (acc !== 0 || creating)) return -EISDIR;
-  if ((inode.mode & S_IFMT) === S_IFSOCK) return -ENXIO;
-  if (!created) {
-    const mask = (acc === 1 ? 0 : MAY_READ) | (acc === 0 ? 0 : MAY_WRITE) | ((flags & O_TRUNC) !== 0 ? MAY_WRITE : 0);
-    const denied = inodePermission(k.current, inode, mask);
-    if (denied < 0) return denied;
-  }
-  const regular = (inode.mode & S_IFMT) === S_IFREG;
-  if (acc !== 0 && (regular || isDir(inode)) && readOnlyFs(path)) return -EROFS;
-  if (acc !== 0 && regular && inode.mapping !== null && isExecuted(k, inode)) return -ETXTBSY;
-  return finishOpen(k, path, flags & ~(O_CREAT | O_EXCL | O_TRUNC | 0o400), (flags & O_TRUNC) !== 0 && regular);
+  if (exclusive) return -EEXIST;
+  if (create && isDir(inode)) return -EISDIR;
+  const truncate = (flags & O_TRUNC) !== 0 && isReg(inode);
+  if (truncate && readOnlyFs(path)) return -EROFS;
+  const allowed = mayOpen(k, path, accessMask(flags), flags);
+  if (allowed < 0) return allowed;
+  return finishOpen(k, path, flags, truncate);
 }
-function isExecuted(k: Kernel, inode: Inode): boolean {
+/** may_open: does the type allow it, does the caller have the right? */
+function mayOpen(k: Kernel, path: Path, mask: number, flags: number): number {
+  const { inode } = path.dentry;
+  switch (inode.mode & S_IFMT) {
+    case S_IFLNK:
+      return -ELOOP;
+    case S_IFDIR:
+      if ((mask & MAY_WRITE) !== 0) return -EISDIR;
+      break;
+    case S_IFBLK:
+    case S_IFCHR:
+      if ((path.mnt.flags & MS_NODEV) !== 0) return -EACCES;
+      break;
+  }
+  const denied = inodePermission(k.current, inode, mask);
+  if (denied < 0) return denied;
+  if ((flags & O_NOATIME) !== 0 && k.current.cred.fsuid !== inode.uid && !k.current.capable(CAP_FOWNER)) return -EPERM;
+  return 0;
+}
+function openNew(k: Kernel, parent: Path, name: string, flags: number, mode: number): File | number {
+  const dir = parent.dentry.inode;
+  if (readOnlyFs(parent)) return -EROFS;
+  const denied = inodePermission(k.current, dir, MAY_WRITE | MAY_EXEC);
+  if (denied < 0) return denied;
+  const made = createIn(k, parent, name, stripSgid(k, dir, S_IFREG | mode) & ~k.current.fs.umask, 0);
+  if (typeof made === 'number') return made;
+  return finishOpen(k, { mnt: parent.mnt, dentry: made }, flags, false);
+}
+export function isExecuted(k: Kernel, inode: Inode): boolean {
   for (const task of k.sched.tasks.values()) if (task.mm?.exeFile?.inode === inode) return true;
   return false;
 }
+/** do_dentry_open. */
 function finishOpen(k: Kernel, path: Path, flags: number, truncate: boolean): File | number {
   const { inode } = path.dentry;
-  const file = k.vfs.newFile(path, inode.fop, flags);
-  const r = inode.fop.open?.(k, inode, file) ?? 0;
+  const file = k.vfs.newFile(path, inode.fop, flags | O_LARGEFILE);
+  const r = openInode(k, file, path);
   if (r < 0) {
-    k.vfs.openFiles--;
-    inode.openCount--;
+    k.vfs.dropNewFile(file);
     return r;
   }
-  if (truncate && (inode.mapping?.size ?? 0) > 0) vfsTruncate(k, inode, 0);
+  if (truncate) {
+    const t = isExecuted(k, inode) ? -ETXTBSY : vfsTruncate(k, inode, 0, true);
+    if (t < 0) {
+      k.vfs.fput(file);
+      return t;
+    }
+  }
   return file;
 }
-function openCreate(k: Kernel, start: Path, name: string, flags: number, mode: number, depth: number): { path: Path; created: boolean } | number {
-  const parent = pathParent(k, start, name);
-  if (typeof parent === 'number') return parent;
-  if (parent.last === '' || parent.last === '.' || parent.last === '..') return -EISDIR;
-  const dentry = lookupOne(k, parent.path.dentry, parent.last);
-  if (typeof dentry === 'number') {
-    if (dentry !== -ENOENT) return dentry;
-    if (parent.slash) return -EISDIR;
-    const made = vfsMknod(k, parent.path, parent.last, S_IFREG | (mode & 0o7777 & ~k.current.fs.umask), 0);
-    if (typeof made === 'number') return made;
-    return { path: { mnt: parent.path.mnt, dentry: made }, created: true };
+function openInode(k: Kernel, file: File, path: Path): number {
+  const { inode } = file;
+  const type = inode.mode & S_IFMT;
+  if (type === S_IFSOCK) return -ENXIO;
+  if ((file.mode & FMODE_WRITE) !== 0 && type === S_IFREG) {
+    if (isExecuted(k, inode)) return -ETXTBSY;
+    if (readOnlyFs(path)) return -EROFS;
   }
-  if ((flags & O_EXCL) !== 0) return -EEXIST;
-  const path = crossMounts({ mnt: parent.path.mnt, dentry });
-  if (isLink(path.dentry.inode)) {
-    if ((flags & O_NOFOLLOW) !== 0) return -ELOOP;
-    // A dangling link is created through.
-    const target = path.dentry.inode.op.magicLink === undefined ? path.dentry.inode.op.readlink?.(k, path.dentry.inode) : undefined;
-    if (typeof target === 'string') return depth > 40 ? -ELOOP : openCreate(k, parent.path, target, flags, mode, depth + 1);
-    const r = pathWalk(k, start, name, true);
-    return typeof r === 'number' ? r : { path: r, created: false };
-  }
-  return { path, created: false };
+  return inode.fop.open?.(k, inode, file) ?? 0;
 }
 function openTmpfile(k: Kernel, start: Path, name: string, flags: number, mode: number): File | number {
-  if ((flags & O_ACCMODE) === 0) return -EINVAL;
-  const dir = pathWalk(k, start, name, true);
+  const dir = pathWalk(k, start, name, (flags & O_NOFOLLOW) === 0, true);
   if (typeof dir === 'number') return dir;
-  if (!isDir(dir.dentry.inode)) return -ENOTDIR;
-  const allowed = mayCreate(k, dir);
-  if (allowed < 0) return allowed;
-  const inode = dir.dentry.inode.op.create?.(k, dir.dentry.inode, '', S_IFREG | (mode & 0o7777 & ~k.current.fs.umask), 0) ?? -95;
+  if (readOnlyFs(dir)) return -EROFS;
+  const { inode: parent } = dir.dentry;
+  const denied = inodePermission(k.current, parent, MAY_WRITE | MAY_EXEC);
+  if (denied < 0) return denied;
+  if (parent.op.tmpfile === undefined) return -EOPNOTSUPP;
+  const inode = parent.op.tmpfile(k, parent, stripSgid(k, parent, S_IFREG | mode) & ~k.current.fs.umask);
   if (typeof inode === 'number') return inode;
-  initOwner(k, dir.dentry.inode, inode);
+  initOwner(k, parent, inode);
   inode.nlink = 0;
+  inode.linkable = (flags & O_EXCL) === 0;
   const dentry: Dentry = { name: `#${inode.ino}`, parent: dir.dentry, inode, children: new Map(), mounted: null, deleted: true };
-  return finishOpen(k, { mnt: dir.mnt, dentry }, flags & ~(O_CREAT | O_EXCL), false);
+  return finishOpen(k, { mnt: dir.mnt, dentry }, flags, false);
 }
 
-/** Opens from inside the kernel with full rights (filp_open of kernel code: initramfs, execve of init). */
+/** Opens from inside the kernel, from the root of everything. */
 export function kernelOpen(k: Kernel, name: string, flags: number): File | number {
   return filpOpen(k, { mnt: k.vfs.rootMount, dentry: k.vfs.rootMount.root }, name, flags, 0o644);
 }

@@ -1,22 +1,36 @@
-import { EAGAIN, EFAULT, EINVAL, ENXIO, EPIPE } from '../../abi/errno.ts';
-import { FMODE_READ, FMODE_WRITE, O_NONBLOCK, O_WRONLY, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, S_IFIFO } from '../../abi/fs.ts';
+import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOTTY, ENXIO, EPERM, EPIPE } from '../../abi/errno.ts';
+import {
+  FMODE_READ, FMODE_WRITE, O_DIRECT, O_NONBLOCK, O_WRONLY, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, S_IFIFO,
+} from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
+import type { IovIter } from '../lib/iov_iter.ts';
 import { putUser32 } from '../mm/uaccess.ts';
 import { BLOCKED, WaitQueueHead, waitInterruptible, wakeUpAll } from '../sched/wait.ts';
+import { fileAccessed, touchModified } from './inode.ts';
 import type { File, FileOperations, Inode } from './types.ts';
 
-// Pipes and FIFOs (fs/pipe.c, pipe(7)).
+// Pipes and FIFOs (fs/pipe.c, pipe(7)). As in Linux the capacity is a number of page-sized buffers: a write adds to the last buffer
+// when it fits there as a whole, so small writes can fill a pipe before its bytes do.
 
-const PIPE_CAPACITY = 65536;
-/** Writes of up to this many bytes are atomic. */
-const PIPE_BUF = 4096;
+const PAGE = 4096;
+const DEFAULT_BUFFERS = 16;
+/** /proc/sys/fs/pipe-max-size. */
+const PIPE_MAX_SIZE = 1048576;
 const SIGPIPE = 13;
 const FIONREAD = 0x541b;
+const CAP_SYS_RESOURCE = 24;
 
+interface PipeBuffer {
+  /** PAGE bytes. */
+  readonly page: Uint8Array;
+  start: number;
+  end: number;
+  /** O_DIRECT: a packet, never merged and read alone. */
+  readonly packet: boolean;
+}
 export interface Pipe {
-  readonly chunks: Uint8Array[];
-  bytes: number;
-  capacity: number;
+  readonly buffers: PipeBuffer[];
+  maxBuffers: number;
   readers: number;
   writers: number;
   readonly readQueue: WaitQueueHead;
@@ -27,66 +41,97 @@ export interface Pipe {
 }
 export function newPipe(): Pipe {
   return {
-    chunks: [], bytes: 0, capacity: PIPE_CAPACITY, readers: 0, writers: 0, readQueue: new WaitQueueHead(), writeQueue: new WaitQueueHead(),
-    readerOpens: 0, writerOpens: 0,
+    buffers: [], maxBuffers: DEFAULT_BUFFERS, readers: 0, writers: 0, readQueue: new WaitQueueHead(), writeQueue: new WaitQueueHead(), readerOpens: 0, writerOpens: 0,
   };
 }
 const pipeOf = (inode: Inode) => inode.data as Pipe;
+/** The pipe behind a file, or null (get_pipe_info). */
+export function pipeInfo(file: File): Pipe | null {
+  return file.op === pipeFileOps || file.op === fifoFileOps ? pipeOf(file.inode) : null;
+}
+export function pipeBytes(pipe: Pipe): number {
+  let n = 0;
+  for (const b of pipe.buffers) n += b.end - b.start;
+  return n;
+}
+export const pipeFull = (pipe: Pipe) => pipe.buffers.length >= pipe.maxBuffers;
 
-function pipeRead(k: Kernel, file: File, iter: { count: number; copyTo(k: Kernel, b: Uint8Array): number }): number {
+/** Adds bytes that fit in one page as a new buffer; the caller checked `pipeFull`. */
+export function pipePush(pipe: Pipe, bytes: Uint8Array, packet: boolean): void {
+  const page = new Uint8Array(PAGE);
+  page.set(bytes);
+  pipe.buffers.push({ page, start: 0, end: bytes.length, packet });
+}
+function pipeRead(k: Kernel, file: File, iter: IovIter): number {
   const pipe = pipeOf(file.inode);
   if (iter.count === 0) return 0;
-  if (pipe.bytes === 0) {
+  if (pipe.buffers.length === 0) {
     if (pipe.writers === 0) return 0;
     if ((file.flags & O_NONBLOCK) !== 0) return -EAGAIN;
     return waitInterruptible(k, pipe.readQueue);
   }
+  const wasFull = pipeFull(pipe);
   let total = 0;
-  while (pipe.chunks.length > 0 && iter.count > 0) {
-    const chunk = pipe.chunks[0];
-    const n = iter.copyTo(k, chunk);
+  while (pipe.buffers.length > 0 && iter.count > 0) {
+    const b = pipe.buffers[0];
+    const n = iter.copyTo(k, b.page.subarray(b.start, b.end));
     if (n < 0) {
       if (total === 0) return -EFAULT;
       break;
     }
     total += n;
-    pipe.bytes -= n;
-    if (n === chunk.length) pipe.chunks.shift();
-    else pipe.chunks[0] = chunk.subarray(n);
+    b.start += n;
+    if (b.start < b.end && !b.packet) break;
+    pipe.buffers.shift();
+    if (b.packet) break;
   }
-  wakeUpAll(k, pipe.writeQueue);
+  if (wasFull) wakeUpAll(k, pipe.writeQueue);
+  if (total > 0) fileAccessed(k, file);
   return total;
 }
 
 /** Puts bytes in; progress of a blocked long write is in task.restart. */
-function pipeWrite(k: Kernel, file: File, iter: { count: number; copyFrom(k: Kernel, n: number): Uint8Array | number }): number {
+function pipeWrite(k: Kernel, file: File, iter: IovIter): number {
   const pipe = pipeOf(file.inode);
   const task = k.current;
+  if (iter.count === 0) return 0;
   let done = (task.restart?.['pipeDone'] as number | undefined) ?? 0;
   if (done > 0) iter.copyFrom(k, done);
-  if (iter.count === 0) return done;
-  for (;;) {
-    if (pipe.readers === 0) {
-      k.sched.sendSignal(task, SIGPIPE);
-      return done > 0 ? done : -EPIPE;
-    }
-    const room = pipe.capacity - pipe.bytes;
-    const atomic = iter.count <= PIPE_BUF && done === 0;
-    if (room > 0 && (!atomic || room >= iter.count)) {
-      const bytes = iter.copyFrom(k, Math.min(room, iter.count));
-      if (typeof bytes === 'number') return done > 0 ? done : bytes;
-      pipe.chunks.push(bytes.slice());
-      pipe.bytes += bytes.length;
-      done += bytes.length;
-      wakeUpAll(k, pipe.readQueue);
-    }
-    if (iter.count === 0) return done;
-    if ((file.flags & O_NONBLOCK) !== 0) return done > 0 ? done : -EAGAIN;
-    const w = waitInterruptible(k, pipe.writeQueue);
-    if (w !== BLOCKED) return done > 0 ? done : w;
-    task.restart = { pipeDone: done };
-    return BLOCKED;
+  if (pipe.readers === 0) {
+    k.sched.sendSignal(task, SIGPIPE);
+    return done > 0 ? done : -EPIPE;
   }
+  const packet = (file.flags & O_DIRECT) !== 0;
+  const wasEmpty = pipe.buffers.length === 0;
+  // The part that is not whole pages goes to the last buffer when there is room for all of it.
+  const rest = iter.count % PAGE;
+  const last = pipe.buffers[pipe.buffers.length - 1];
+  if (done === 0 && rest > 0 && last !== undefined && !packet && !last.packet && last.end + rest <= PAGE) {
+    const bytes = iter.copyFrom(k, rest);
+    if (typeof bytes === 'number') return bytes;
+    last.page.set(bytes, last.end);
+    last.end += bytes.length;
+    done += bytes.length;
+  }
+  while (iter.count > 0 && !pipeFull(pipe)) {
+    const bytes = iter.copyFrom(k, Math.min(PAGE, iter.count));
+    if (typeof bytes === 'number') {
+      if (done === 0) return bytes;
+      break;
+    }
+    pipePush(pipe, bytes, packet);
+    done += bytes.length;
+  }
+  if (done > 0) {
+    if (wasEmpty || iter.count > 0) wakeUpAll(k, pipe.readQueue);
+    touchModified(k, file.inode);
+  }
+  if (iter.count === 0) return done;
+  if ((file.flags & O_NONBLOCK) !== 0) return done > 0 ? done : -EAGAIN;
+  const w = waitInterruptible(k, pipe.writeQueue);
+  if (w !== BLOCKED) return done > 0 ? done : w;
+  task.restart = { pipeDone: done };
+  return BLOCKED;
 }
 
 export const pipeFileOps: FileOperations = {
@@ -97,58 +142,71 @@ export const pipeFileOps: FileOperations = {
     let mask = 0;
     if ((file.mode & FMODE_READ) !== 0) {
       table?.add(pipe.readQueue);
-      if (pipe.bytes > 0) mask |= POLLIN | POLLRDNORM;
-      if (pipe.writers === 0 && pipe.writerOpens > 0) mask |= POLLHUP;
+      if (pipe.buffers.length > 0) mask |= POLLIN | POLLRDNORM;
+      // A FIFO that no writer has opened since this reader did has not hung up.
+      if (pipe.writers === 0 && file.data !== pipe.writerOpens) mask |= POLLHUP;
     }
     if ((file.mode & FMODE_WRITE) !== 0) {
       table?.add(pipe.writeQueue);
-      if (pipe.bytes + PIPE_BUF <= pipe.capacity) mask |= POLLOUT | POLLWRNORM;
+      if (!pipeFull(pipe)) mask |= POLLOUT | POLLWRNORM;
       if (pipe.readers === 0) mask |= POLLERR;
     }
     return mask;
   },
   ioctl(k, file, cmd, arg) {
-    return cmd === FIONREAD ? putUser32(k, arg, pipeOf(file.inode).bytes) : -25; // ENOTTY
+    return cmd === FIONREAD ? putUser32(k, arg, pipeBytes(pipeOf(file.inode))) : -ENOTTY;
   },
   release(k, file) {
     const pipe = pipeOf(file.inode);
     if ((file.mode & FMODE_READ) !== 0) pipe.readers--;
     if ((file.mode & FMODE_WRITE) !== 0) pipe.writers--;
-    wakeUpAll(k, pipe.readQueue);
-    wakeUpAll(k, pipe.writeQueue);
-    if (pipe.readers === 0 && pipe.writers === 0) {
-      pipe.chunks.length = 0;
-      pipe.bytes = 0;
+    if (pipe.readers === 0 && pipe.writers === 0) pipe.buffers.length = 0;
+    else if ((pipe.readers === 0) !== (pipe.writers === 0)) {
+      wakeUpAll(k, pipe.readQueue);
+      wakeUpAll(k, pipe.writeQueue);
     }
   },
 };
 
-/** A FIFO's open waits for the other side (fifo_open). */
+/** A FIFO's open waits for the other side (fifo_open). Someone who waits already counts as a reader or writer. */
 export const fifoFileOps: FileOperations = {
   ...pipeFileOps,
   open(k, inode, file) {
     if (inode.data === null) inode.data = newPipe();
     const pipe = pipeOf(inode);
-    const again = k.current.restart?.['fifo'] as { opens: number } | undefined;
     const read = (file.mode & FMODE_READ) !== 0;
     const write = (file.mode & FMODE_WRITE) !== 0;
+    if (!read && !write) return -EINVAL;
     const nonblock = (file.flags & O_NONBLOCK) !== 0;
-    if (write && !read && nonblock && pipe.readers === 0) return -ENXIO;
+    const again = k.current.restart?.['fifo'] as { pipe: Pipe; opens: number } | undefined;
     if (again === undefined) {
-      if (read) pipe.readerOpens++;
-      if (write) pipe.writerOpens++;
+      if (write && !read && nonblock && pipe.readers === 0) return -ENXIO;
+      const first = (read && pipe.readers === 0) || (write && pipe.writers === 0);
+      if (read) {
+        pipe.readerOpens++;
+        pipe.readers++;
+      }
+      if (write) {
+        pipe.writerOpens++;
+        pipe.writers++;
+      }
+      if (first) {
+        wakeUpAll(k, pipe.readQueue);
+        wakeUpAll(k, pipe.writeQueue);
+      }
     }
+    if (read && write) return 0;
     const others = read ? pipe.writers : pipe.readers;
     const opens = read ? pipe.writerOpens : pipe.readerOpens;
-    wakeUpAll(k, pipe.readQueue);
-    wakeUpAll(k, pipe.writeQueue);
-    if (read === write || nonblock || others > 0 || (again !== undefined && opens > again.opens)) {
-      if (read) pipe.readers++;
-      if (write) pipe.writers++;
+    if (nonblock) {
+      if (read && others === 0) file.data = pipe.writerOpens;
       return 0;
     }
+    if (again === undefined ? others > 0 : opens !== again.opens) return 0;
     const w = waitInterruptible(k, read ? pipe.readQueue : pipe.writeQueue);
-    if (w === BLOCKED) k.current.restart = { fifo: { opens } };
+    if (w === BLOCKED) k.current.restart = { fifo: again ?? { pipe, opens } };
+    else if (read) pipe.readers--;
+    else pipe.writers--;
     return w;
   },
 };
@@ -160,20 +218,27 @@ export function createPipe(k: Kernel, flags: number): [File, File] {
   inode.data = pipe;
   inode.uid = k.current?.cred.fsuid ?? 0;
   inode.gid = k.current?.cred.fsgid ?? 0;
-  inode.nlink = 1;
   pipe.readers = pipe.writers = pipe.readerOpens = pipe.writerOpens = 1;
   const name = `pipe:[${inode.ino}]`;
-  const keep = flags & (O_NONBLOCK | 0o40000);
+  const keep = flags & (O_NONBLOCK | O_DIRECT);
   return [k.vfs.anonFile(inode, name, keep), k.vfs.anonFile(inode, name, O_WRONLY | keep)];
 }
-/** F_SETPIPE_SZ / F_GETPIPE_SZ. */
-export function pipeSize(file: File, size: number | null): number {
-  if (file.op !== pipeFileOps && file.op !== fifoFileOps) return -EINVAL;
-  const pipe = pipeOf(file.inode);
-  if (size === null) return pipe.capacity;
-  const rounded = 2 ** Math.ceil(Math.log2(Math.max(size, 4096)));
-  if (rounded > 1048576) return -1; // EPERM beyond pipe-max-size
-  if (rounded < pipe.bytes) return -16; // EBUSY
-  pipe.capacity = rounded;
-  return rounded;
+/** Bytes rounded up to a power of two of pages; 0 when there is none. */
+function roundPipeSize(size: number): number {
+  if (size > 2 ** 31) return 0;
+  let n = PAGE;
+  while (n < size) n *= 2;
+  return n;
 }
+export function setPipeSize(k: Kernel, pipe: Pipe, asked: number): number {
+  const size = roundPipeSize(asked);
+  if (size === 0) return -EINVAL;
+  const buffers = size / PAGE;
+  if (buffers > pipe.maxBuffers && size > PIPE_MAX_SIZE && !k.current.capable(CAP_SYS_RESOURCE)) return -EPERM;
+  if (buffers < pipe.buffers.length) return -EBUSY;
+  const wasFull = pipeFull(pipe);
+  pipe.maxBuffers = buffers;
+  if (wasFull && !pipeFull(pipe)) wakeUpAll(k, pipe.writeQueue);
+  return size;
+}
+export const pipeSize = (pipe: Pipe) => pipe.maxBuffers * PAGE;

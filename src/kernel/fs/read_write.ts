@@ -1,16 +1,27 @@
-import { EFBIG, EFAULT, EINVAL, ENOSPC, ENXIO, ESPIPE } from '../../abi/errno.ts';
+import { EFAULT, EFBIG, EINVAL, ENOSPC, ENOTTY, ENXIO, EOPNOTSUPP, EPERM, ESPIPE } from '../../abi/errno.ts';
 import { O_APPEND, S_IFMT, S_IFREG } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import type { IovIter } from '../lib/iov_iter.ts';
+import { PAGE_SIZE } from '../mm/address.ts';
+import type { AddressSpace } from '../mm/filemap.ts';
+import { putUser32 } from '../mm/uaccess.ts';
+import { F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_WRITE, removePrivs } from './attr.ts';
+import { fileAccessed, touchModified } from './inode.ts';
 import type { File, FileOperations } from './types.ts';
 
-const MAX_FILE = Number.MAX_SAFE_INTEGER;
+/** Largest file offset (MAX_LFS_FILESIZE is 2^63-1; here what a number holds exactly). */
+const MAX_LFS = Number.MAX_SAFE_INTEGER;
+const RLIMIT_FSIZE = 1;
+const SIGXFSZ = 25;
+const FIONREAD = 0x541b;
+const FALLOC_KEEP_SIZE = 1;
+const FALLOC_PUNCH_HOLE = 2;
 const CHUNK = 65536;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 
-/** lseek for things with a size. */
-export function genericLlseek(file: File, offset: number, whence: number, size: number): number {
+/** lseek for things with a size; `mapping` tells data from holes. */
+export function genericLlseek(file: File, offset: number, whence: number, size: number, mapping: AddressSpace | null = null): number {
   let pos: number;
   switch (whence) {
     case 0:
@@ -23,19 +34,32 @@ export function genericLlseek(file: File, offset: number, whence: number, size: 
       pos = size + offset;
       break;
     case SEEK_DATA:
+    case SEEK_HOLE: {
       if (offset < 0 || offset >= size) return -ENXIO;
-      pos = offset;
+      if (mapping === null) pos = whence === SEEK_DATA ? offset : size;
+      else pos = seekHoleData(mapping, offset, whence === SEEK_DATA);
+      if (pos < 0) return pos;
       break;
-    case SEEK_HOLE:
-      if (offset < 0 || offset >= size) return -ENXIO;
-      pos = size;
-      break;
+    }
     default:
       return -EINVAL;
   }
-  if (pos < 0 || pos > MAX_FILE) return -EINVAL;
+  if (pos < 0 || pos > MAX_LFS) return -EINVAL;
   file.pos = pos;
   return pos;
+}
+/** A page that was never written is a hole (mapping_seek_hole_data). */
+function seekHoleData(mapping: AddressSpace, offset: number, data: boolean): number {
+  const first = Math.floor(offset / PAGE_SIZE);
+  if (mapping.pages.has(first) === data) return offset;
+  const end = Math.ceil(mapping.size / PAGE_SIZE);
+  let best = end;
+  if (data) {
+    for (const index of mapping.pages.keys()) if (index > first && index < best) best = index;
+    return best >= end ? -ENXIO : best * PAGE_SIZE;
+  }
+  for (best = first; best < end && mapping.pages.has(best); best++);
+  return Math.min(best * PAGE_SIZE, mapping.size);
 }
 
 /** Regular files in the page cache. */
@@ -45,52 +69,119 @@ export const genericFileOps: FileOperations = {
     if (mapping === null) return -EINVAL;
     let at = pos;
     let total = 0;
+    if (iter.count === 0) return 0;
     while (iter.count > 0 && at < mapping.size) {
       const chunk = new Uint8Array(Math.min(iter.count, CHUNK, mapping.size - at));
       mapping.read(k, at, chunk);
       const n = iter.copyTo(k, chunk);
-      if (n < 0) return total > 0 ? total : n;
+      if (n < 0) {
+        if (total === 0) return n;
+        break;
+      }
       total += n;
       at += n;
       if (n < chunk.length) break;
     }
-    if (total > 0) file.inode.atime = k.vfs.now();
+    fileAccessed(k, file);
     return total;
   },
   write(k, file, iter, pos) {
     const { inode } = file;
     const mapping = inode.mapping;
     if (mapping === null) return -EINVAL;
-    let at = (file.flags & O_APPEND) !== 0 ? mapping.size : pos;
-    const limit = k.current.signal.rlimit(1);
-    let total = 0;
-    while (iter.count > 0) {
-      if (at >= limit || at > MAX_FILE) {
-        if (total > 0) break;
-        if (at >= limit) k.sched.sendSignal(k.current, 25); // SIGXFSZ
-        return -EFBIG;
+    if (iter.count === 0) return 0;
+    const start = (file.flags & O_APPEND) !== 0 ? mapping.size : pos;
+    const limit = k.current.signal.rlimit(RLIMIT_FSIZE);
+    if (start >= limit) {
+      k.sched.sendSignal(k.current, SIGXFSZ);
+      return -EFBIG;
+    }
+    if (start >= MAX_LFS) return -EFBIG;
+    if (inode.seals > 0) {
+      if ((inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
+      if ((inode.seals & F_SEAL_GROW) !== 0 && start + iter.count > mapping.size) return -EPERM;
+    }
+    removePrivs(k, inode);
+    touchModified(k, inode);
+    let at = start;
+    const last = Math.min(limit, MAX_LFS);
+    while (iter.count > 0 && at < last) {
+      const bytes = iter.copyFrom(k, Math.min(CHUNK, last - at));
+      if (typeof bytes === 'number') {
+        if (at === start) return -EFAULT;
+        break;
       }
-      const bytes = iter.copyFrom(k, Math.min(CHUNK, limit - at));
-      if (typeof bytes === 'number') return total > 0 ? total : -EFAULT;
       const n = mapping.write(k, at, bytes);
-      total += n;
       at += n;
       if (n < bytes.length) {
-        if (total === 0) return -ENOSPC;
+        if (at === start) return -ENOSPC;
         break;
       }
     }
-    if (total > 0) {
-      inode.mtime = inode.ctime = k.vfs.now();
-      // A write by someone without CAP_FSETID drops set-user-ID bits.
-      if ((inode.mode & 0o6000) !== 0 && !k.current.capable(4)) inode.mode &= ~0o6000;
-    }
-    if ((file.flags & O_APPEND) !== 0) file.pos = at - total;
-    return total;
+    if ((file.flags & O_APPEND) !== 0) file.pos = start;
+    return at - start;
   },
-  llseek: (_k, file, offset, whence) => genericLlseek(file, offset, whence, file.inode.mapping?.size ?? 0),
+  llseek: (_k, file, offset, whence) => genericLlseek(file, offset, whence, file.inode.mapping?.size ?? 0, file.inode.mapping),
+  fsync: () => 0,
+  fallocate: memFallocate,
+  ioctl: (k, file, cmd, arg) => (cmd === FIONREAD ? putUser32(k, arg, (file.inode.mapping?.size ?? 0) - file.pos) : -ENOTTY),
   mmap: (_k, file) => file.inode.mapping ?? -EINVAL,
 };
+/** Makes the bytes [start, end) a hole: whole pages go, the edges become zeros. */
+function punch(k: Kernel, mapping: AddressSpace, start: number, end: number): void {
+  const zero = (from: number, to: number) => {
+    const pa = mapping.pages.get(Math.floor(from / PAGE_SIZE));
+    if (pa === undefined || to <= from) return;
+    k.machine.invalidateCode(pa + (from % PAGE_SIZE), to - from);
+    k.ram.fill(pa + (from % PAGE_SIZE), to - from);
+  };
+  const first = Math.ceil(start / PAGE_SIZE);
+  const last = Math.floor(end / PAGE_SIZE);
+  if (first > last) {
+    zero(start, end);
+    return;
+  }
+  zero(start, first * PAGE_SIZE);
+  zero(last * PAGE_SIZE, end);
+  if (first < last) mapping.punchHole(k, first, last);
+}
+/** fallocate on a memory file: allocate or punch (shmem_fallocate). */
+function memFallocate(k: Kernel, file: File, mode: number, offset: number, length: number): number {
+  const { inode } = file;
+  const { mapping } = inode;
+  if (mapping === null || inode.sb.type === 'ramfs' || (mode & ~(FALLOC_KEEP_SIZE | FALLOC_PUNCH_HOLE)) !== 0) return -EOPNOTSUPP;
+  const end = offset + length;
+  if ((mode & FALLOC_PUNCH_HOLE) !== 0) {
+    if (inode.seals > 0 && (inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0) return -EPERM;
+    punch(k, mapping, offset, end);
+  } else {
+    const limit = k.current.signal.rlimit(RLIMIT_FSIZE);
+    if ((mode & FALLOC_KEEP_SIZE) === 0 && end > mapping.size) {
+      if (end > limit) {
+        k.sched.sendSignal(k.current, SIGXFSZ);
+        return -EFBIG;
+      }
+      if (inode.seals > 0 && (inode.seals & F_SEAL_GROW) !== 0) return -EPERM;
+    }
+    const first = Math.floor(offset / PAGE_SIZE);
+    const pages = Math.ceil(end / PAGE_SIZE) - first;
+    if (pages > k.mm.pages.freePages || pages > (mapping.quota?.max ?? pages)) return -ENOSPC;
+    const made: number[] = [];
+    for (let i = 0; i < pages; i++) {
+      const had = mapping.pages.has(first + i);
+      if (mapping.grab(k, first + i) === 0) {
+        // All or nothing.
+        for (const index of made) mapping.punchHole(k, index, index + 1);
+        return -ENOSPC;
+      }
+      if (!had) made.push(first + i);
+    }
+    if ((mode & FALLOC_KEEP_SIZE) === 0 && end > mapping.size) mapping.size = end;
+  }
+  removePrivs(k, inode);
+  touchModified(k, inode);
+  return 0;
+}
 
 /** Read and write of a file object at its position, as read(2) and write(2) do. */
 export function vfsRead(k: Kernel, file: File, iter: IovIter): number {

@@ -1,7 +1,8 @@
 import type { Kernel } from '../kernel.ts';
 import type { IovIter } from '../lib/iov_iter.ts';
-import type { AddressSpace } from '../mm/filemap.ts';
+import type { AddressSpace, Quota } from '../mm/filemap.ts';
 import type { VmArea } from '../mm/mm_struct.ts';
+import type { LockTable } from './locks.ts';
 import type { PollTable } from './select.ts';
 
 export interface Timespec {
@@ -30,8 +31,10 @@ export interface InodeOperations {
   readlink?(k: Kernel, inode: Inode): string | number;
   /** A link that leads to an object, not to a name (/proc/PID/exe, fd/N). */
   magicLink?(k: Kernel, inode: Inode): Path | number;
-  /** Before size, mode, owner or times change; negative errno refuses. */
+  /** Before size, mode, owner or times change; negative errno refuses. Absent: allowed, except the size. */
   setattr?(k: Kernel, inode: Inode, what: 'size' | 'mode' | 'owner' | 'times'): number;
+  /** An inode without a name (O_TMPFILE). */
+  tmpfile?(k: Kernel, dir: Inode, mode: number): Inode | number;
   /** Entries besides . and .. of a directory whose dentries are not its truth (procfs). */
   entries?(k: Kernel, dir: Inode): DirEntry[] | number;
 }
@@ -46,6 +49,10 @@ export interface FileOperations {
   llseek?(k: Kernel, file: File, offset: number, whence: number): number;
   poll?(k: Kernel, file: File, table: PollTable | null): number;
   ioctl?(k: Kernel, file: File, cmd: number, arg: number): number;
+  /** fsync(2); absent = EINVAL. */
+  fsync?(k: Kernel, file: File): number;
+  /** fallocate(2); absent = EOPNOTSUPP. */
+  fallocate?(k: Kernel, file: File, mode: number, offset: number, length: number): number;
   /** The pages behind a mapping, or -errno. */
   mmap?(k: Kernel, file: File, vma: VmArea): AddressSpace | number;
 }
@@ -70,6 +77,16 @@ export interface Inode {
   size?: number;
   /** Open files, plus one while it has names: contents go when both are gone. */
   openCount: number;
+  /** A directory that was removed (S_DEAD): nothing can be made in it. */
+  dead: boolean;
+  /** O_TMPFILE without O_EXCL: may get a name though nlink is 0 (I_LINKABLE). */
+  linkable: boolean;
+  /** POSIX, OFD and flock locks; null until the first one. */
+  locks: LockTable | null;
+  /** F_SEAL_* of a memory file (memfd_create, tmpfs); -1 where sealing does not exist. */
+  seals: number;
+  /** Extended attributes by full name, null until the first one. */
+  xattrs: Map<string, Uint8Array> | null;
   /** What the file system or driver keeps: symlink target, pipe, device state. Plain data. */
   data: unknown;
 }
@@ -79,10 +96,12 @@ export interface Dentry {
   parent: Dentry;
   inode: Inode;
   readonly children: Map<string, Dentry>;
-  /** The mount that covers this dentry, topmost. */
-  mounted: Mount | null;
+  /** Mounts on this dentry, of all parent mounts, in the order they were made; null = none. */
+  mounted: Mount[] | null;
   /** Unlinked. */
   deleted: boolean;
+  /** Place in a memory file system's directory: readdir's d_off (libfs simple_offset). */
+  offset?: number;
 }
 
 export interface SuperBlock {
@@ -94,21 +113,28 @@ export interface SuperBlock {
   /** Dentries are not kept: each lookup asks the file system (procfs). */
   readonly volatile: boolean;
   nextIno: number;
+  /** Next directory offset (a counter for the whole file system keeps every directory ascending). */
+  nextOffset: number;
+  /** As /proc/mounts shows them, without ro/rw. */
   options: string;
   readOnly: boolean;
+  /** Frames of contents and number of inodes that it may hold and holds now. */
+  readonly quota: Quota;
+  usedInodes: number;
+  maxInodes: number;
+  /** The file system type keeps user.* and trusted.* attributes. */
+  readonly hasXattr: boolean;
 }
 
 export interface Mount {
   readonly id: number;
   readonly sb: SuperBlock;
   readonly root: Dentry;
-  readonly parent: Mount | null;
-  readonly mountpoint: Dentry | null;
+  parent: Mount | null;
+  mountpoint: Dentry | null;
   readonly source: string;
   /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_RELATIME... */
   flags: number;
-  /** What this one covered at the same place. */
-  readonly covered: Mount | null;
 }
 
 export interface Path {

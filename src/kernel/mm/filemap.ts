@@ -5,6 +5,12 @@ import { unmapMappingRange } from './memory.ts';
 import type { VmArea } from './mm_struct.ts';
 import { PG_DIRTY, PG_LRU, PG_SWAPBACKED, PG_UPTODATE, setPageFlags } from './page.ts';
 
+/** Frames that the inodes of one file system hold and may hold (tmpfs size=). */
+export interface Quota {
+  max: number;
+  used: number;
+}
+
 /** The cached pages of one inode: frames by page index, each holding one reference (struct address_space, mm/filemap.c). */
 export class AddressSpace {
   readonly pages = new Map<number, number>();
@@ -14,6 +20,12 @@ export class AddressSpace {
   readonly areas = new Set<VmArea>();
   /** tmpfs, ramfs and shared memory: the pages are the only copy. */
   readonly shmem: boolean = true;
+  /** Counts the frames against the file system's limit, when it has one. */
+  readonly quota: Quota | null;
+
+  constructor(quota: Quota | null = null) {
+    this.quota = quota;
+  }
 
   addArea(vma: VmArea): void {
     this.areas.add(vma);
@@ -26,6 +38,7 @@ export class AddressSpace {
   grab(k: Kernel, index: number): number {
     let pa = this.pages.get(index) ?? 0;
     if (pa !== 0) return pa;
+    if (this.quota !== null && this.quota.used >= this.quota.max) return 0;
     pa = k.mm.pages.allocUser();
     if (pa === 0) return 0;
     if (!this.readPage(k, index, pa)) {
@@ -33,6 +46,7 @@ export class AddressSpace {
       return 0;
     }
     this.pages.set(index, pa);
+    if (this.quota !== null) this.quota.used++;
     const at = k.mm.pages.pageStruct(pa);
     setPageFlags(k.ram, at, PG_UPTODATE | PG_LRU | (this.shmem ? PG_SWAPBACKED | PG_DIRTY : 0));
     k.ram.write64(at + PAGE.index, index);
@@ -47,6 +61,7 @@ export class AddressSpace {
   /** Forgets page `index`; mappings of it must be gone. */
   private drop(k: Kernel, index: number, pa: number): void {
     this.pages.delete(index);
+    if (this.quota !== null) this.quota.used--;
     k.mm.stat.filePages--;
     if (this.shmem) k.mm.stat.shmemPages--;
     k.mm.pages.put(pa);

@@ -15,7 +15,7 @@ import {
   PROT_READ,
   PROT_WRITE,
 } from '../../abi/mman.ts';
-import { MS_NOEXEC } from '../fs/vfs.ts';
+import { MS_NOEXEC } from '../../abi/mount.ts';
 import type { File } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, pageAlign, TASK_SIZE } from './address.ts';

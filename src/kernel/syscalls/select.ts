@@ -8,6 +8,7 @@ import { copyFromUser, copyToUser, getUserBig, viewFromUser } from '../mm/uacces
 import { setBlocked, signalPending } from '../signal.ts';
 import { finishWait, waitInterruptible } from '../sched/wait.ts';
 import type { SyscallRow } from './table.ts';
+import { fdGet } from './fs_args.ts';
 import { readTimespec } from './time.ts';
 
 // ppoll and pselect6 (fs/select.c). A call that must sleep is made again after each wake-up; deadline and mask survive in task.restart.
@@ -71,7 +72,7 @@ function sysPpoll(k: Kernel, fds: number, nfds: number, timeout: number, sigmask
     const events = v.getUint16(i * 8 + 4, true);
     let mask = 0;
     if (fd >= 0) {
-      const file = k.current.files.get(fd);
+      const file = fdGet(k, fd);
       mask = file === null ? POLLNVAL : pollFile(k, file, ready === 0 ? table : null) & (events | POLLERR | POLLHUP);
     }
     v.setUint16(i * 8 + 6, mask, true);
@@ -116,7 +117,7 @@ function sysPselect6(k: Kernel, n: number, inp: number, outp: number, exp: numbe
   for (let fd = 0; fd < count; fd++) {
     const bit = 1 << (fd & 7);
     if (!wanted.some((w) => w !== null && (w[fd >> 3] & bit) !== 0)) continue;
-    const file = k.current.files.get(fd);
+    const file = fdGet(k, fd);
     if (file === null) return end(k, -EBADF);
     const mask = pollFile(k, file, ready === 0 ? table : null);
     for (let s = 0; s < 3; s++) {

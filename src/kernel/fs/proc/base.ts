@@ -6,7 +6,7 @@ import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
 import { accessRemote } from '../../mm/memory.ts';
 import { EXIT_DEAD, type Task } from '../../sched/task.ts';
-import { dPath } from '../namei.ts';
+import { dPath } from '../d_path.ts';
 import type { DirEntry, File, FileOperations, Inode, InodeOperations, Path } from '../types.ts';
 import { showLimits, showStat, showStatm, showStatus } from './array.ts';
 import { fdDirOps, fdinfoDirOps, openFds } from './fd.ts';

@@ -15,7 +15,7 @@ import {
 import type { Kernel } from '../../kernel.ts';
 import { seqLseek, seqRead } from '../../lib/seq_file.ts';
 import type { Task } from '../../sched/task.ts';
-import { dPath } from '../namei.ts';
+import { dPath } from '../d_path.ts';
 import type { DirEntry, File, FileOperations, Inode, InodeOperations } from '../types.ts';
 import { mayAccess, newPidInode, pidOf, type ProcPid } from './base.ts';
 

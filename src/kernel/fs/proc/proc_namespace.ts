@@ -1,16 +1,12 @@
 import { majorOf, minorOf } from '../../../abi/fs.ts';
+import { MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME } from '../../../abi/mount.ts';
 import type { Kernel } from '../../kernel.ts';
 import { mangle } from '../../lib/seq_file.ts';
-import { PAGE_SIZE } from '../../mm/address.ts';
 import type { Task } from '../../sched/task.ts';
-import { dPath } from '../namei.ts';
+import { dPath } from '../d_path.ts';
 import type { Mount } from '../types.ts';
-import { MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME } from '../vfs.ts';
 
 // mounts, mountinfo, mountstats (fs/proc_namespace.c).
-
-const MS_NOATIME = 1024;
-const MS_NODIRATIME = 2048;
 
 /** Options of the mount itself, from ro/rw on. */
 function mountOptions(m: Mount): string {
@@ -23,36 +19,8 @@ function mountOptions(m: Mount): string {
   if ((m.flags & MS_RELATIME) !== 0) s += ',relatime';
   return s;
 }
-/** Half of memory is what a tmpfs of the kernel's own may take (shmem_default_max_blocks). */
-function sizeOptions(k: Kernel): string {
-  const blocks = Math.floor(k.mm.pages.managedPages / 2);
-  return `size=${(blocks * PAGE_SIZE) / 1024}k,nr_inodes=${blocks}`;
-}
 /** Options of the file system, each with a comma before it. */
-function superOptions(k: Kernel, m: Mount): string {
-  const { type, options } = m.sb;
-  switch (type) {
-    case 'rootfs':
-      return `,${sizeOptions(k)},inode64`;
-    case 'devtmpfs':
-      return `,${sizeOptions(k)},mode=755,inode64`;
-    case 'tmpfs':
-      return `${options
-        .split(',')
-        .filter((o) => /^(size|nr_inodes|mode|uid|gid)=/.test(o) && o !== 'mode=1777')
-        .map((o) => `,${sizeInKb(o)}`)
-        .join('')},inode64`;
-    default:
-      return options === '' ? '' : `,${options}`;
-  }
-}
-/** tmpfs shows sizes in kB whatever unit they were given in. */
-function sizeInKb(option: string): string {
-  const m = /^size=(\d+)([kmgKMG]?)$/.exec(option);
-  if (m === null) return option;
-  const shift = { '': -1, k: 0, m: 1, g: 2 }[m[2].toLowerCase()] ?? 0;
-  return `size=${Math.ceil(Number(m[1]) * 1024 ** shift)}k`;
-}
+const superOptions = (m: Mount) => (m.sb.options === '' ? '' : `,${m.sb.options}`);
 
 /** Mounts that `task` can see below its root, with their places. */
 function visible(k: Kernel, task: Task): { m: Mount; place: string }[] {
@@ -72,7 +40,7 @@ const relatime = (m: Mount) => mountOptions(m);
 export function showMounts(k: Kernel, task: Task): string {
   if (task.exitState !== 0) return '';
   return visible(k, task)
-    .map(({ m, place }) => `${mangle(sourceOf(m), '#')} ${mangle(place)} ${m.sb.type} ${relatime(m)}${superOptions(k, m)} 0 0\n`)
+    .map(({ m, place }) => `${mangle(sourceOf(m), '#')} ${mangle(place)} ${m.sb.type} ${relatime(m)}${superOptions(m)} 0 0\n`)
     .join('');
 }
 const sourceOf = (m: Mount) => (m.sb.type === 'rootfs' ? 'rootfs' : m.source === '' ? 'none' : m.source);
@@ -84,7 +52,7 @@ export function showMountinfo(k: Kernel, task: Task): string {
       const parent = m.parent?.id ?? m.id;
       const inner = dPath(k, { mnt: m, dentry: m.root }, { mnt: m, dentry: m.sb.root });
       const superRw = m.sb.readOnly ? 'ro' : 'rw';
-      return `${m.id} ${parent} ${majorOf(m.sb.dev)}:${minorOf(m.sb.dev)} ${mangle(inner)} ${mangle(place)} ${relatime(m)} - ${m.sb.type} ${mangle(sourceOf(m))} ${superRw}${superOptions(k, m)}\n`;
+      return `${m.id} ${parent} ${majorOf(m.sb.dev)}:${minorOf(m.sb.dev)} ${mangle(inner)} ${mangle(place)} ${relatime(m)} - ${m.sb.type} ${mangle(sourceOf(m))} ${superRw}${superOptions(m)}\n`;
     })
     .join('');
 }

@@ -21,7 +21,7 @@ import {
 } from '../../mm/mm_struct.ts';
 import { PTE_D, PTE_V, ptePa, walkRange } from '../../mm/pgtable.ts';
 import type { Task } from '../../sched/task.ts';
-import { dPath } from '../namei.ts';
+import { dPath } from '../d_path.ts';
 
 // Text about address spaces: maps, smaps, smaps_rollup (fs/proc/task_mmu.c).
 

@@ -1,0 +1,111 @@
+import { EACCES, EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EPERM, EROFS } from '../../abi/errno.ts';
+import { S_IFMT, S_IFREG, S_ISGID, S_ISUID } from '../../abi/fs.ts';
+import { MS_RDONLY } from '../../abi/mount.ts';
+import type { Kernel } from '../kernel.ts';
+import { inGroup, inodePermission, isDir, isLink, MAY_WRITE } from './namei.ts';
+import type { Inode, Path, Timespec } from './types.ts';
+
+// Changes of an inode's mode, owner, times and size (fs/attr.c, fs/open.c, fs/utimes.c).
+
+const CAP_CHOWN = 0;
+const CAP_FOWNER = 3;
+const CAP_FSETID = 4;
+const S_IXGRP = 0o10;
+const SIGXFSZ = 25;
+const RLIMIT_FSIZE = 1;
+/** F_SEAL_* (include/uapi/linux/fcntl.h). */
+export const F_SEAL_SEAL = 1;
+export const F_SEAL_SHRINK = 2;
+export const F_SEAL_GROW = 4;
+export const F_SEAL_WRITE = 8;
+export const F_SEAL_FUTURE_WRITE = 16;
+export const F_SEAL_EXEC = 32;
+
+const isOwner = (k: Kernel, inode: Inode) => k.current.cred.fsuid === inode.uid || k.current.capable(CAP_FOWNER);
+const groupOrCap = (k: Kernel, inode: Inode) => inGroup(k.current, inode.gid) || k.current.capable(CAP_FSETID);
+const readOnly = (path: Path) => (path.mnt.flags & MS_RDONLY) !== 0 || path.dentry.inode.sb.readOnly;
+
+export function changeMode(k: Kernel, path: Path, mode: number): number {
+  const { inode } = path.dentry;
+  if (readOnly(path)) return -EROFS;
+  if (isLink(inode)) return -EOPNOTSUPP;
+  if (!isOwner(k, inode)) return -EPERM;
+  const r = inode.op.setattr?.(k, inode, 'mode') ?? 0;
+  if (r < 0) return r;
+  let bits = mode & 0o7777;
+  if (inode.seals >= 0 && (inode.seals & F_SEAL_EXEC) !== 0 && ((bits ^ inode.mode) & 0o111) !== 0) return -EPERM;
+  if (!groupOrCap(k, inode)) bits &= ~S_ISGID;
+  inode.mode = (inode.mode & S_IFMT) | bits;
+  inode.ctime = k.vfs.now();
+  return 0;
+}
+/** Set-ID bits that a change of owner or contents drops (setattr_should_drop_suidgid). */
+function droppedBits(k: Kernel, inode: Inode): number {
+  let bits = inode.mode & S_ISUID;
+  if ((inode.mode & S_ISGID) !== 0 && ((inode.mode & S_IXGRP) !== 0 || !groupOrCap(k, inode))) bits |= S_ISGID;
+  return bits;
+}
+/** A write by someone without CAP_FSETID takes set-ID bits away (file_remove_privs). */
+export function removePrivs(k: Kernel, inode: Inode): void {
+  if ((inode.mode & 0o6000) !== 0 && (inode.mode & S_IFMT) === S_IFREG && !k.current.capable(CAP_FSETID)) inode.mode &= ~droppedBits(k, inode);
+}
+
+export function changeOwner(k: Kernel, path: Path, uid: number, gid: number): number {
+  const { inode } = path.dentry;
+  if (readOnly(path)) return -EROFS;
+  const newUid = (uid | 0) === -1 ? null : uid >>> 0;
+  const newGid = (gid | 0) === -1 ? null : gid >>> 0;
+  const mine = k.current.cred.fsuid === inode.uid;
+  const any = k.current.capable(CAP_CHOWN);
+  if (newUid !== null && !any && !(mine && newUid === inode.uid)) return -EPERM;
+  if (newGid !== null && !any && !(mine && (newGid === inode.gid || inGroup(k.current, newGid)))) return -EPERM;
+  const dropped = isDir(inode) ? 0 : droppedBits(k, inode);
+  if (dropped !== 0 && !isOwner(k, inode)) return -EPERM;
+  const r = inode.op.setattr?.(k, inode, 'owner') ?? 0;
+  if (r < 0) return r;
+  inode.mode &= ~dropped;
+  if (newUid !== null) inode.uid = newUid;
+  if (newGid !== null) inode.gid = newGid;
+  inode.ctime = k.vfs.now();
+  return 0;
+}
+
+/** utimensat's change: null leaves a time alone, 'now' is the current time. Both 'now' is what a writer may do, too. */
+export function changeTimes(k: Kernel, path: Path, atime: Timespec | 'now' | null, mtime: Timespec | 'now' | null): number {
+  const { inode } = path.dentry;
+  if (readOnly(path)) return -EROFS;
+  if (!isOwner(k, inode)) {
+    if (atime !== 'now' || mtime !== 'now') return -EPERM;
+    const denied = inodePermission(k.current, inode, MAY_WRITE);
+    if (denied < 0) return denied === -EROFS ? denied : -EACCES;
+  }
+  const r = inode.op.setattr?.(k, inode, 'times') ?? 0;
+  if (r < 0) return r;
+  const now = k.vfs.now();
+  if (atime !== null) inode.atime = atime === 'now' ? now : atime;
+  if (mtime !== null) inode.mtime = mtime === 'now' ? now : mtime;
+  inode.ctime = now;
+  return 0;
+}
+
+/** Sets the size of a regular file. `always`: the times change even when the size does not (ftruncate, O_TRUNC). */
+export function vfsTruncate(k: Kernel, inode: Inode, size: number, always: boolean): number {
+  if (isDir(inode)) return -EISDIR;
+  const { mapping } = inode;
+  if ((inode.mode & S_IFMT) !== S_IFREG) return -EINVAL;
+  if (mapping === null) return inode.op.setattr?.(k, inode, 'size') ?? 0;
+  if (size > mapping.size && size > k.current.signal.rlimit(RLIMIT_FSIZE)) {
+    k.sched.sendSignal(k.current, SIGXFSZ);
+    return -EFBIG;
+  }
+  if (inode.seals > 0) {
+    if ((inode.seals & F_SEAL_SHRINK) !== 0 && size < mapping.size) return -EPERM;
+    if ((inode.seals & F_SEAL_GROW) !== 0 && size > mapping.size) return -EPERM;
+  }
+  const r = inode.op.setattr?.(k, inode, 'size') ?? 0;
+  if (r < 0) return r;
+  removePrivs(k, inode);
+  if (size !== mapping.size || always) inode.mtime = inode.ctime = k.vfs.now();
+  if (size !== mapping.size) mapping.truncate(k, size);
+  return 0;
+}

@@ -1,0 +1,140 @@
+import { dtypeOf, majorOf, minorOf } from '../../abi/fs.ts';
+import {
+  MS_LAZYTIME, MS_MANDLOCK, MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME, MS_SYNCHRONOUS,
+} from '../../abi/mount.ts';
+import type { Kernel } from '../kernel.ts';
+import { isDir } from './namei.ts';
+import type { Inode, Path, Timespec } from './types.ts';
+
+// What stat, statx and statfs tell (fs/stat.c, fs/statfs.c).
+
+const PAGE = 4096;
+const DT_LNK = 10;
+/** What an entry adds to the size of a tmpfs directory (BOGO_DIRENT_SIZE). */
+const BOGO_DIRENT_SIZE = 20;
+/** Longer link targets take a page (SHORT_SYMLINK_LEN). */
+const SHORT_SYMLINK = 128;
+const ST_VALID = 0x20;
+
+export function inodeSize(inode: Inode): number {
+  if (inode.mapping !== null) return inode.mapping.size;
+  if (typeof inode.data === 'string' && dtypeOf(inode.mode) === DT_LNK) return inode.data.length;
+  return inode.size ?? 0;
+}
+function sizeOf(path: Path): number {
+  const { inode, children } = path.dentry;
+  if (!isDir(inode) || inode.sb.volatile) return inodeSize(inode);
+  return inode.sb.type === 'ramfs' ? 0 : inode.dead ? 2 * BOGO_DIRENT_SIZE : (children.size + 2) * BOGO_DIRENT_SIZE;
+}
+/** 512-byte units. */
+function blocksOf(inode: Inode): number {
+  if (inode.mapping !== null) return inode.mapping.pages.size * 8;
+  return typeof inode.data === 'string' && dtypeOf(inode.mode) === DT_LNK && !inode.sb.volatile && inode.data.length >= SHORT_SYMLINK ? 8 : 0;
+}
+
+/** struct stat (asm-generic/stat.h), 128 bytes. */
+export function encodeStat(path: Path): Uint8Array {
+  const { inode } = path.dentry;
+  const bytes = new Uint8Array(128);
+  const v = new DataView(bytes.buffer);
+  v.setBigUint64(0, BigInt(inode.sb.dev), true);
+  v.setBigUint64(8, BigInt(inode.ino), true);
+  v.setUint32(16, inode.mode, true);
+  v.setUint32(20, inode.nlink, true);
+  v.setUint32(24, inode.uid, true);
+  v.setUint32(28, inode.gid, true);
+  v.setBigUint64(32, BigInt(inode.rdev), true);
+  v.setBigInt64(48, BigInt(sizeOf(path)), true);
+  v.setInt32(56, blockSize(inode), true);
+  v.setBigInt64(64, BigInt(blocksOf(inode)), true);
+  const time = (at: number, t: Timespec) => {
+    v.setBigInt64(at, BigInt(t.sec), true);
+    v.setBigInt64(at + 8, BigInt(t.nsec), true);
+  };
+  time(72, inode.atime);
+  time(88, inode.mtime);
+  time(104, inode.ctime);
+  return bytes;
+}
+const blockSize = (inode: Inode) => (inode.sb.type === 'proc' ? 1024 : PAGE);
+
+const STATX_BASIC_STATS = 0x7ff;
+const STATX_BTIME = 0x800;
+const STATX_MNT_ID = 0x1000;
+const STATX_MNT_ID_UNIQUE = 0x4000;
+const STATX_ATTR_IMMUTABLE = 0x10;
+const STATX_ATTR_APPEND = 0x20;
+const STATX_ATTR_NODUMP = 0x40;
+const STATX_ATTR_AUTOMOUNT = 0x1000;
+const STATX_ATTR_MOUNT_ROOT = 0x2000;
+const STATX_ATTR_DAX = 0x20_0000;
+
+/** struct statx, 256 bytes. */
+export function encodeStatx(path: Path, mask: number): Uint8Array {
+  const { inode } = path.dentry;
+  const bytes = new Uint8Array(256);
+  const v = new DataView(bytes.buffer);
+  const memory = inode.sb.hasXattr;
+  let result = STATX_BASIC_STATS | ((mask & STATX_MNT_ID_UNIQUE) !== 0 ? STATX_MNT_ID_UNIQUE : STATX_MNT_ID);
+  if (memory && (mask & STATX_BTIME) !== 0) result |= STATX_BTIME;
+  v.setUint32(0, result, true);
+  v.setUint32(4, blockSize(inode), true);
+  let known = STATX_ATTR_AUTOMOUNT | STATX_ATTR_MOUNT_ROOT | STATX_ATTR_DAX;
+  if (memory) known |= STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP;
+  v.setBigUint64(8, path.dentry === path.mnt.root ? BigInt(STATX_ATTR_MOUNT_ROOT) : 0n, true);
+  v.setBigUint64(56, BigInt(known), true);
+  v.setUint32(16, inode.nlink, true);
+  v.setUint32(20, inode.uid, true);
+  v.setUint32(24, inode.gid, true);
+  v.setUint16(28, inode.mode, true);
+  v.setBigUint64(32, BigInt(inode.ino), true);
+  v.setBigUint64(40, BigInt(sizeOf(path)), true);
+  v.setBigUint64(48, BigInt(blocksOf(inode)), true);
+  const time = (at: number, t: Timespec) => {
+    v.setBigInt64(at, BigInt(t.sec), true);
+    v.setUint32(at + 8, t.nsec, true);
+  };
+  time(64, inode.atime);
+  if ((result & STATX_BTIME) !== 0) time(80, inode.btime);
+  time(96, inode.ctime);
+  time(112, inode.mtime);
+  v.setUint32(128, majorOf(inode.rdev), true);
+  v.setUint32(132, minorOf(inode.rdev), true);
+  v.setUint32(136, majorOf(inode.sb.dev), true);
+  v.setUint32(140, minorOf(inode.sb.dev), true);
+  v.setBigUint64(144, BigInt(path.mnt.id), true);
+  return bytes;
+}
+
+/** ST_* of a mount's flags (flags_by_mnt, flags_by_sb). */
+function statfsFlags(path: Path): number {
+  const { flags } = path.mnt;
+  let f = ST_VALID | (flags & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_SYNCHRONOUS | MS_MANDLOCK));
+  if ((flags & MS_RELATIME) !== 0) f |= 0x1000;
+  if (path.dentry.inode.sb.readOnly) f |= MS_RDONLY;
+  return f & ~MS_LAZYTIME;
+}
+/** struct statfs, 120 bytes. */
+export function encodeStatfs(k: Kernel, path: Path): Uint8Array {
+  const { sb } = path.dentry.inode;
+  const bytes = new Uint8Array(120);
+  const v = new DataView(bytes.buffer);
+  const set = (i: number, n: number) => v.setBigInt64(i * 8, BigInt(n), true);
+  set(0, sb.magic);
+  set(1, PAGE);
+  if (Number.isFinite(sb.quota.max)) {
+    const free = Math.min(sb.quota.max - sb.quota.used, k.mm.pages.freePages);
+    set(2, sb.quota.max);
+    set(3, free);
+    set(4, free);
+  }
+  if (Number.isFinite(sb.maxInodes)) {
+    set(5, sb.maxInodes);
+    set(6, sb.maxInodes - sb.usedInodes);
+  }
+  v.setInt32(56, sb.dev, true);
+  set(8, 255);
+  set(9, PAGE);
+  set(10, statfsFlags(path));
+  return bytes;
+}
