@@ -47,7 +47,8 @@ function droppedBits(k: Kernel, inode: Inode): number {
 }
 /** A write by someone without CAP_FSETID takes set-ID bits away (file_remove_privs). */
 export function removePrivs(k: Kernel, inode: Inode): void {
-  if ((inode.mode & 0o6000) !== 0 && (inode.mode & S_IFMT) === S_IFREG && !k.current.capable(CAP_FSETID)) inode.mode &= ~droppedBits(k, inode);
+  if ((inode.mode & 0o6000) !== 0 && (inode.mode & S_IFMT) === S_IFREG && !k.current.capable(CAP_FSETID))
+    inode.mode &= ~droppedBits(k, inode);
 }
 
 export function changeOwner(k: Kernel, path: Path, uid: number, gid: number): number {

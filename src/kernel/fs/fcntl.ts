@@ -3,7 +3,7 @@ import { FMODE_READ, FMODE_WRITE, O_APPEND, O_DIRECT, O_NOATIME, O_NONBLOCK, O_P
 import type { Kernel } from '../kernel.ts';
 import { copyFromUser, copyToUser } from '../mm/uaccess.ts';
 import { F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE } from './attr.ts';
-import { conflict, F_RDLCK, F_UNLCK, F_WRLCK, type FileLock, setLock } from './locks.ts';
+import { conflict, F_RDLCK, F_UNLCK, F_WRLCK, type FileLock, ownLock, setLock } from './locks.ts';
 import { pipeInfo, pipeSize, setPipeSize } from './pipe.ts';
 import type { File } from './types.ts';
 
@@ -148,7 +148,7 @@ function getLock(k: Kernel, file: File, ofd: boolean, arg: number): number {
   const want = lockOf(k, file, ofd, v);
   if (typeof want === 'number') return want;
   if (ofd && v.getInt32(24, true) !== 0) return -EINVAL;
-  const c = conflict(file.inode, want);
+  const c = type === F_UNLCK ? ownLock(file.inode, want) : conflict(file.inode, want);
   if (c === null) v.setInt16(0, F_UNLCK, true);
   else {
     v.setInt16(0, c.type, true);

@@ -18,7 +18,13 @@ export function touchAtime(k: Kernel, path: Path): void {
   if (inode.sb.readOnly || (flags & (1 | MNT_NOATIME)) !== 0) return;
   if ((flags & MNT_NODIRATIME) !== 0 && (inode.mode & 0o170000) === S_IFDIR) return;
   const now = k.vfs.now();
-  if ((flags & MNT_RELATIME) !== 0 && timeBefore(inode.mtime, inode.atime) && timeBefore(inode.ctime, inode.atime) && now.sec - inode.atime.sec < DAY) return;
+  if (
+    (flags & MNT_RELATIME) !== 0 &&
+    timeBefore(inode.mtime, inode.atime) &&
+    timeBefore(inode.ctime, inode.atime) &&
+    now.sec - inode.atime.sec < DAY
+  )
+    return;
   inode.atime = now;
 }
 export function fileAccessed(k: Kernel, file: File): void {

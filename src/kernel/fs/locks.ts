@@ -35,9 +35,18 @@ function table(inode: Inode): LockTable {
 export function conflict(inode: Inode, want: FileLock): FileLock | null {
   return (
     inode.locks?.list.find(
-      (l) => l.flock === want.flock && l.owner !== want.owner && l.start < want.end && want.start < l.end && (l.type === F_WRLCK || want.type === F_WRLCK),
+      (l) =>
+        l.flock === want.flock &&
+        l.owner !== want.owner &&
+        l.start < want.end &&
+        want.start < l.end &&
+        (l.type === F_WRLCK || want.type === F_WRLCK),
     ) ?? null
   );
+}
+/** The first lock of the same owner in the range (F_OFD_GETLK with F_UNLCK). */
+export function ownLock(inode: Inode, want: FileLock): FileLock | null {
+  return inode.locks?.list.find((l) => !l.flock && l.owner === want.owner && l.start < want.end && want.start < l.end) ?? null;
 }
 /** Would sleeping for a lock of `holder` close a circle back to `owner`? (posix_locks_deadlock; one inode at a time) */
 function deadlock(t: LockTable, inode: Inode, owner: FilesStruct | File, holder: FilesStruct | File, depth = 0): boolean {

@@ -1,15 +1,62 @@
 import {
-  EACCES, EBUSY, EEXIST, EINVAL, EISDIR, ELOOP, EMLINK, ENOENT, ENOTDIR, ENOTEMPTY, ENXIO, EOPNOTSUPP, EPERM, EROFS, ETXTBSY, EXDEV,
+  EACCES,
+  EBUSY,
+  EEXIST,
+  EINVAL,
+  EISDIR,
+  ELOOP,
+  EMLINK,
+  ENOENT,
+  ENOTDIR,
+  ENOTEMPTY,
+  ENXIO,
+  EOPNOTSUPP,
+  EPERM,
+  EROFS,
+  ETXTBSY,
+  EXDEV,
 } from '../../abi/errno.ts';
 import {
-  FMODE_WRITE, O_ACCMODE, O_CLOEXEC, O_CREAT, O_DIRECTORY, O_EXCL, O_LARGEFILE, O_NOATIME, O_NOFOLLOW, O_PATH, O_TMPFILE, O_TRUNC, S_IFBLK, S_IFCHR, S_IFDIR, S_IFLNK, S_IFMT,
-  S_IFREG, S_IFSOCK, S_ISGID, S_ISUID,
+  FMODE_WRITE,
+  O_ACCMODE,
+  O_CLOEXEC,
+  O_CREAT,
+  O_DIRECTORY,
+  O_EXCL,
+  O_LARGEFILE,
+  O_NOATIME,
+  O_NOFOLLOW,
+  O_PATH,
+  O_TMPFILE,
+  O_TRUNC,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
+  S_ISGID,
+  S_ISUID,
 } from '../../abi/fs.ts';
 import { MS_NODEV, MS_NOEXEC, MS_RDONLY } from '../../abi/mount.ts';
 import type { Kernel } from '../kernel.ts';
 import { vfsTruncate } from './attr.ts';
 import { touchModified } from './inode.ts';
-import { addDentry, inGroup, inodePermission, isDir, isReg, linkDentry, lookupOne, MAY_EXEC, MAY_READ, MAY_WRITE, pathOpen, pathWalk } from './namei.ts';
+import {
+  addDentry,
+  inGroup,
+  inodePermission,
+  isDir,
+  isReg,
+  linkDentry,
+  lookupOne,
+  MAY_EXEC,
+  MAY_READ,
+  MAY_WRITE,
+  pathOpen,
+  pathWalk,
+} from './namei.ts';
 import type { Dentry, File, Inode, Path } from './types.ts';
 
 // open and the changes of the name tree (fs/open.c, fs/namei.c).
@@ -294,7 +341,7 @@ export function checkOpenFlags(how: OpenHow): number {
   const creates = (flags & (O_CREAT | O_TMPFILE_BIT)) !== 0;
   if (creates ? (mode & ~0o7777) !== 0 : mode !== 0) return -EINVAL;
   if ((flags & (O_DIRECTORY | O_CREAT)) === (O_DIRECTORY | O_CREAT)) return -EINVAL;
-  if ((flags & O_TMPFILE_BIT) !== 0 && ((flags & O_TMPFILE) !== O_TMPFILE || (accessMask(flags) & MAY_WRITE) === 0)) return -EINVAL;
+  if ((flags & O_TMPFILE_BIT) !== 0 && ((flags & O_TMPFILE) !== O_TMPFILE || (flags & O_ACCMODE) === 0)) return -EINVAL;
   if ((flags & O_PATH) !== 0 && (flags & ~O_PATH_FLAGS) !== 0) return -EINVAL;
   return 0;
 }

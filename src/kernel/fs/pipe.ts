@@ -1,6 +1,17 @@
 import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOTTY, ENXIO, EPERM, EPIPE } from '../../abi/errno.ts';
 import {
-  FMODE_READ, FMODE_WRITE, O_DIRECT, O_NONBLOCK, O_WRONLY, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, S_IFIFO,
+  FMODE_READ,
+  FMODE_WRITE,
+  O_DIRECT,
+  O_NONBLOCK,
+  O_WRONLY,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLOUT,
+  POLLRDNORM,
+  POLLWRNORM,
+  S_IFIFO,
 } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import type { IovIter } from '../lib/iov_iter.ts';
@@ -41,7 +52,14 @@ export interface Pipe {
 }
 export function newPipe(): Pipe {
   return {
-    buffers: [], maxBuffers: DEFAULT_BUFFERS, readers: 0, writers: 0, readQueue: new WaitQueueHead(), writeQueue: new WaitQueueHead(), readerOpens: 0, writerOpens: 0,
+    buffers: [],
+    maxBuffers: DEFAULT_BUFFERS,
+    readers: 0,
+    writers: 0,
+    readQueue: new WaitQueueHead(),
+    writeQueue: new WaitQueueHead(),
+    readerOpens: 0,
+    writerOpens: 0,
   };
 }
 const pipeOf = (inode: Inode) => inode.data as Pipe;

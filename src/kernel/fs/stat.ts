@@ -1,6 +1,15 @@
 import { dtypeOf, majorOf, minorOf } from '../../abi/fs.ts';
 import {
-  MS_LAZYTIME, MS_MANDLOCK, MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_RDONLY, MS_RELATIME, MS_SYNCHRONOUS,
+  MS_LAZYTIME,
+  MS_MANDLOCK,
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_RDONLY,
+  MS_RELATIME,
+  MS_SYNCHRONOUS,
 } from '../../abi/mount.ts';
 import type { Kernel } from '../kernel.ts';
 import { isDir } from './namei.ts';
@@ -29,7 +38,9 @@ function sizeOf(path: Path): number {
 /** 512-byte units. */
 function blocksOf(inode: Inode): number {
   if (inode.mapping !== null) return inode.mapping.pages.size * 8;
-  return typeof inode.data === 'string' && dtypeOf(inode.mode) === DT_LNK && !inode.sb.volatile && inode.data.length >= SHORT_SYMLINK ? 8 : 0;
+  return typeof inode.data === 'string' && dtypeOf(inode.mode) === DT_LNK && !inode.sb.volatile && inode.data.length >= SHORT_SYMLINK
+    ? 8
+    : 0;
 }
 
 /** struct stat (asm-generic/stat.h), 128 bytes. */

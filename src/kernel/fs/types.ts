@@ -1,3 +1,4 @@
+import type { Cred } from '../cred.ts';
 import type { Kernel } from '../kernel.ts';
 import type { IovIter } from '../lib/iov_iter.ts';
 import type { AddressSpace, Quota } from '../mm/filemap.ts';
@@ -155,6 +156,8 @@ export interface File {
   refs: number;
   /** The driver's or file system's own, plain data. */
   data: unknown;
+  /** Of the opener (f_cred). */
+  readonly cred: Cred;
   /** F_SETOWN. */
   owner: number;
 }

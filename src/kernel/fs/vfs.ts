@@ -1,5 +1,17 @@
 import { EBUSY, EINVAL, ELOOP, ENODEV, ENOTDIR } from '../../abi/errno.ts';
-import { FMODE_READ, FMODE_WRITE, O_ACCMODE, O_CLOEXEC, O_CREAT, O_EXCL, O_NOCTTY, O_PATH, O_TRUNC, S_IFDIR, S_IFMT } from '../../abi/fs.ts';
+import {
+  FMODE_READ,
+  FMODE_WRITE,
+  O_ACCMODE,
+  O_CLOEXEC,
+  O_CREAT,
+  O_EXCL,
+  O_NOCTTY,
+  O_PATH,
+  O_TRUNC,
+  S_IFDIR,
+  S_IFMT,
+} from '../../abi/fs.ts';
 import { MS_RDONLY } from '../../abi/mount.ts';
 import type { Kernel } from '../kernel.ts';
 import type { FilesStruct } from './file_table.ts';
@@ -51,15 +63,45 @@ export class Vfs {
   newSuperBlock(type: string, magic: number, volatile: boolean, options = '', hasXattr = false): SuperBlock {
     // The root dentry comes with the first directory inode (makeRoot).
     return {
-      type, dev: this.anonDev(), magic, root: null as unknown as Dentry, volatile, nextIno: 1, nextOffset: 2, options, readOnly: false,
-      quota: { max: UNLIMITED, used: 0 }, usedInodes: 0, maxInodes: UNLIMITED, hasXattr,
+      type,
+      dev: this.anonDev(),
+      magic,
+      root: null as unknown as Dentry,
+      volatile,
+      nextIno: 1,
+      nextOffset: 2,
+      options,
+      readOnly: false,
+      quota: { max: UNLIMITED, used: 0 },
+      usedInodes: 0,
+      maxInodes: UNLIMITED,
+      hasXattr,
     };
   }
   newInode(sb: SuperBlock, mode: number, op: InodeOperations, fop: FileOperations): Inode {
     const now = this.now();
     return {
-      ino: sb.nextIno++, sb, mode, uid: 0, gid: 0, nlink: (mode & S_IFMT) === S_IFDIR ? 2 : 1, rdev: 0,
-      atime: now, mtime: now, ctime: now, btime: now, op, fop, mapping: null, openCount: 0, dead: false, linkable: false, locks: null, seals: -1, xattrs: null, data: null,
+      ino: sb.nextIno++,
+      sb,
+      mode,
+      uid: 0,
+      gid: 0,
+      nlink: (mode & S_IFMT) === S_IFDIR ? 2 : 1,
+      rdev: 0,
+      atime: now,
+      mtime: now,
+      ctime: now,
+      btime: now,
+      op,
+      fop,
+      mapping: null,
+      openCount: 0,
+      dead: false,
+      linkable: false,
+      locks: null,
+      seals: -1,
+      xattrs: null,
+      data: null,
     };
   }
   makeRoot(sb: SuperBlock, inode: Inode): void {
@@ -89,7 +131,8 @@ export class Vfs {
     if (d === null) return;
     const rest = (d.mounted ?? []).filter((m) => m !== mount);
     d.mounted = rest.length > 0 ? rest : null;
-    for (let v = d; v.inode.sb.volatile && v.parent !== v && v.mounted === null && v.children.size === 0; v = v.parent) v.parent.children.delete(v.name);
+    for (let v = d; v.inode.sb.volatile && v.parent !== v && v.mounted === null && v.children.size === 0; v = v.parent)
+      v.parent.children.delete(v.name);
     mount.parent = null;
     mount.mountpoint = null;
   }
@@ -115,7 +158,8 @@ export class Vfs {
     copies.set(from.mnt, this.attach(from.mnt.sb, from.dentry, at, from.mnt.source, from.mnt.flags));
     for (const m of below) {
       const parent = copies.get(m.parent as Mount);
-      if (parent !== undefined) copies.set(m, this.attach(m.sb, m.root, { mnt: parent, dentry: m.mountpoint as Dentry }, m.source, m.flags));
+      if (parent !== undefined)
+        copies.set(m, this.attach(m.sb, m.root, { mnt: parent, dentry: m.mountpoint as Dentry }, m.source, m.flags));
     }
     return 0;
   }
@@ -194,7 +238,18 @@ export class Vfs {
     const mode = (flags & O_PATH) !== 0 ? 0 : acc === 0 ? FMODE_READ : acc === 1 ? FMODE_WRITE : acc === 2 ? FMODE_READ | FMODE_WRITE : 0;
     this.openFiles++;
     path.dentry.inode.openCount++;
-    return { op, inode: path.dentry.inode, path, mode, flags: flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC), pos: 0, refs: 1, data: null, owner: 0 };
+    return {
+      op,
+      inode: path.dentry.inode,
+      path,
+      mode,
+      flags: flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC),
+      pos: 0,
+      refs: 1,
+      data: null,
+      cred: this.k.current?.cred,
+      owner: 0,
+    };
   }
   /** Takes back a `newFile` whose open failed. */
   dropNewFile(file: File): void {

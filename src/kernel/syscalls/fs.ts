@@ -6,4 +6,10 @@ import { fsStatSyscalls } from './fs_stat.ts';
 import type { SyscallRow } from './table.ts';
 
 /** System calls on files. */
-export const fsSyscalls: readonly SyscallRow[] = [...fsOpenSyscalls, ...fsRwSyscalls, ...fsNameiSyscalls, ...fsStatSyscalls, ...fsMountSyscalls];
+export const fsSyscalls: readonly SyscallRow[] = [
+  ...fsOpenSyscalls,
+  ...fsRwSyscalls,
+  ...fsNameiSyscalls,
+  ...fsStatSyscalls,
+  ...fsMountSyscalls,
+];

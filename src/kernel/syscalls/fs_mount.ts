@@ -1,8 +1,30 @@
 import { EINVAL, EPERM, EBUSY } from '../../abi/errno.ts';
 import { AT_FDCWD, AT_SYMLINK_NOFOLLOW } from '../../abi/fs.ts';
 import {
-  MNT_DETACH, MNT_EXPIRE, MNT_FORCE, MNT_NOATIME, MNT_NODIRATIME, MNT_RELATIME, MS_BIND, MS_MOVE, MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID,
-  MS_NOSYMFOLLOW, MS_PRIVATE, MS_RDONLY, MS_REC, MS_RELATIME, MS_REMOUNT, MS_SHARED, MS_SLAVE, MS_STRICTATIME, MS_UNBINDABLE, UMOUNT_NOFOLLOW,
+  MNT_DETACH,
+  MNT_EXPIRE,
+  MNT_FORCE,
+  MNT_NOATIME,
+  MNT_NODIRATIME,
+  MNT_RELATIME,
+  MS_BIND,
+  MS_MOVE,
+  MS_NOATIME,
+  MS_NODEV,
+  MS_NODIRATIME,
+  MS_NOEXEC,
+  MS_NOSUID,
+  MS_NOSYMFOLLOW,
+  MS_PRIVATE,
+  MS_RDONLY,
+  MS_REC,
+  MS_RELATIME,
+  MS_REMOUNT,
+  MS_SHARED,
+  MS_SLAVE,
+  MS_STRICTATIME,
+  MS_UNBINDABLE,
+  UMOUNT_NOFOLLOW,
 } from '../../abi/mount.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { pathWalk } from '../fs/namei.ts';
@@ -45,7 +67,8 @@ function remount(k: Kernel, path: Path, flags: number, options: string): number 
 }
 function hasWriters(k: Kernel, path: Path): boolean {
   for (const task of k.sched.tasks.values()) {
-    for (const file of task.files?.fds ?? []) if (file != null && file.path.mnt === path.mnt && (file.mode & 2) !== 0 && file.inode.mapping !== null) return true;
+    for (const file of task.files?.fds ?? [])
+      if (file != null && file.path.mnt === path.mnt && (file.mode & 2) !== 0 && file.inode.mapping !== null) return true;
   }
   return false;
 }

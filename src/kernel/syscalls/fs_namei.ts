@@ -1,12 +1,31 @@
 import { EBADF, EBUSY, EEXIST, EINVAL, EISDIR, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, ERANGE } from '../../abi/errno.ts';
 import {
-  AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_SYMLINK_NOFOLLOW, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK,
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_REMOVEDIR,
+  AT_SYMLINK_FOLLOW,
+  AT_SYMLINK_NOFOLLOW,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFIFO,
+  S_IFMT,
+  S_IFREG,
+  S_IFSOCK,
 } from '../../abi/fs.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { cwdPath } from '../fs/d_path.ts';
 import { inodePermission, isDir, MAY_EXEC } from '../fs/namei.ts';
 import {
-  RENAME_EXCHANGE, RENAME_NOREPLACE, RENAME_WHITEOUT, vfsLink, vfsMknod, vfsRename, vfsRmdir, vfsSymlink, vfsUnlink,
+  RENAME_EXCHANGE,
+  RENAME_NOREPLACE,
+  RENAME_WHITEOUT,
+  vfsLink,
+  vfsMknod,
+  vfsRename,
+  vfsRmdir,
+  vfsSymlink,
+  vfsUnlink,
 } from '../fs/open.ts';
 import type { Path } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
@@ -36,7 +55,15 @@ function sysMknodat(k: Kernel, dirfd: number, ptr: number, mode: number, dev: nu
   if (typeof p === 'number') return p;
   if (isDots(p.last)) return -EEXIST;
   const device = type === S_IFCHR || type === S_IFBLK;
-  const r = vfsMknod(k, p.path, p.last, (type === 0 ? S_IFREG : type) | (mode & 0o7777), device ? dev >>> 0 : 0, p.slash, k.current.fs.umask);
+  const r = vfsMknod(
+    k,
+    p.path,
+    p.last,
+    (type === 0 ? S_IFREG : type) | (mode & 0o7777),
+    device ? dev >>> 0 : 0,
+    p.slash,
+    k.current.fs.umask,
+  );
   return typeof r === 'number' ? r : 0;
 }
 function sysUnlinkat(k: Kernel, dirfd: number, ptr: number, flags: number): number {
@@ -60,8 +87,10 @@ function sysSymlinkat(k: Kernel, target: number, dirfd: number, ptr: number): nu
 function sysLinkat(k: Kernel, olddir: number, oldptr: number, newdir: number, newptr: number, flags: number): number {
   if ((flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) !== 0) return -EINVAL;
   if ((flags & AT_EMPTY_PATH) !== 0) {
+    // Linking what a descriptor names needs the opener's credentials or power over all files.
     const name = getName(k, oldptr, true);
-    if (name === '' && !k.current.capable(CAP_DAC_READ_SEARCH)) return -ENOENT;
+    const file = typeof name === 'number' || name.startsWith('/') ? null : fdGetRaw(k, olddir);
+    if (file !== null && file.cred !== k.current.cred && !k.current.capable(CAP_DAC_READ_SEARCH)) return -ENOENT;
   }
   const from = resolveAt(k, olddir, oldptr, ((flags & AT_SYMLINK_FOLLOW) !== 0 ? 0 : AT_SYMLINK_NOFOLLOW) | (flags & AT_EMPTY_PATH));
   if (typeof from === 'number') return from;

@@ -1,6 +1,16 @@
 import { EBADF, EFAULT, EINVAL, ENAMETOOLONG, ENOTTY, EAGAIN, E2BIG, EMFILE } from '../../abi/errno.ts';
 import {
-  FMODE_READ, FMODE_WRITE, O_CLOEXEC, O_DIRECT, O_DIRECTORY, O_LARGEFILE, O_NOFOLLOW, O_NONBLOCK, O_PATH, O_RDWR, S_IFREG,
+  FMODE_READ,
+  FMODE_WRITE,
+  O_CLOEXEC,
+  O_DIRECT,
+  O_DIRECTORY,
+  O_LARGEFILE,
+  O_NOFOLLOW,
+  O_NONBLOCK,
+  O_PATH,
+  O_RDWR,
+  S_IFREG,
 } from '../../abi/fs.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { F_SEAL_EXEC, F_SEAL_SEAL } from '../fs/attr.ts';
@@ -49,7 +59,8 @@ function sysOpenat2(k: Kernel, dirfd: number, ptr: number, how: number, size: nu
   const flags = v.getBigUint64(0, true);
   const mode = v.getBigUint64(8, true);
   const resolve = v.getBigUint64(16, true);
-  if ((flags & ~BigInt(VALID_OPEN_FLAGS)) !== 0n || (resolve & ~BigInt(RESOLVE_VALID)) !== 0n || (resolve & 0x18n) === 0x18n) return -EINVAL;
+  if ((flags & ~BigInt(VALID_OPEN_FLAGS)) !== 0n || (resolve & ~BigInt(RESOLVE_VALID)) !== 0n || (resolve & 0x18n) === 0x18n)
+    return -EINVAL;
   if (checkOpenFlags({ flags: Number(flags), mode: Number(mode), resolve: Number(resolve) }) < 0) return -EINVAL;
   if ((resolve & BigInt(RESOLVE_CACHED)) !== 0n && (flags & 0o20001100n) !== 0n) return -EAGAIN;
   return openFd(k, dirfd, ptr, Number(flags), Number(mode), Number(resolve));
@@ -100,7 +111,12 @@ function sysFlock(k: Kernel, fd: number, op: number): number {
   const file = fdGet(k, fd);
   if (file === null) return -EBADF;
   if (type !== F_UNLCK && (file.mode & (FMODE_READ | FMODE_WRITE)) === 0) return -EBADF;
-  return setLock(k, file.inode, { owner: file, pid: k.current.tgid, flock: true, type, start: 0, end: Number.POSITIVE_INFINITY }, (op & LOCK_NB) === 0);
+  return setLock(
+    k,
+    file.inode,
+    { owner: file, pid: k.current.tgid, flock: true, type, start: 0, end: Number.POSITIVE_INFINITY },
+    (op & LOCK_NB) === 0,
+  );
 }
 const FIONBIO = 0x5421;
 const FIONCLEX = 0x5450;

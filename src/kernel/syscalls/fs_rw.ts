@@ -40,7 +40,7 @@ function sysWrite(k: Kernel, fd: number, buf: number, count: number): number {
 function vectored(k: Kernel, fd: number, iov: number, count: number, write: boolean): number {
   const file = fdGet(k, fd);
   if (file === null || (file.mode & (write ? FMODE_WRITE : FMODE_READ)) === 0) return -EBADF;
-  if (isDir(file.inode)) return -EINVAL;
+  if (isDir(file.inode)) return -EISDIR;
   const iter = importIovec(k, iov, count);
   if (typeof iter === 'number') return iter;
   if (iter.count === 0) return 0;
@@ -53,7 +53,7 @@ function positioned(k: Kernel, fd: number, write: boolean, pos: number, import_:
   if (file === null) return -EBADF;
   if (file.op.llseek === undefined && !isDir(file.inode)) return -ESPIPE;
   if ((file.mode & (write ? FMODE_WRITE : FMODE_READ)) === 0) return -EBADF;
-  if (isDir(file.inode)) return vector ? -EINVAL : -EISDIR;
+  if (isDir(file.inode)) return -EISDIR;
   const op = write ? file.op.write : file.op.read;
   if (op === undefined) return -EINVAL;
   const iter = import_(k);
@@ -70,7 +70,14 @@ const RWF_SUPPORTED = 0x7f;
 function vectored2(k: Kernel, fd: number, iov: number, count: number, pos: number, flags: number, write: boolean): number {
   if ((flags & ~RWF_SUPPORTED) !== 0) return -EOPNOTSUPP;
   const file = fdGet(k, fd);
-  if (file !== null && (flags & RWF_NOWAIT) !== 0 && (file.flags & O_NONBLOCK) === 0 && file.inode.mapping === null && pipeInfo(file) === null) return -EOPNOTSUPP;
+  if (
+    file !== null &&
+    (flags & RWF_NOWAIT) !== 0 &&
+    (file.flags & O_NONBLOCK) === 0 &&
+    file.inode.mapping === null &&
+    pipeInfo(file) === null
+  )
+    return -EOPNOTSUPP;
   const saved = file?.flags ?? 0;
   if (file !== null && (flags & RWF_NOWAIT) !== 0) file.flags |= O_NONBLOCK;
   if (file !== null && (flags & RWF_APPEND) !== 0 && write) file.flags |= O_APPEND;
@@ -232,8 +239,18 @@ export const fsRwSyscalls: readonly SyscallRow[] = [
   row(NR.NR_pwrite64, 'pwrite64', (k, fd, buf, n, pos) => positioned(k, fd, true, pos, () => userBuffer(buf, n), false)),
   row(NR.NR_preadv, 'preadv', (k, fd, iov, n, pos) => positioned(k, fd, false, pos, (kk) => importIovec(kk, iov, n), true)),
   row(NR.NR_pwritev, 'pwritev', (k, fd, iov, n, pos) => positioned(k, fd, true, pos, (kk) => importIovec(kk, iov, n), true)),
-  row(NR.NR_preadv2, 'preadv2', (k, fd, iov, n, pos, _hi, flags) => vectored2(k, fd, iov, n, pos, flags, false), 'RWF_DSYNC, RWF_SYNC and RWF_HIPRI change nothing'),
-  row(NR.NR_pwritev2, 'pwritev2', (k, fd, iov, n, pos, _hi, flags) => vectored2(k, fd, iov, n, pos, flags, true), 'RWF_DSYNC, RWF_SYNC and RWF_HIPRI change nothing'),
+  row(
+    NR.NR_preadv2,
+    'preadv2',
+    (k, fd, iov, n, pos, _hi, flags) => vectored2(k, fd, iov, n, pos, flags, false),
+    'RWF_DSYNC, RWF_SYNC and RWF_HIPRI change nothing',
+  ),
+  row(
+    NR.NR_pwritev2,
+    'pwritev2',
+    (k, fd, iov, n, pos, _hi, flags) => vectored2(k, fd, iov, n, pos, flags, true),
+    'RWF_DSYNC, RWF_SYNC and RWF_HIPRI change nothing',
+  ),
   row(NR.NR_lseek, 'lseek', sysLseek),
   row(NR.NR_sendfile, 'sendfile', sysSendfile),
   row(NR.NR_copy_file_range, 'copy_file_range', sysCopyFileRange),

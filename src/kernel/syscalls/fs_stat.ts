@@ -1,5 +1,16 @@
 import { E2BIG, EACCES, EBADF, EFAULT, EINVAL, ENOENT, ERANGE, EROFS, ETXTBSY, ENAMETOOLONG } from '../../abi/errno.ts';
-import { AT_EACCESS, AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, FMODE_WRITE, S_IFBLK, S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK } from '../../abi/fs.ts';
+import {
+  AT_EACCESS,
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_SYMLINK_NOFOLLOW,
+  FMODE_WRITE,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFIFO,
+  S_IFMT,
+  S_IFSOCK,
+} from '../../abi/fs.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { changeMode, changeOwner, changeTimes, vfsTruncate } from '../fs/attr.ts';
 import { touchAtime } from '../fs/inode.ts';
@@ -24,7 +35,7 @@ const STATX_RESERVED = 0x8000_0000;
 
 /** As resolveAt; with AT_EMPTY_PATH a null name means the descriptor, too. */
 function statPath(k: Kernel, dirfd: number, ptr: number, flags: number): Path | number {
-  if (ptr === 0 && (flags & AT_EMPTY_PATH) !== 0) return (dirfd | 0) === AT_FDCWD ? k.current.fs.pwd : (fdGetRaw(k, dirfd)?.path ?? -EBADF);
+  if (ptr === 0 && (flags & AT_EMPTY_PATH) !== 0 && (dirfd | 0) >= 0) return fdGetRaw(k, dirfd)?.path ?? -EBADF;
   return resolveAt(k, dirfd, ptr, flags);
 }
 function sysNewfstatat(k: Kernel, dirfd: number, ptr: number, buf: number, flags: number): number {
@@ -112,7 +123,8 @@ function accessPath(k: Kernel, path: Path | number, mode: number): number {
 
 const fdPath = (k: Kernel, fd: number): Path | number => fdGet(k, fd)?.path ?? -EBADF;
 const chmod = (k: Kernel, path: Path | number, mode: number) => (typeof path === 'number' ? path : changeMode(k, path, mode));
-const chown = (k: Kernel, path: Path | number, uid: number, gid: number) => (typeof path === 'number' ? path : changeOwner(k, path, uid, gid));
+const chown = (k: Kernel, path: Path | number, uid: number, gid: number) =>
+  typeof path === 'number' ? path : changeOwner(k, path, uid, gid);
 
 const UTIME_NOW = 0x3fff_ffff;
 const UTIME_OMIT = 0x3fff_fffe;

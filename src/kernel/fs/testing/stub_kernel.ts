@@ -80,6 +80,7 @@ export function stubKernel(memoryBytes = 48 << 20): StubKernel {
     timeout: Number.POSITIVE_INFINITY,
     timedOut: false,
     blocked: 0n,
+    savedSigmask: null,
     pending: { set: 0n },
     mm: null,
     get cred() {
@@ -89,7 +90,7 @@ export function stubKernel(memoryBytes = 48 << 20): StubKernel {
       cred = c;
     },
     capable: (n: number) => (cred.capEffective & (1n << BigInt(n))) !== 0n,
-    signal: { pending: { set: 0n }, pgid: 1, sid: 1, rlimit: (n: number) => (n === 7 ? 1024 : Number.POSITIVE_INFINITY) },
+    signal: { pending: { set: 0n, queue: [] }, pgid: 1, sid: 1, rlimit: (n: number) => (n === 7 ? 1024 : Number.POSITIVE_INFINITY) },
   };
   const current = task as unknown as Task;
   loose['sched'] = { tasks: new Map([[1, current]]), sendSignal: (_t: Task, n: number) => signals.push(n) };
