@@ -5,24 +5,22 @@ import {
   ILL_ILLOPC,
   SEGV_ACCERR,
   SEGV_MAPERR,
-  SI_KERNEL,
   SIGBUS,
   SIGILL,
-  SIGKILL,
   SIGSEGV,
   SIGTRAP,
   TRAP_BRKPT,
 } from '../abi/signal.ts';
 import { Access, type AccessKind } from '../machine/api.ts';
 import { Trap } from '../machine/trap.ts';
-import { doGroupExit } from './exit.ts';
 import type { Kernel } from './kernel.ts';
 import { TASK_SIZE } from './mm/address.ts';
 import { Fault, handleMmFault } from './mm/memory.ts';
+import { outOfMemory } from './mm/oom_kill.ts';
 import { handleKernelTrap } from './module/call.ts';
 import { doSignal, forceSignal, signalPending } from './signal.ts';
 import { TASK_RUNNING, type Task } from './sched/task.ts';
-import { BLOCKED, finishWait } from './sched/wait.ts';
+import { BLOCKED } from './sched/wait.ts';
 import { syscallName, syscallTable } from './syscalls/index.ts';
 import { runPosixCpuTimers } from './time/posix_timers.ts';
 import { runTimers } from './time/timers.ts';
@@ -214,42 +212,6 @@ function addrText(addr: number): string {
   return BigInt.asUintN(64, BigInt(Math.trunc(addr)))
     .toString(16)
     .padStart(16, '0');
-}
-
-/** Picks the biggest process and kills it (mm/oom_kill.c). */
-export function outOfMemory(k: Kernel, asker: Task): void {
-  let victim: Task | null = null;
-  let worst = 0;
-  for (const t of k.sched.tasks.values()) {
-    if (!t.isLeader || t.mm === null || t.pid === 1 || t.signal.oomScoreAdj === -1000) continue;
-    const points = t.mm.rssAnon + t.mm.rssFile + (t.signal.oomScoreAdj * k.mm.pages.managedPages) / 1000;
-    if (victim === null || points > worst) {
-      victim = t;
-      worst = points;
-    }
-  }
-  if (victim === null || victim.mm === null) {
-    k.panic('System is deadlocked on memory');
-    return;
-  }
-  k.printk.log(
-    4,
-    `${asker.comm} invoked oom-killer: gfp_mask=0x140cca(GFP_HIGHUSER_MOVABLE|__GFP_COMP), order=0, oom_score_adj=${asker.signal.oomScoreAdj}`,
-  );
-  const kb = (n: number) => `${n * 4}kB`;
-  k.printk.log(
-    3,
-    `Out of memory: Killed process ${victim.pid} (${victim.comm}) total-vm:${kb(victim.mm.totalPages)}, anon-rss:${kb(victim.mm.rssAnon)}, file-rss:${kb(victim.mm.rssFile)}, shmem-rss:0kB, UID:${victim.cred.uid} pgtables:0kB oom_score_adj:${victim.signal.oomScoreAdj}`,
-  );
-  victim.signal.oomKilled = true;
-  if (victim === asker.groupLeader) doGroupExit(k, asker, SIGKILL);
-  else forceSignal(k, victim, { signo: SIGKILL, code: SI_KERNEL, pid: 0, uid: 0 });
-  if (victim !== asker.groupLeader && victim.state !== 0) {
-    victim.state = 1;
-    k.sched.activate(victim);
-    victim.state = 0;
-    finishWait(victim);
-  }
 }
 
 /** Decode, one call, encode. */

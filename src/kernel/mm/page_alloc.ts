@@ -9,6 +9,7 @@ import { NO_TYPE, PGTY_BUDDY, setPageType } from './page.ts';
 export const MAX_ORDER = 10;
 /** 2^9 pages: pageblock_order with 2 MiB huge pages. */
 export const PAGEBLOCK_PAGES = 512;
+const THP_MIN_PAGES = (512 * 2 ** 20) / PAGE_SIZE;
 const NONE = -1;
 const NOT_FREE = 255;
 
@@ -26,7 +27,8 @@ export interface Watermarks {
  */
 export function watermarksFor(managed: number): Watermarks {
   const byRoot = Math.floor(Math.min(262144, Math.max(128, Math.floor(Math.sqrt(managed * 4 * 16)))) / 4);
-  const recommended = Math.min(PAGEBLOCK_PAGES * 11, Math.floor(managed / 20));
+  // With less than 512 MiB transparent huge pages are off, and khugepaged asks for nothing.
+  const recommended = managed < THP_MIN_PAGES ? 0 : Math.min(PAGEBLOCK_PAGES * 11, Math.floor(managed / 20));
   const min = Math.max(byRoot, recommended);
   const step = Math.max(Math.floor(min / 4), Math.floor(managed / 1000));
   return { min, low: min + step, high: min + 2 * step, promo: min + 3 * step };

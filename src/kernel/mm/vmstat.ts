@@ -8,8 +8,6 @@ export class VmStat {
   fileMapped = 0;
   pageTablePages = 0;
   slabUnreclaimable = 0;
-  /** Kernel stacks. */
-  kernelStackPages = 0;
   vmallocPages = 0;
   mlocked = 0;
   /** Pages of private writable areas: what could be needed at most (Committed_AS). */

@@ -117,7 +117,7 @@ function rusageOf(k: Kernel, who: number): Uint8Array | number {
     sum.nvcsw += t.nvcsw;
     sum.nivcsw += t.nivcsw;
   }
-  sum.maxRss = ((task.mm?.rssAnon ?? 0) + (task.mm?.rssFile ?? 0)) * 4;
+  sum.maxRss = Math.max(task.mm?.rss ?? 0, task.mm?.hiwaterRss ?? 0) * 4;
   return encodeRusage(sum);
 }
 

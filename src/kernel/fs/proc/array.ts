@@ -3,7 +3,8 @@ import { THREAD_SIZE } from '../../sched/task.ts';
 import type { Kernel } from '../../kernel.ts';
 import { cpuList, hex } from '../../lib/seq_file.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
-import { type MmStruct, VM_EXEC, VM_GROWSDOWN, VM_SHARED, VM_WRITE } from '../../mm/mm_struct.ts';
+import type { MmStruct } from '../../mm/mm_struct.ts';
+import { countUserTables } from '../../mm/pgtable.ts';
 import {
   EXIT_DEAD,
   EXIT_ZOMBIE,
@@ -100,7 +101,7 @@ export function showStat(k: Kernel, task: Task, thread = false): string {
     0,
     ticks(task.startTime),
     mm === null ? 0 : mm.totalPages * PAGE_SIZE,
-    mm === null ? 0 : mm.rssAnon + mm.rssFile,
+    mm === null ? 0 : mm.rss,
     limitText(signal.rlimits[5]?.soft ?? Number.POSITIVE_INFINITY, RLIM_INFINITY),
     mm === null ? 0 : allowed ? mm.startCode : 1,
     mm === null ? 0 : allowed ? mm.endCode : 1,
@@ -138,59 +139,36 @@ function limitText(n: number, infinity: string): string {
 
 /** Sizes by kind of area, pages. */
 export function mmSizes(mm: MmStruct): { text: number; lib: number; data: number; stack: number; shared: number } {
-  let data = 0;
-  let stack = 0;
-  let exec = 0;
-  for (const v of mm.vmas) {
-    const pages = (v.end - v.start) / PAGE_SIZE;
-    if ((v.flags & VM_GROWSDOWN) !== 0) stack += pages;
-    else if ((v.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE) data += pages;
-    else if ((v.flags & (VM_EXEC | VM_WRITE)) === VM_EXEC) exec += pages;
-  }
   const text = Math.ceil(mm.endCode / PAGE_SIZE) - Math.floor(mm.startCode / PAGE_SIZE);
-  return { text, lib: Math.max(0, exec - text), data, stack, shared: mm.rssFile };
+  return { text, lib: Math.max(0, mm.execPages - text), data: mm.dataPages, stack: mm.stackPages, shared: mm.rssFile + mm.rssShmem };
 }
 export function showStatm(_k: Kernel, task: Task): string {
   const { mm } = task;
   if (mm === null) return '0 0 0 0 0 0 0\n';
   const s = mmSizes(mm);
-  return `${mm.totalPages} ${mm.rssAnon + mm.rssFile} ${mm.rssFile} ${s.text} 0 ${s.data + s.stack} 0\n`;
+  return `${mm.totalPages} ${mm.rss} ${s.shared} ${s.text} 0 ${s.data + s.stack} 0\n`;
 }
 
-/** Frames of the user half's page tables. */
-function pageTablePages(k: Kernel, mm: MmStruct): number {
-  let n = 1;
-  const table = (pte: number) => (pte & 0xf) === 1;
-  for (let i = 0; i < 256; i++) {
-    const top = k.ram.read32(mm.pgd + i * 8);
-    if (!table(top)) continue;
-    n++;
-    const base = Math.floor(top / 1024) * PAGE_SIZE;
-    for (let j = 0; j < 512; j++) if (table(k.ram.read32(base + j * 8))) n++;
-  }
-  return n;
-}
 const kb = (name: string, pages: number) => `${name}:\t${String(pages * PAGE_KB).padStart(8)} kB\n`;
 function statusMemory(k: Kernel, mm: MmStruct): string {
   const s = mmSizes(mm);
-  const rss = mm.rssAnon + mm.rssFile;
+  const { rss } = mm;
   const total = mm.totalPages;
-  // rssFile counts every mapped page of a file system in memory: Linux calls those shared memory.
   return (
-    kb('VmPeak', total) +
+    kb('VmPeak', Math.max(total, mm.hiwaterVm)) +
     kb('VmSize', total) +
     kb('VmLck', mm.lockedPages) +
     kb('VmPin', 0) +
     kb('VmHWM', Math.max(rss, mm.hiwaterRss)) +
     kb('VmRSS', rss) +
     kb('RssAnon', mm.rssAnon) +
-    kb('RssFile', 0) +
-    kb('RssShmem', mm.rssFile) +
+    kb('RssFile', mm.rssFile) +
+    kb('RssShmem', mm.rssShmem) +
     kb('VmData', s.data) +
     kb('VmStk', s.stack) +
     kb('VmExe', s.text) +
     kb('VmLib', s.lib) +
-    kb('VmPTE', pageTablePages(k, mm)) +
+    kb('VmPTE', countUserTables(k.ram, mm.pgd)) +
     kb('VmSwap', 0) +
     kb('HugetlbPages', 0) +
     'CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n'

@@ -5,6 +5,7 @@ import { stringOf } from '../../lib/bytes.ts';
 import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
 import { accessRemote } from '../../mm/memory.ts';
+import { oomBadness } from '../../mm/oom_kill.ts';
 import { EXIT_DEAD, type Task } from '../../sched/task.ts';
 import { dPath } from '../d_path.ts';
 import type { DirEntry, File, FileOperations, Inode, InodeOperations, Path } from '../types.ts';
@@ -94,11 +95,9 @@ function storeOomScoreAdj(k: Kernel, task: Task, text: string): number {
 }
 /** Badness in thousandths of memory, as /proc/PID/oom_score shows it (oom_badness). */
 function showOomScore(k: Kernel, task: Task): string {
-  const { mm } = task;
+  const points = oomBadness(k, task.groupLeader);
   const total = k.mm.pages.managedPages;
-  if (mm === null || task.signal.oomScoreAdj === -1000) return '0\n';
-  const points = mm.rssAnon + mm.rssFile + (task.signal.oomScoreAdj * total) / 1000;
-  return `${Math.max(0, Math.floor(((1000 + Math.floor((points * 1000) / total)) * 2) / 3))}\n`;
+  return points === null ? '0\n' : `${Math.max(0, Math.floor(((1000 + Math.floor((points * 1000) / total)) * 2) / 3))}\n`;
 }
 const MEM_LSEEK: FileOperations['llseek'] = (_k, file, offset, whence) => {
   if (whence !== 0 && whence !== 1) return -EINVAL;

@@ -3,23 +3,34 @@ import type { Kernel } from '../../kernel.ts';
 import { hex, mangle } from '../../lib/seq_file.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
 import {
+  VM_ACCOUNT,
   VM_DONTCOPY,
+  VM_DONTDUMP,
   VM_DONTEXPAND,
   VM_EXEC,
   VM_GROWSDOWN,
+  VM_IO,
   VM_LOCKED,
+  VM_LOCKONFAULT,
   VM_MAYEXEC,
   VM_MAYREAD,
   VM_MAYSHARE,
   VM_MAYWRITE,
+  VM_NORESERVE,
+  VM_PFNMAP,
+  VM_RAND_READ,
   VM_READ,
+  VM_SEQ_READ,
   VM_SHARED,
   VM_WIPEONFORK,
   VM_WRITE,
   type MmStruct,
   type VmArea,
 } from '../../mm/mm_struct.ts';
-import { PTE_D, PTE_V, ptePa, walkRange } from '../../mm/pgtable.ts';
+import { SharedAnon } from '../../mm/filemap.ts';
+import { mapCount, PG_DIRTY, pageFlags } from '../../mm/page.ts';
+import { PTE_D, ptePa, ptePresent, walkRange } from '../../mm/pgtable.ts';
+import { kindOf } from '../../mm/rmap.ts';
 import type { Task } from '../../sched/task.ts';
 import { dPath } from '../d_path.ts';
 
@@ -42,6 +53,10 @@ export function mapsLine(start: number, end: number, flags: number, offset: numb
 }
 function areaLine(k: Kernel, mm: MmStruct, v: VmArea): string {
   const inode = v.file?.inode ?? null;
+  // Shared anonymous memory is an unlinked file on the kernel's own tmpfs, device 0:1.
+  if (inode === null && v.mapping instanceof SharedAnon) {
+    return mapsLine(v.start, v.end, v.flags, v.pgoff * PAGE_SIZE, 1, v.mapping.ino, areaName(k, mm, v));
+  }
   return mapsLine(
     v.start,
     v.end,
@@ -64,6 +79,7 @@ interface Usage {
   pss: number;
   pssDirty: number;
   pssAnon: number;
+  pssFile: number;
   pssShmem: number;
   sharedClean: number;
   sharedDirty: number;
@@ -76,6 +92,7 @@ const noUsage = (): Usage => ({
   pss: 0,
   pssDirty: 0,
   pssAnon: 0,
+  pssFile: 0,
   pssShmem: 0,
   sharedClean: 0,
   sharedDirty: 0,
@@ -84,24 +101,25 @@ const noUsage = (): Usage => ({
   anonymous: 0,
 });
 
-function gather(k: Kernel, mm: MmStruct, v: VmArea, mapCounts: ReadonlyMap<number, number>, into: Usage): void {
-  walkRange(k.ram, mm.pgd, v.start, v.end, (at, va) => {
+function gather(k: Kernel, mm: MmStruct, v: VmArea, into: Usage): void {
+  walkRange(k.ram, mm.pgd, v.start, v.end, (at) => {
     const pte = k.ram.read32(at);
-    if ((pte & PTE_V) === 0) return;
     const pa = ptePa(pte);
-    const cached = v.mapping?.pages.get(v.pgoff + (va - v.start) / PAGE_SIZE) === pa;
-    const users = Math.max(1, mapCounts.get(pa) ?? 1);
-    // Pages of file systems in memory have no clean copy anywhere: they are dirty, as shmem pages are.
-    const dirty = cached || (pte & PTE_D) !== 0 || v.mapping === null;
-    const share = PAGE_SIZE / users;
+    if (!ptePresent(pte) || pa === k.mm.zeroPage || (v.flags & VM_PFNMAP) !== 0) return;
+    const page = k.mm.pages.pageStruct(pa);
+    const kind = kindOf(k, pa);
+    const users = mapCount(k.ram, page);
+    // Pages of file systems in memory have no clean copy anywhere: they are dirty.
+    const dirty = (pte & PTE_D) !== 0 || (pageFlags(k.ram, page) & PG_DIRTY) !== 0;
+    const share = PAGE_SIZE / Math.max(1, users);
     into.rss += PAGE_SIZE;
     into.pss += share;
     if (dirty) into.pssDirty += share;
-    if (cached) into.pssShmem += share;
-    else {
+    if (kind === 'anon') {
       into.pssAnon += share;
       into.anonymous += PAGE_SIZE;
-    }
+    } else if (kind === 'shmem') into.pssShmem += share;
+    else into.pssFile += share;
     if (users > 1) {
       if (dirty) into.sharedDirty += PAGE_SIZE;
       else into.sharedClean += PAGE_SIZE;
@@ -109,29 +127,13 @@ function gather(k: Kernel, mm: MmStruct, v: VmArea, mapCounts: ReadonlyMap<numbe
     else into.privateClean += PAGE_SIZE;
   });
 }
-/** How often each user page is mapped. */
-function countMappings(k: Kernel): Map<number, number> {
-  const counts = new Map<number, number>();
-  const seen = new Set<MmStruct>();
-  for (const t of k.sched.tasks.values()) {
-    if (t.mm === null || seen.has(t.mm)) continue;
-    seen.add(t.mm);
-    for (const v of t.mm.vmas) {
-      walkRange(k.ram, t.mm.pgd, v.start, v.end, (at) => {
-        const pte = k.ram.read32(at);
-        if ((pte & PTE_V) !== 0) counts.set(ptePa(pte), (counts.get(ptePa(pte)) ?? 0) + 1);
-      });
-    }
-  }
-  return counts;
-}
 const kbLine = (name: string, bytes: number) => `${`${name}:`.padEnd(16)}${String(Math.floor(bytes / 1024)).padStart(8)} kB\n`;
 function usageLines(u: Usage, rollup: boolean, locked: number): string {
   return (
     kbLine('Rss', u.rss) +
     kbLine('Pss', u.pss) +
     kbLine('Pss_Dirty', u.pssDirty) +
-    (rollup ? kbLine('Pss_Anon', u.pssAnon) + kbLine('Pss_File', 0) + kbLine('Pss_Shmem', u.pssShmem) : '') +
+    (rollup ? kbLine('Pss_Anon', u.pssAnon) + kbLine('Pss_File', u.pssFile) + kbLine('Pss_Shmem', u.pssShmem) : '') +
     kbLine('Shared_Clean', u.sharedClean) +
     kbLine('Shared_Dirty', u.sharedDirty) +
     kbLine('Private_Clean', u.privateClean) +
@@ -144,6 +146,7 @@ function usageLines(u: Usage, rollup: boolean, locked: number): string {
     kbLine('Locked', locked)
   );
 }
+/** In the order of the bits. */
 const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [VM_READ, 'rd'],
   [VM_WRITE, 'wr'],
@@ -154,25 +157,31 @@ const FLAG_NAMES: readonly (readonly [number, string])[] = [
   [VM_MAYEXEC, 'me'],
   [VM_MAYSHARE, 'ms'],
   [VM_GROWSDOWN, 'gd'],
+  [VM_PFNMAP, 'pf'],
   [VM_LOCKED, 'lo'],
+  [VM_IO, 'io'],
+  [VM_SEQ_READ, 'sr'],
+  [VM_RAND_READ, 'rr'],
   [VM_DONTCOPY, 'dc'],
   [VM_DONTEXPAND, 'de'],
+  [VM_LOCKONFAULT, 'lf'],
+  [VM_ACCOUNT, 'ac'],
+  [VM_NORESERVE, 'nr'],
   [VM_WIPEONFORK, 'wf'],
+  [VM_DONTDUMP, 'dd'],
 ];
-/** Private writable memory counts against the commit limit (VM_ACCOUNT). */
 function flagText(v: VmArea): string {
-  const names = FLAG_NAMES.filter(([bit]) => (v.flags & bit) !== 0).map(([, name]) => name);
-  if ((v.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE) names.push('ac');
-  return names.map((n) => `${n} `).join('');
+  return FLAG_NAMES.filter(([bit]) => (v.flags & bit) !== 0)
+    .map(([, name]) => `${name} `)
+    .join('');
 }
 export function showSmaps(k: Kernel, task: Task): string {
   const { mm } = task;
   if (mm === null) return '';
-  const counts = countMappings(k);
   let out = '';
   for (const v of mm.vmas) {
     const u = noUsage();
-    gather(k, mm, v, counts, u);
+    gather(k, mm, v, u);
     out += areaLine(k, mm, v) + kbLine('Size', v.end - v.start) + kbLine('KernelPageSize', PAGE_SIZE) + kbLine('MMUPageSize', PAGE_SIZE);
     out += `${usageLines(u, false, (v.flags & VM_LOCKED) !== 0 ? u.pss : 0)}THPeligible:           0\nVmFlags: ${flagText(v)}\n`;
   }
@@ -181,8 +190,7 @@ export function showSmaps(k: Kernel, task: Task): string {
 export function showSmapsRollup(k: Kernel, task: Task): string {
   const { mm } = task;
   if (mm === null || mm.vmas.length === 0) return '';
-  const counts = countMappings(k);
   const u = noUsage();
-  for (const v of mm.vmas) gather(k, mm, v, counts, u);
+  for (const v of mm.vmas) gather(k, mm, v, u);
   return mapsLine(mm.vmas[0].start, mm.vmas[mm.vmas.length - 1].end, 0, 0, 0, 0, '[rollup]') + usageLines(u, true, 0);
 }
