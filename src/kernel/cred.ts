@@ -41,12 +41,12 @@ export const ROOT_CRED: Cred = {
 };
 
 /** Capabilities after a change of user IDs (cap_emulate_setxuid). */
-export function fixCaps(old: Cred, next: Cred): Cred {
+export function fixCaps(old: Cred, next: Cred, keepCaps: boolean): Cred {
   const hadRoot = old.uid === 0 || old.euid === 0 || old.suid === 0;
   const hasRoot = next.uid === 0 || next.euid === 0 || next.suid === 0;
   let { capEffective, capPermitted, capAmbient } = next;
   if (hadRoot && !hasRoot) {
-    capPermitted = 0n;
+    if (!keepCaps) capPermitted = 0n;
     capEffective = 0n;
     capAmbient = 0n;
   }

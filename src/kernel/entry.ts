@@ -13,6 +13,7 @@ import {
 } from '../abi/signal.ts';
 import { Access, type AccessKind } from '../machine/api.ts';
 import { Trap } from '../machine/trap.ts';
+import { putDeadTasks } from './fork.ts';
 import type { Kernel } from './kernel.ts';
 import { TASK_SIZE } from './mm/address.ts';
 import { Fault, handleMmFault } from './mm/memory.ts';
@@ -83,6 +84,7 @@ export function runKernel(k: Kernel, budget: number): RunState {
   const end = machine.instret + budget;
   while (machine.instret < end) {
     if (k.halted !== null) return 'halted';
+    putDeadTasks(k);
     const now = time.now();
     sched.expireTimeouts(now);
     runTimers(k, now);
@@ -101,7 +103,8 @@ export function runKernel(k: Kernel, budget: number): RunState {
       runTask(k, task, Math.min(slice(k), Math.max(1, end - machine.instret)));
       if (k.halted !== null) return 'halted';
     }
-    if (!ran) {
+    // A task whose hart changed is taken up in the next round.
+    if (!ran && sched.runnableCount === 0) {
       const next = Math.min(sched.nextTimeout, ...time.timers.map((t) => t.at));
       if (next === Number.POSITIVE_INFINITY || k.host.elapsed !== null) return { idleUntil: next };
       time.advanceTo(next);

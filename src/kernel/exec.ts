@@ -20,9 +20,9 @@ import {
   HWCAP_IMAFDC,
 } from '../abi/elf.ts';
 import { S_IFMT, S_IFREG, S_ISGID, S_ISUID } from '../abi/fs.ts';
-import { SIG_IGN, SIGKILL, sigBit } from '../abi/signal.ts';
+import { SIG_IGN, SIGCHLD } from '../abi/signal.ts';
 import { CAP_FULL_SET, type Cred } from './cred.ts';
-import { mmRelease } from './exit.ts';
+import { doExit, dropResources, mmRelease } from './exit.ts';
 import { type ElfImage, loadElf, mapElf } from './fs/binfmt_elf.ts';
 import { inodePermission, MAY_EXEC, pathWalk } from './fs/namei.ts';
 import type { File, Path } from './fs/types.ts';
@@ -36,7 +36,8 @@ import { AddressSpace } from './mm/filemap.ts';
 import { copyToUser } from './mm/uaccess.ts';
 import { DEFAULT_ACTION } from './signal.ts';
 import { newSigHand } from './fork.ts';
-import { PF_FORKNOEXEC, type Task } from './sched/task.ts';
+import { publishPriority } from './sched/core.ts';
+import { PF_FORKNOEXEC, TASK_RUNNING, type Task } from './sched/task.ts';
 import { exitItimers } from './time/posix_timers.ts';
 import { VDSO_CODE } from './vdso.ts';
 
@@ -172,23 +173,27 @@ export function doExecve(
   // The point of no return.
   task.mm = oldMm;
   mmRelease(k, task);
-  killOtherThreads(k, task);
-  task.mm = mm;
+  const survivor = deThread(k, task);
+  if (survivor === task) {
+    if (oldMm !== null) mmPut(k, oldMm);
+  } else {
+    becomeLeader(k, task, survivor);
+  }
+  survivor.mm = mm;
   k.machine.setPageTable(mm.pgd);
-  if (oldMm !== null) mmPut(k, oldMm);
-  k.current = saved;
+  k.current = saved === task ? survivor : saved;
   mm.exeFile = program.file;
   if (program.interp !== null) k.vfs.fput(program.interp.file);
   mm.publish();
-  newIdentity(k, task, program);
+  newIdentity(k, survivor, program);
   const { ram } = k;
-  ram.fill(task.ptRegs, 256);
-  ram.write64(task.ptRegs, layout.entry);
-  ram.write64(task.ptRegs + 16, layout.sp);
-  ram.fill(task.fpState, 264);
-  if (k.sched.loaded === task) {
-    k.machine.regs.load(task.ptRegs);
-    k.machine.regs.loadFp(task.fpState);
+  ram.fill(survivor.ptRegs, 256);
+  ram.write64(survivor.ptRegs, layout.entry);
+  ram.write64(survivor.ptRegs + 16, layout.sp);
+  ram.fill(survivor.fpState, 264);
+  if (k.sched.loaded === survivor) {
+    k.machine.regs.load(survivor.ptRegs);
+    k.machine.regs.loadFp(survivor.fpState);
   }
   return 0;
 }
@@ -197,14 +202,49 @@ function drop(k: Kernel, program: Program, errno: number): number {
   if (program.interp !== null) k.vfs.fput(program.interp.file);
   return errno;
 }
-function killOtherThreads(k: Kernel, task: Task): void {
-  for (const t of [...task.threads]) {
-    if (t === task || t.exitState !== 0) continue;
-    t.pending.set |= sigBit(SIGKILL);
-    t.state = 1;
-    k.sched.activate(t);
-    t.state = 0;
-  }
+/**
+ * All other threads end (de_thread). The task that goes on is the group leader: its pid is the process's. The leader of a caller that is not it
+ * loses what it had here and waits for becomeLeader.
+ */
+function deThread(k: Kernel, task: Task): Task {
+  const leader = task.groupLeader;
+  for (const t of [...task.threads]) if (t !== task && t !== leader) doExit(k, t, 0);
+  if (leader !== task && leader.exitState === 0) dropResources(k, leader);
+  return leader;
+}
+/** The leader takes over what survives execve from the thread that called it, and that thread ends. */
+function becomeLeader(k: Kernel, task: Task, leader: Task): void {
+  leader.files = task.files;
+  leader.files.users++;
+  leader.fs = task.fs;
+  leader.fs.users++;
+  leader.cred = task.cred;
+  leader.blocked = task.blocked;
+  leader.pending.set = task.pending.set;
+  leader.pending.queue.splice(0, leader.pending.queue.length, ...task.pending.queue);
+  leader.nice = task.nice;
+  leader.policy = task.policy;
+  leader.rtPriority = task.rtPriority;
+  leader.affinity = task.affinity;
+  leader.vruntime = task.vruntime;
+  leader.personality = task.personality;
+  leader.noNewPrivs = task.noNewPrivs;
+  leader.timerSlackNs = task.timerSlackNs;
+  publishPriority(k, leader);
+  leader.exitSignal = SIGCHLD;
+  leader.exitState = 0;
+  leader.exitCode = 0;
+  leader.restart = null;
+  leader.inSyscall = false;
+  leader.restartCode = 0;
+  leader.savedSigmask = null;
+  leader.stopReport = 0;
+  leader.clearChildTid = 0;
+  // The thread's own end takes its one off again.
+  leader.signal.live++;
+  doExit(k, task, 0);
+  leader.state = TASK_RUNNING;
+  k.sched.activate(leader);
 }
 
 /** What execve changes about a task besides its memory (begin_new_exec). */
@@ -221,6 +261,7 @@ function newIdentity(k: Kernel, task: Task, program: Program): void {
   task.sigaltstack = { sp: 0, flags: 2, size: 0 };
   task.clearChildTid = 0;
   task.robustList = 0;
+  task.keepCaps = false;
   exitItimers(k, task.signal, false);
   if (task.files.users > 1) {
     task.files.users--;

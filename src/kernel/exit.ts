@@ -70,26 +70,11 @@ export function doExit(k: Kernel, task: Task, code: number): void {
     k.panic(`Attempted to kill init! exitcode=0x${code.toString(16).padStart(8, '0')}`);
     return;
   }
-  finishWait(task);
-  k.sched.clearTimeout(task);
-  k.sched.deactivate(task);
   task.exitCode = code;
   const { signal } = task;
-  signal.live--;
-  const last = signal.live === 0;
+  const last = signal.live === 1;
   if (last) exitItimers(k, signal, true);
-  mmRelease(k, task);
-  const mm = task.mm;
-  task.mm = null;
-  if (mm !== null) {
-    k.machine.setPageTable(k.mm.swapperPgDir);
-    mmPut(k, mm);
-  }
-  if (--task.files.users === 0) task.files.closeAll(k, false);
-  task.fs.users--;
-  task.frames.length = 0;
-  task.state = TASK_DEAD;
-  for (const rq of k.sched.runQueues) if (rq.current === task) rq.current = null;
+  dropResources(k, task);
   if (last) {
     const leader = task.groupLeader;
     if (signal.groupExit) leader.exitCode = signal.groupExitCode;
@@ -111,6 +96,25 @@ export function doExit(k: Kernel, task: Task, code: number): void {
   }
 }
 
+/** Takes a dying task out of the group's count, off all queues, and its share of memory and files away. */
+export function dropResources(k: Kernel, task: Task): void {
+  finishWait(task);
+  k.sched.clearTimeout(task);
+  k.sched.deactivate(task);
+  task.signal.live--;
+  mmRelease(k, task);
+  const mm = task.mm;
+  task.mm = null;
+  if (mm !== null) {
+    k.machine.setPageTable(k.mm.swapperPgDir);
+    mmPut(k, mm);
+  }
+  if (--task.files.users === 0) task.files.closeAll(k, false);
+  task.fs.users--;
+  task.frames.length = 0;
+  task.state = TASK_DEAD;
+  for (const rq of k.sched.runQueues) if (rq.current === task) rq.current = null;
+}
 function releaseThread(k: Kernel, task: Task): void {
   task.groupLeader.utime += task.utime;
   task.groupLeader.stime += task.stime;
@@ -189,6 +193,8 @@ export const WNOHANG = 1;
 export const WUNTRACED = 2;
 export const WEXITED = 4;
 export const WCONTINUED = 8;
+const WALL = 0x4000_0000;
+const WCLONE = 0x8000_0000;
 export const WNOWAIT = 0x0100_0000;
 
 export interface WaitResult {
@@ -211,6 +217,8 @@ export function doWait(k: Kernel, match: (t: Task) => boolean, options: number):
   for (const parent of parents) {
     for (const child of parent.children) {
       if (!match(child)) continue;
+      // Children that do not report with SIGCHLD are "clone" children: __WCLONE waits for them only, __WALL for all.
+      if ((options & WALL) === 0 && (child.exitSignal !== SIGCHLD) !== ((options & WCLONE) !== 0)) continue;
       eligible = true;
       if (child.exitState === EXIT_ZOMBIE && child.signal.live === 0 && (options & WEXITED) !== 0) {
         const code = child.exitCode;

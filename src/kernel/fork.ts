@@ -115,11 +115,17 @@ export function allocTask(k: Kernel): { addr: number; stack: number; credAddr: n
   if (stack !== 0) k.mm.pages.free(stack, THREAD_ORDER);
   return null;
 }
+/** The last reference is gone. The memory goes back a little later: the run loop may still look at the task that just ended (delayed_put_task_struct). */
 export function freeTask(k: Kernel, task: Task): void {
   if (k.sched.loaded === task) k.sched.loaded = null;
-  k.mm.pages.free(task.stack, THREAD_ORDER);
-  k.mm.slab.cacheFree(k.caches.cred, task.credPa);
-  k.mm.slab.cacheFree(k.caches.task, task.addr);
+  k.sched.dead.push(task);
+}
+export function putDeadTasks(k: Kernel): void {
+  for (const task of k.sched.dead.splice(0)) {
+    k.mm.pages.free(task.stack, THREAD_ORDER);
+    k.mm.slab.cacheFree(k.caches.cred, task.credPa);
+    k.mm.slab.cacheFree(k.caches.task, task.addr);
+  }
 }
 
 /** Links thread_node under signal->thread_head, and counts, as for_each_thread expects. */

@@ -92,7 +92,8 @@ function flushGroup(task: Task, mask: bigint): void {
 /** Queues a signal for one thread, or for its group. 0 or -EAGAIN (real-time queue full). */
 export function sendSignalTo(k: Kernel, task: Task, info: SigInfo, group: boolean): number {
   const sig = info.signo;
-  if (task.exitState !== 0 || task.isKernelThread) return 0;
+  // A leader that ended before its threads still stands for the group.
+  if ((group ? task.signal.live === 0 : task.exitState !== 0) || task.isKernelThread) return 0;
   // Stop and continue cancel each other (prepare_signal).
   if ((STOP_SIGNALS & sigBit(sig)) !== 0n) flushGroup(task, sigBit(SIGCONT));
   else if (sig === SIGCONT) {
@@ -376,9 +377,8 @@ export function doSignal(k: Kernel): void {
     if (!setupFrame(k, task, info, action)) {
       if (sig === SIGSEGV) task.sighand.action[sig - 1] = DEFAULT_ACTION;
       forceSignal(k, task, { signo: SIGSEGV, code: SI_KERNEL, addr: 0 });
-      continue;
     }
-    return;
+    // Further signals that are pending and not blocked now stack their frames on top: the last one's handler runs first.
   }
   // No handler ran: the call (pc still at its ecall) is simply made again.
   task.restartCode = 0;

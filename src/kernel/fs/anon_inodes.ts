@@ -21,3 +21,7 @@ export function bytesOfBig(value: bigint): Uint8Array {
   new DataView(bytes.buffer).setBigUint64(0, value, true);
   return bytes;
 }
+/** Seeking succeeds and does nothing. */
+export function noopLlseek(): number {
+  return 0;
+}

@@ -2,7 +2,7 @@ import { EAGAIN, EINVAL } from '../../abi/errno.ts';
 import { O_CLOEXEC, O_NONBLOCK, O_RDWR, POLLERR, POLLIN, POLLOUT } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import { WaitQueueHead, waitInterruptible, wakeUpAll } from '../sched/wait.ts';
-import { bytesOfBig, installAnon } from './anon_inodes.ts';
+import { bytesOfBig, installAnon, noopLlseek } from './anon_inodes.ts';
 import type { FileOperations } from './types.ts';
 
 // Counters for event notification (fs/eventfd.c, eventfd(2)).
@@ -16,6 +16,7 @@ const EFD_SEMAPHORE = 1;
 const ULLONG_MAX = 0xffff_ffff_ffff_ffffn;
 
 const eventfdOps: FileOperations = {
+  llseek: noopLlseek,
   read(k, file, iter) {
     const e = file.data as EventFd;
     if (iter.count < 8) return -EINVAL;

@@ -3,7 +3,7 @@ import { O_CLOEXEC, O_RDWR, POLLERR, POLLHUP, POLLIN, POLLRDNORM } from '../../a
 import type { Kernel } from '../kernel.ts';
 import { copyToUser } from '../mm/uaccess.ts';
 import { BLOCKED, WaitQueueHead, waitInterruptible, wakeUpAll } from '../sched/wait.ts';
-import { installAnon } from './anon_inodes.ts';
+import { installAnon, noopLlseek } from './anon_inodes.ts';
 import { PollTable } from './select.ts';
 import type { File, FileOperations } from './types.ts';
 
@@ -69,6 +69,7 @@ function itemReady(k: Kernel, item: EpItem, table: QueueCollector): Ready {
 }
 
 const eventpollOps: FileOperations = {
+  llseek: noopLlseek,
   poll(k, file, table) {
     const ep = file.data as EventPoll;
     purge(ep);

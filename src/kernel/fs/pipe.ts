@@ -120,7 +120,6 @@ function pipeWrite(k: Kernel, file: File, iter: IovIter): number {
     return done > 0 ? done : -EPIPE;
   }
   const packet = (file.flags & O_DIRECT) !== 0;
-  const wasEmpty = pipe.buffers.length === 0;
   // The part that is not whole pages goes to the last buffer when there is room for all of it.
   const rest = iter.count % PAGE;
   const last = pipe.buffers[pipe.buffers.length - 1];
@@ -141,7 +140,8 @@ function pipeWrite(k: Kernel, file: File, iter: IovIter): number {
     done += bytes.length;
   }
   if (done > 0) {
-    if (wasEmpty || iter.count > 0) wakeUpAll(k, pipe.readQueue);
+    // Readers wait for an empty pipe only, but an edge-triggered epoll wants to hear of each write (pipe->poll_usage).
+    wakeUpAll(k, pipe.readQueue);
     touchModified(k, file.inode);
   }
   if (iter.count === 0) return done;

@@ -5,7 +5,7 @@ import type { Kernel } from '../kernel.ts';
 import { waitInterruptible } from '../sched/wait.ts';
 import { dequeueSignal } from '../signal.ts';
 import type { SigInfo } from '../signal_types.ts';
-import { installAnon } from './anon_inodes.ts';
+import { installAnon, noopLlseek } from './anon_inodes.ts';
 import type { FileOperations } from './types.ts';
 
 // Signals read from a file descriptor (fs/signalfd.c, signalfd(2)). They are always the reader's own signals.
@@ -44,6 +44,7 @@ function encode(info: SigInfo): Uint8Array {
 }
 
 const signalfdOps: FileOperations = {
+  llseek: noopLlseek,
   read(k, file, iter) {
     const { mask } = file.data as SignalFd;
     if (iter.count < SIGINFO_SIZE) return -EINVAL;

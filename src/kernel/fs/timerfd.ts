@@ -2,7 +2,7 @@ import { EAGAIN, EBADF, EINVAL, EPERM } from '../../abi/errno.ts';
 import { O_CLOEXEC, O_NONBLOCK, O_RDWR, POLLIN } from '../../abi/fs.ts';
 import * as T from '../../abi/time.ts';
 import type { Kernel } from '../kernel.ts';
-import { bytesOfBig, installAnon } from './anon_inodes.ts';
+import { bytesOfBig, installAnon, noopLlseek } from './anon_inodes.ts';
 import { WaitQueueHead, waitInterruptible, wakeUpAll } from '../sched/wait.ts';
 import type { ItimerValue } from '../time/posix_timers.ts';
 import { deadlineOf, type TimeValue } from '../time/time.ts';
@@ -27,6 +27,7 @@ const TFD_TIMER_CANCEL_ON_SET = 2;
 const CAP_WAKE_ALARM = 35;
 
 const timerfdOps: FileOperations = {
+  llseek: noopLlseek,
   read(k, file, iter) {
     const t = file.data as TimerFd;
     if (iter.count < 8) return -EINVAL;

@@ -44,6 +44,8 @@ export class Scheduler {
   nextTimeout = Number.POSITIVE_INFINITY;
   private readonly sleepers = new Set<Task>();
   totalForks = 0;
+  /** Released tasks whose memory is not given back yet. */
+  readonly dead: Task[] = [];
   switches = 0;
   /** Exponential load averages (fixed point avoided: plain numbers), and when they were last brought up to date. */
   readonly loadAvg = [0, 0, 0];

@@ -209,7 +209,7 @@ function lookupOrSelf(k: Kernel, pid: number): Task | undefined {
 /** prepare_creds, change, commit_creds. */
 function commit(k: Kernel, next: Partial<Cred>): number {
   const old = k.current.cred;
-  const merged = fixCaps(old, { ...old, ...next });
+  const merged = fixCaps(old, { ...old, ...next }, k.current.keepCaps);
   if (merged.euid !== old.euid || merged.egid !== old.egid) k.current.dumpable = false;
   k.current.cred = merged;
   return 0;

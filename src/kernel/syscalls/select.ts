@@ -9,7 +9,7 @@ import { setBlocked, signalPending } from '../signal.ts';
 import { finishWait, waitInterruptible } from '../sched/wait.ts';
 import type { SyscallRow } from './table.ts';
 import { fdGet } from './fs_args.ts';
-import { readTimespec } from './time.ts';
+import { nsOf, readTimespec } from '../time/time.ts';
 
 // ppoll and pselect6 (fs/select.c). A call that must sleep is made again after each wake-up; deadline and mask survive in task.restart.
 
@@ -22,21 +22,30 @@ export function pollFile(k: Kernel, file: File, table: PollTable | null): number
 /** First pass of a sleeping call: reads the timeout, swaps the signal mask. Negative errno, else 0. */
 function begin(k: Kernel, timeout: number, sigmask: number, size: number): number {
   const task = k.current;
-  if (task.restart !== null) return 0;
+  if (task.restart !== null) {
+    // A signal without a handler gave the old mask back: the call, made again, swaps it once more.
+    return sigmask !== 0 && task.savedSigmask === null ? swapMask(k, sigmask, size) : 0;
+  }
   let deadline = Number.POSITIVE_INFINITY;
   if (timeout !== 0) {
-    const ns = readTimespec(k, timeout);
-    if (ns < 0) return ns;
-    deadline = k.time.now() + ns;
+    const t = readTimespec(k, timeout);
+    if (typeof t === 'number') return t;
+    deadline = k.time.now() + nsOf(t);
   }
   if (sigmask !== 0) {
-    if (size !== 8) return -EINVAL;
-    const b = getUserBig(k, sigmask);
-    if (b === null) return -EFAULT;
-    task.savedSigmask = task.blocked;
-    setBlocked(task, BigInt.asUintN(64, b));
+    const r = swapMask(k, sigmask, size);
+    if (r < 0) return r;
   }
   task.restart = { deadline };
+  return 0;
+}
+function swapMask(k: Kernel, sigmask: number, size: number): number {
+  const task = k.current;
+  if (size !== 8) return -EINVAL;
+  const b = getUserBig(k, sigmask);
+  if (b === null) return -EFAULT;
+  task.savedSigmask = task.blocked;
+  setBlocked(task, BigInt.asUintN(64, b));
   return 0;
 }
 function end(k: Kernel, result: number): number {

@@ -56,6 +56,8 @@ export class Timekeeper {
   }
   addTimer(timer: KernelTimer): void {
     this.timers.push(timer);
+    // The turn of the running task was measured without it.
+    if (this.k.current !== undefined) this.k.current.needResched = true;
   }
   delTimer(timer: KernelTimer): void {
     const i = this.timers.indexOf(timer);

@@ -1,0 +1,14 @@
+#!/bin/bash
+# Builds proctest and records what real Linux says (the lab's oracle), for tests/proc.test.mjs. Needs riscv64-linux-gnu-gcc;
+# RUN_LINUX is the lab's oracle/run-linux.sh (without it only the program is built).
+set -euo pipefail
+cd "$(dirname "$0")"
+out=../../fixtures/proc
+mkdir -p $out
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+riscv64-linux-gnu-gcc -static -Os -s -o "$work/proctest" proctest.c -lpthread -w
+gzip -9nc "$work/proctest" > $out/proctest.gz
+if [ -n "${RUN_LINUX:-}" ]; then
+  echo 'ulimit -c 0; /proctest' | "$RUN_LINUX" -m "$work" - | tr -d '\r' > $out/proctest.txt
+fi
