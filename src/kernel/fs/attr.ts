@@ -89,8 +89,8 @@ export function changeTimes(k: Kernel, path: Path, atime: Timespec | 'now' | nul
   return 0;
 }
 
-/** Sets the size of a regular file. `always`: the times change even when the size does not (ftruncate, O_TRUNC). */
-export function vfsTruncate(k: Kernel, inode: Inode, size: number, always: boolean): number {
+/** Sets the size of a regular file; the times change even when the size does not. */
+export function vfsTruncate(k: Kernel, inode: Inode, size: number): number {
   if (isDir(inode)) return -EISDIR;
   const { mapping } = inode;
   if ((inode.mode & S_IFMT) !== S_IFREG) return -EINVAL;
@@ -106,7 +106,7 @@ export function vfsTruncate(k: Kernel, inode: Inode, size: number, always: boole
   const r = inode.op.setattr?.(k, inode, 'size') ?? 0;
   if (r < 0) return r;
   removePrivs(k, inode);
-  if (size !== mapping.size || always) inode.mtime = inode.ctime = k.vfs.now();
+  inode.mtime = inode.ctime = k.vfs.now();
   if (size !== mapping.size) mapping.truncate(k, size);
   return 0;
 }

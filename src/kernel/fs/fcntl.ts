@@ -5,6 +5,7 @@ import { copyFromUser, copyToUser } from '../mm/uaccess.ts';
 import { F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE } from './attr.ts';
 import { conflict, F_RDLCK, F_UNLCK, F_WRLCK, type FileLock, ownLock, setLock } from './locks.ts';
 import { pipeInfo, pipeSize, setPipeSize } from './pipe.ts';
+import { sizeOf } from './stat.ts';
 import type { File } from './types.ts';
 
 // fcntl(2) (fs/fcntl.c).
@@ -130,7 +131,7 @@ function lockOf(k: Kernel, file: File, ofd: boolean, v: DataView): FileLock | nu
   let start = Number(v.getBigInt64(8, true));
   const len = Number(v.getBigInt64(16, true));
   if (whence === 1) start += file.pos;
-  else if (whence === 2) start += file.inode.mapping?.size ?? 0;
+  else if (whence === 2) start += sizeOf(file.path);
   else if (whence !== 0) return -EINVAL;
   if (start < 0) return -EINVAL;
   let end = len > 0 ? start + len : Number.POSITIVE_INFINITY;

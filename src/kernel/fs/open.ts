@@ -418,7 +418,7 @@ function finishOpen(k: Kernel, path: Path, flags: number, truncate: boolean): Fi
     return r;
   }
   if (truncate) {
-    const t = isExecuted(k, inode) ? -ETXTBSY : vfsTruncate(k, inode, 0, true);
+    const t = isExecuted(k, inode) ? -ETXTBSY : vfsTruncate(k, inode, 0);
     if (t < 0) {
       k.vfs.fput(file);
       return t;

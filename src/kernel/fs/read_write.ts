@@ -50,15 +50,16 @@ export function genericLlseek(file: File, offset: number, whence: number, size: 
 }
 /** A page that was never written is a hole (mapping_seek_hole_data). */
 function seekHoleData(mapping: AddressSpace, offset: number, data: boolean): number {
+  const has = (index: number) => mapping.pages.has(index) && !mapping.unwritten.has(index);
   const first = Math.floor(offset / PAGE_SIZE);
-  if (mapping.pages.has(first) === data) return offset;
+  if (has(first) === data) return offset;
   const end = Math.ceil(mapping.size / PAGE_SIZE);
   let best = end;
   if (data) {
-    for (const index of mapping.pages.keys()) if (index > first && index < best) best = index;
+    for (const index of mapping.pages.keys()) if (index > first && index < best && has(index)) best = index;
     return best >= end ? -ENXIO : best * PAGE_SIZE;
   }
-  for (best = first; best < end && mapping.pages.has(best); best++);
+  for (best = first; best < end && has(best); best++);
   return Math.min(best * PAGE_SIZE, mapping.size);
 }
 
@@ -174,7 +175,10 @@ function memFallocate(k: Kernel, file: File, mode: number, offset: number, lengt
         for (const index of made) mapping.punchHole(k, index, index + 1);
         return -ENOSPC;
       }
-      if (!had) made.push(first + i);
+      if (!had) {
+        made.push(first + i);
+        mapping.unwritten.add(first + i);
+      }
     }
     if ((mode & FALLOC_KEEP_SIZE) === 0 && end > mapping.size) mapping.size = end;
   }

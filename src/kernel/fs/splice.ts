@@ -23,7 +23,12 @@ export interface CopyRange {
 /** sendfile and copy_file_range: from a regular file to any. `range` moves on by what was done. Progress of a blocked call is in task.restart. */
 export function copyFile(k: Kernel, input: File, output: File, range: CopyRange, count: number): number {
   const { mapping } = input.inode;
-  if (mapping === null) return -EINVAL;
+  if (mapping === null) {
+    // A pipe's state is looked at first.
+    const to = pipeInfo(output);
+    const room = to === null ? 0 : waitRoom(k, to, (output.flags & O_NONBLOCK) !== 0);
+    return room < 0 ? room : -EINVAL;
+  }
   let total = (k.current.restart?.['sent'] as number | undefined) ?? 0;
   const pipe = pipeInfo(output);
   while (total < count) {
@@ -92,9 +97,9 @@ export function doSplice(k: Kernel, input: File, output: File, range: CopyRange,
   }
   if (from !== null) {
     if ((output.flags & O_APPEND) !== 0) return -EINVAL;
-    return pipeToFile(k, from, output, range, length, nonblock);
+    return pipeToFile(k, from, output, range, length, nonblock || (input.flags & O_NONBLOCK) !== 0);
   }
-  if (to !== null) return fileToPipe(k, input, to, range, length, nonblock);
+  if (to !== null) return fileToPipe(k, input, to, range, length, nonblock || (output.flags & O_NONBLOCK) !== 0);
   return -EINVAL;
 }
 function pipeToFile(k: Kernel, from: Pipe, output: File, range: CopyRange, length: number, nonblock: boolean): number {

@@ -30,7 +30,8 @@ export function inodeSize(inode: Inode): number {
   if (typeof inode.data === 'string' && dtypeOf(inode.mode) === DT_LNK) return inode.data.length;
   return inode.size ?? 0;
 }
-function sizeOf(path: Path): number {
+/** i_size of what a path names. */
+export function sizeOf(path: Path): number {
   const { inode, children } = path.dentry;
   if (!isDir(inode) || inode.sb.volatile) return inodeSize(inode);
   return inode.sb.type === 'ramfs' ? 0 : inode.dead ? 2 * BOGO_DIRENT_SIZE : (children.size + 2) * BOGO_DIRENT_SIZE;

@@ -20,6 +20,8 @@ export class AddressSpace {
   readonly areas = new Set<VmArea>();
   /** tmpfs, ramfs and shared memory: the pages are the only copy. */
   readonly shmem: boolean = true;
+  /** Pages that fallocate made and nobody has used: still holes to SEEK_HOLE (not PG_uptodate in Linux). */
+  readonly unwritten = new Set<number>();
   /** Counts the frames against the file system's limit, when it has one. */
   readonly quota: Quota | null;
 
@@ -37,6 +39,7 @@ export class AddressSpace {
   /** The frame of page `index`, made (zeroed, or filled by `readPage`) when missing. 0 = out of memory or an input error. */
   grab(k: Kernel, index: number): number {
     let pa = this.pages.get(index) ?? 0;
+    if (this.unwritten.size > 0) this.unwritten.delete(index);
     if (pa !== 0) return pa;
     if (this.quota !== null && this.quota.used >= this.quota.max) return 0;
     pa = k.mm.pages.allocUser();
@@ -61,6 +64,7 @@ export class AddressSpace {
   /** Forgets page `index`; mappings of it must be gone. */
   private drop(k: Kernel, index: number, pa: number): void {
     this.pages.delete(index);
+    this.unwritten.delete(index);
     if (this.quota !== null) this.quota.used--;
     k.mm.stat.filePages--;
     if (this.shmem) k.mm.stat.shmemPages--;

@@ -109,7 +109,8 @@ function sysSendfile(k: Kernel, outFd: number, inFd: number, offsetPtr: number, 
   if (range.inPos < 0 || count < 0) return -EINVAL;
   const output = fdGet(k, outFd);
   if (output === null || (output.mode & FMODE_WRITE) === 0) return -EBADF;
-  if ((output.flags & O_APPEND) !== 0) return -EINVAL;
+  // The check is do_splice_direct's: a pipe takes another way.
+  if ((output.flags & O_APPEND) !== 0 && pipeInfo(output) === null) return -EINVAL;
   range.outPos = output.pos;
   const n = copyFile(k, input, output, range, Math.min(count, MAX_RW));
   if (n < 0) return n;

@@ -35,7 +35,8 @@ const STATX_RESERVED = 0x8000_0000;
 
 /** As resolveAt; with AT_EMPTY_PATH a null name means the descriptor, too. */
 function statPath(k: Kernel, dirfd: number, ptr: number, flags: number): Path | number {
-  if (ptr === 0 && (flags & AT_EMPTY_PATH) !== 0 && (dirfd | 0) >= 0) return fdGetRaw(k, dirfd)?.path ?? -EBADF;
+  if (ptr === 0 && (flags & ~(AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)) === AT_EMPTY_PATH && (dirfd | 0) >= 0)
+    return fdGetRaw(k, dirfd)?.path ?? -EBADF;
   return resolveAt(k, dirfd, ptr, flags);
 }
 function sysNewfstatat(k: Kernel, dirfd: number, ptr: number, buf: number, flags: number): number {
@@ -160,18 +161,18 @@ function sysTruncate(k: Kernel, ptr: number, size: number): number {
   const path = resolveAt(k, AT_FDCWD, ptr, 0);
   if (typeof path === 'number') return path;
   const { inode } = path.dentry;
-  if (isDir(inode) || !isReg(inode)) return vfsTruncate(k, inode, size, false);
+  if (isDir(inode) || !isReg(inode)) return vfsTruncate(k, inode, size);
   if (readOnlyFs(path)) return -EROFS;
   const denied = inodePermission(k.current, inode, MAY_WRITE);
   if (denied < 0) return denied;
-  return isExecuted(k, inode) ? -ETXTBSY : vfsTruncate(k, inode, size, false);
+  return isExecuted(k, inode) ? -ETXTBSY : vfsTruncate(k, inode, size);
 }
 function sysFtruncate(k: Kernel, fd: number, size: number): number {
   if (size < 0) return -EINVAL;
   const file = fdGet(k, fd);
   if (file === null) return -EBADF;
   if ((file.mode & FMODE_WRITE) === 0 || !isReg(file.inode)) return -EINVAL;
-  return vfsTruncate(k, file.inode, size, true);
+  return vfsTruncate(k, file.inode, size);
 }
 
 /** An attribute's name: -ERANGE when empty or too long. */

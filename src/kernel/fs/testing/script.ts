@@ -65,9 +65,12 @@ class Session {
       args[i] = this.argument(w, this.stub.userBase + i * SLOT, shows);
     });
     const handler = this.handlers.get(nr);
-    let r = handler === undefined ? -38 : handler(this.k, args[0], args[1], args[2], args[3], args[4], args[5]);
+    const r = handler === undefined ? -38 : handler(this.k, args[0], args[1], args[2], args[3], args[4], args[5]);
     if (r === BLOCKED) {
-      r = this.stub.abandonWait();
+      // As after a signal: the call is made again and sees it.
+      this.stub.interrupt(true);
+      handler?.(this.k, args[0], args[1], args[2], args[3], args[4], args[5]);
+      this.stub.interrupt(false);
       return 'BLOCKED';
     }
     this.k.current.restart = null;

@@ -1,4 +1,3 @@
-import { EINTR } from '../../../abi/errno.ts';
 import { Machine } from '../../../machine/machine.ts';
 import type { Cred } from '../../cred.ts';
 import { FilesStruct, FsStruct } from '../file_table.ts';
@@ -24,8 +23,8 @@ export interface StubKernel {
   /** Moves the clock on. */
   advance(ns: number): void;
   setUid(uid: number): void;
-  /** What the scheduler does when a blocked task gives up: off all queues. */
-  abandonWait(): number;
+  /** A signal comes for a blocked task; afterwards it is gone again. */
+  interrupt(pending: boolean): void;
 }
 
 function rootCred(): Cred {
@@ -112,11 +111,11 @@ export function stubKernel(memoryBytes = 48 << 20): StubKernel {
     setUid(uid) {
       cred = { ...cred, euid: uid, egid: uid, fsuid: uid, fsgid: uid, capEffective: uid === 0 ? CAP_FULL_SET : 0n };
     },
-    abandonWait() {
+    interrupt(pending) {
       finishWait(current);
       current.state = 0;
-      current.restart = null;
-      return -EINTR;
+      task.pending.set = pending ? 1n : 0n;
+      if (!pending) current.restart = null;
     },
   };
 }
