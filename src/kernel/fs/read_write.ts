@@ -1,3 +1,4 @@
+import { BLOCKED } from '../sched/wait.ts';
 import { EFAULT, EFBIG, EINVAL, ENOSPC, ENOTTY, ENXIO, EOPNOTSUPP, EPERM, ESPIPE } from '../../abi/errno.ts';
 import { O_APPEND, S_IFMT, S_IFREG } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
@@ -192,12 +193,18 @@ export function vfsRead(k: Kernel, file: File, iter: IovIter): number {
   if (file.op.read === undefined) return -EINVAL;
   const n = file.op.read(k, file, iter, file.pos);
   if (n > 0 && file.op.llseek !== undefined) file.pos += n;
+  const { io } = k.current;
+  if (n !== BLOCKED) io.syscr++;
+  if (n > 0) io.rchar += n;
   return n;
 }
 export function vfsWrite(k: Kernel, file: File, iter: IovIter): number {
   if (file.op.write === undefined) return -EINVAL;
   const n = file.op.write(k, file, iter, file.pos);
   if (n > 0 && file.op.llseek !== undefined) file.pos += n;
+  const { io } = k.current;
+  if (n !== BLOCKED) io.syscw++;
+  if (n > 0) io.wchar += n;
   return n;
 }
 export function isRegular(file: File): boolean {

@@ -79,7 +79,7 @@ function parseSize(k: Kernel, text: string): number | null {
   if (m === null) return null;
   const n = Number(m[1]);
   if (m[2] === '%') return Math.floor((n * k.mm.pages.managedPages) / 100) * PAGE_SIZE;
-  return n * 1024 ** ('kmgt'.indexOf(m[2].toLowerCase()) + 1 || 0);
+  return m[2] === '' ? n : n * 1024 ** ('kmgt'.indexOf(m[2].toLowerCase()) + 1);
 }
 /** Mount options of tmpfs (shmem_parse_one) and ramfs, which only knows mode. */
 function parseOptions(k: Kernel, type: string, text: string, into: MemOptions): number {

@@ -95,6 +95,8 @@ export class Task {
   stime = 0;
   minFlt = 0;
   majFlt = 0;
+  /** Bytes and calls of read and write (task_io_accounting). */
+  readonly io = { rchar: 0, wchar: 0, syscr: 0, syscw: 0 };
   nvcsw = 0;
   nivcsw = 0;
   exitCode = 0;

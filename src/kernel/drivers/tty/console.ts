@@ -13,6 +13,7 @@ const SERIAL_MINOR = 64;
 const VT_ROWS = 25;
 const VT_COLUMNS = 80;
 const PTM_MAJOR = 128;
+const MISC_MAJOR = 10;
 
 /** Registers the terminal drivers and makes their device nodes. /dev/console is ttyS0, the host's terminal; tty1 is a dummy console. */
 export function ttyInit(k: Kernel): void {
@@ -30,6 +31,7 @@ export function ttyInit(k: Kernel): void {
   drivers.registerChrdev(TTYAUX_MAJOR, 0, 1, '/dev/tty', ttyFileOps);
   drivers.registerChrdev(TTYAUX_MAJOR, 1, 1, '/dev/console', ttyFileOps);
   drivers.registerChrdev(TTYAUX_MAJOR, 2, 1, '/dev/ptmx', ptmxFileOps);
+  drivers.registerRegion(MISC_MAJOR, 0, 256, 'misc');
   drivers.registerRegion(PTM_MAJOR, 0, PTY_MAX, 'ptm');
   drivers.registerChrdev(PTS_MAJOR, 0, PTY_MAX, 'pts', ttyFileOps);
 

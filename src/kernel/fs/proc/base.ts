@@ -1,4 +1,5 @@
 import { EACCES, EINVAL, EIO, ENOENT, EPERM, ESRCH } from '../../../abi/errno.ts';
+import { pt_regs as PT } from '../../../abi/layout/structs.ts';
 import { dtypeOf, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/fs.ts';
 import type { Kernel } from '../../kernel.ts';
 import { stringOf } from '../../lib/bytes.ts';
@@ -81,7 +82,7 @@ function showAuxv(_k: Kernel, task: Task): string {
 }
 function storeComm(k: Kernel, task: Task, text: string): number {
   if (k.current.tgid !== task.tgid) return -EINVAL;
-  task.comm = text.replace(/\n$/, '').split('\0')[0].slice(0, 15);
+  task.comm = text.split('\0')[0].slice(0, 15);
   return 0;
 }
 function storeOomScoreAdj(k: Kernel, task: Task, text: string): number {
@@ -98,6 +99,35 @@ function showOomScore(k: Kernel, task: Task): string {
   const points = oomBadness(k, task.groupLeader);
   const total = k.mm.pages.managedPages;
   return points === null ? '0\n' : `${Math.max(0, Math.floor(((1000 + Math.floor((points * 1000) / total)) * 2) / 3))}\n`;
+}
+/** Old interface: -17 to 15. */
+function showOomAdj(_k: Kernel, task: Task): string {
+  const adj = task.signal.oomScoreAdj;
+  return `${adj === 1000 ? 15 : Math.trunc((adj * 17) / 1000)}\n`;
+}
+function storeOomAdj(k: Kernel, task: Task, text: string): number {
+  const n = Number(text.trim());
+  if (!Number.isInteger(n) || n < -17 || n > 15 || text.trim() === '') return -EINVAL;
+  return storeOomScoreAdj(k, task, String(n === 15 ? 1000 : Math.trunc((n * 1000) / 17)));
+}
+function showIo(_k: Kernel, task: Task, thread: boolean): string {
+  const sum = { rchar: 0, wchar: 0, syscr: 0, syscw: 0 };
+  for (const t of thread ? [task] : task.groupLeader.threads) {
+    sum.rchar += t.io.rchar;
+    sum.wchar += t.io.wchar;
+    sum.syscr += t.io.syscr;
+    sum.syscw += t.io.syscw;
+  }
+  return `rchar: ${sum.rchar}\nwchar: ${sum.wchar}\nsyscr: ${sum.syscr}\nsyscw: ${sum.syscw}\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n`;
+}
+/** The call that the task sleeps in: number, arguments, stack pointer, pc. */
+function showSyscall(k: Kernel, task: Task): string {
+  if (task.mm === null) return '0 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0\n';
+  if (task.state === 0 || k.sched.loaded === task) return 'running\n';
+  const word = (offset: number) => `0x${BigInt.asUintN(64, k.ram.readBig(task.ptRegs + offset)).toString(16)}`;
+  if (!task.inSyscall) return `-1 ${word(PT.sp)} ${word(PT.epc)}\n`;
+  const args = [PT.a0, PT.a1, PT.a2, PT.a3, PT.a4, PT.a5].map(word);
+  return `${task.syscallNr} ${args.join(' ')} ${word(PT.sp)} ${word(PT.epc)}\n`;
 }
 const MEM_LSEEK: FileOperations['llseek'] = (_k, file, offset, whence) => {
   if (whence !== 0 && whence !== 1) return -EINVAL;
@@ -183,6 +213,8 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'auxv', mode: S_IFREG | 0o400, show: showAuxv, ptrace: true },
   { name: 'status', mode: S_IFREG | 0o444, show: showStatus },
   { name: 'personality', mode: S_IFREG | 0o400, show: (_k, t) => `${t.personality.toString(16).padStart(8, '0')}\n`, ptrace: true },
+  { name: 'io', mode: S_IFREG | 0o400, show: showIo, ptrace: true },
+  { name: 'syscall', mode: S_IFREG | 0o400, show: showSyscall, ptrace: true },
   { name: 'limits', mode: S_IFREG | 0o444, show: showLimits },
   { name: 'comm', mode: S_IFREG | 0o644, show: (_k, t) => `${t.comm}\n`, store: storeComm },
   { name: 'cmdline', mode: S_IFREG | 0o444, show: showCmdline },
@@ -200,13 +232,22 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'smaps_rollup', mode: S_IFREG | 0o444, show: showSmapsRollup, ptrace: true },
   { name: 'wchan', mode: S_IFREG | 0o444, show: () => '0' },
   { name: 'schedstat', mode: S_IFREG | 0o444, show: (_k, t) => `${Math.floor(t.utime + t.stime)} 0 ${t.nvcsw + t.nivcsw}\n` },
+  { name: 'cpuset', mode: S_IFREG | 0o444, show: () => '/\n' },
   { name: 'cgroup', mode: S_IFREG | 0o444, show: () => '0::/\n' },
   { name: 'oom_score', mode: S_IFREG | 0o444, show: showOomScore },
+  { name: 'oom_adj', mode: S_IFREG | 0o644, show: showOomAdj, store: storeOomAdj },
   { name: 'oom_score_adj', mode: S_IFREG | 0o644, show: (_k, t) => `${t.signal.oomScoreAdj}\n`, store: storeOomScoreAdj },
   { name: 'loginuid', mode: S_IFREG | 0o644, show: () => '4294967295', store: () => -EPERM },
   { name: 'sessionid', mode: S_IFREG | 0o444, show: () => '4294967295' },
   { name: 'uid_map', mode: S_IFREG | 0o644, show: () => '         0          0 4294967295\n', store: () => -EPERM },
   { name: 'gid_map', mode: S_IFREG | 0o644, show: () => '         0          0 4294967295\n', store: () => -EPERM },
+  { name: 'projid_map', mode: S_IFREG | 0o644, show: () => '         0          0 4294967295\n', store: () => -EPERM },
+  {
+    name: 'timens_offsets',
+    mode: S_IFREG | 0o644,
+    show: () => 'monotonic           0         0\nboottime            0         0\n',
+    store: () => -EPERM,
+  },
   { name: 'setgroups', mode: S_IFREG | 0o644, show: () => 'allow\n', store: () => -EPERM },
   { name: 'coredump_filter', mode: S_IFREG | 0o644, show: () => '00000033\n', store: () => -EPERM },
   { name: 'timerslack_ns', mode: S_IFREG | 0o666, show: (_k, t) => `${t.timerSlackNs}\n`, store: storeTimerSlack },
@@ -238,7 +279,10 @@ const pidFileOps: FileOperations = {
   write: (k, file, iter) => (pidOf(file.inode).entry?.store === undefined ? -EINVAL : seqWrite(k, file, iter, storePid)),
   llseek: seqLseek,
 };
+/** The owner may change, the mode not. */
+const pidSetattr: InodeOperations['setattr'] = (_k, _inode, what) => (what === 'mode' ? -EPERM : 0);
 const pidLinkOps: InodeOperations = {
+  setattr: pidSetattr,
   magicLink(k, inode) {
     const { task, entry } = pidOf(inode);
     if (!isAlive(k, task)) return -ESRCH;
@@ -251,13 +295,16 @@ const pidLinkOps: InodeOperations = {
   },
 };
 const pidDirOps: InodeOperations = {
+  setattr: pidSetattr,
+  create: () => -ENOENT,
+  symlink: () => -ENOENT,
   lookup(k, dir, name) {
     const { task, thread } = pidOf(dir);
     if (!isAlive(k, task)) return null;
     const i = entriesOf(thread).findIndex((e) => e.name === name);
     if (i < 0) return null;
     const entry = entriesOf(thread)[i];
-    const op = entry.dir ?? (entry.path !== undefined ? pidLinkOps : {});
+    const op = entry.dir ?? (entry.path !== undefined ? pidLinkOps : { setattr: pidSetattr });
     const fop = entry.dir !== undefined ? procDirOps : (entry.fop ?? pidFileOps);
     const inode = newPidInode(k, task, entry.mode, { task, entry, thread }, op, fop, dir.ino + 1 + i);
     if (entry.name === 'fd') inode.size = openFds(task).length;

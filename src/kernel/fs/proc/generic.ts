@@ -1,5 +1,5 @@
-import { EACCES, EINVAL, EIO } from '../../../abi/errno.ts';
-import { dtypeOf, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/fs.ts';
+import { EACCES, EINVAL, EIO, ENOENT } from '../../../abi/errno.ts';
+import { dtypeOf, FMODE_READ, FMODE_WRITE, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/fs.ts';
 import type { Kernel } from '../../kernel.ts';
 import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
 import type { DirEntry, File, FileOperations, Inode, InodeOperations, SuperBlock } from '../types.ts';
@@ -23,6 +23,8 @@ export interface ProcEntry {
   readonly target: ((k: Kernel) => string) | null;
   /** For show, store and fop: plain data. */
   readonly data: unknown;
+  /** /proc/sys: even root needs the mode bits (sysctl_perm). */
+  readonly strict: boolean;
   inode: Inode | null;
   uid: number;
   gid: number;
@@ -32,6 +34,7 @@ export interface ProcFile {
   readonly store?: (k: Kernel, text: string, entry: ProcEntry) => number;
   readonly fop?: FileOperations;
   readonly data?: unknown;
+  readonly strict?: boolean;
 }
 
 /** The proc file system of a kernel: one super block for all mounts. */
@@ -55,6 +58,7 @@ export class ProcFs {
       fop: null,
       target: null,
       data: null,
+      strict: false,
       inode: null,
       uid: 0,
       gid: 0,
@@ -85,11 +89,18 @@ export class ProcFs {
     const name = path.slice(i + 1);
     if (name === '' || dir.children.has(name)) return null;
     const mode = S_IFREG | (file.mode ?? (file.store !== undefined ? 0o644 : 0o444));
-    return this.entry(dir, name, mode, { show, store: file.store ?? null, fop: file.fop ?? null, data: file.data ?? null });
+    return this.entry(dir, name, mode, {
+      show,
+      store: file.store ?? null,
+      fop: file.fop ?? null,
+      data: file.data ?? null,
+      strict: file.strict ?? false,
+    });
   }
-  symlink(path: string, target: (k: Kernel) => string): ProcEntry {
+  /** `size`: what lstat says; a link to a fixed name has the name's length. */
+  symlink(path: string, target: (k: Kernel) => string, size = 0): ProcEntry {
     const i = path.lastIndexOf('/');
-    return this.entry(this.mkdir(path.slice(0, Math.max(i, 0))), path.slice(i + 1), S_IFLNK | 0o777, { target });
+    return this.entry(this.mkdir(path.slice(0, Math.max(i, 0))), path.slice(i + 1), S_IFLNK | 0o777, { target, data: size });
   }
   /** remove_proc_subtree. False when there is nothing of that name. */
   remove(path: string): boolean {
@@ -116,7 +127,13 @@ function storeEntry(k: Kernel, file: File, text: string): number {
   if (!isLive(e)) return -EIO;
   return e.store === null ? -EINVAL : e.store(k, text, e);
 }
+function checkOpen(_k: Kernel, inode: Inode, file: File): number {
+  if (!entryOf(inode).strict) return 0;
+  if ((file.mode & FMODE_WRITE) !== 0 && (inode.mode & 0o222) === 0) return -EACCES;
+  return (file.mode & FMODE_READ) !== 0 && (inode.mode & 0o444) === 0 ? -EACCES : 0;
+}
 const procFileOps: FileOperations = {
+  open: checkOpen,
   read: (k, file, iter, pos) => seqRead(k, file, iter, pos, showEntry),
   write: (k, file, iter) => (entryOf(file.inode).store === null ? -EIO : seqWrite(k, file, iter, storeEntry)),
   llseek: seqLseek,
@@ -133,7 +150,10 @@ export const procInodeOps: InodeOperations = {
     return procEntries(entryOf(dir));
   },
   readlink: (k, inode) => entryOf(inode).target?.(k) ?? -EINVAL,
-  setattr: (_k, _inode, what) => (what === 'size' ? 0 : what === 'times' ? 0 : -EACCES),
+  // Names that are not there cannot be made: the look-up itself fails.
+  create: () => -ENOENT,
+  symlink: () => -ENOENT,
+  setattr: () => 0,
 };
 export function procEntries(dir: ProcEntry): DirEntry[] {
   return [...dir.children.values()].map((e) => ({ name: e.name, ino: e.ino, type: dtypeOf(e.mode) }));
@@ -148,6 +168,7 @@ export function procInode(k: Kernel, e: ProcEntry, op: InodeOperations = procIno
     inode.nlink = 2;
     for (const child of e.children.values()) if ((child.mode & S_IFDIR) !== 0) inode.nlink++;
   }
+  if (e.target !== null) inode.size = e.data as number;
   e.inode = inode;
   return inode;
 }

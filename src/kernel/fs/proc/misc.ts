@@ -73,8 +73,25 @@ export function cpuinfoText(cpus: number): string {
   }
   return out;
 }
+/** The order in which Linux's initcalls register them. */
+const FILESYSTEM_ORDER = [
+  'sysfs',
+  'tmpfs',
+  'proc',
+  'devtmpfs',
+  'debugfs',
+  'tracefs',
+  'securityfs',
+  'sockfs',
+  'pipefs',
+  'ramfs',
+  'hugetlbfs',
+  'devpts',
+];
 function showFilesystems(k: Kernel): string {
-  return [...k.vfs.types.values()].map((t) => `${t.nodev ? 'nodev' : ''}\t${t.name}\n`).join('');
+  const rank = (name: string) => (FILESYSTEM_ORDER.includes(name) ? FILESYSTEM_ORDER.indexOf(name) : FILESYSTEM_ORDER.length);
+  const types = [...k.vfs.types.values()].sort((a, b) => rank(a.name) - rank(b.name));
+  return types.map((t) => `${t.nodev ? 'nodev' : ''}\t${t.name}\n`).join('');
 }
 function showInterrupts(k: Kernel): string {
   let head = ' '.repeat(11);

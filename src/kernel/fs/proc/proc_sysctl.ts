@@ -198,25 +198,45 @@ export function sysctlValue(k: Kernel, path: string, fallback: number): number {
 
 export function procSysInit(k: Kernel): void {
   const { procfs } = k;
-  for (const [path, row] of LIVE) procfs.create(`sys/${path}`, showInt, { mode: 0o644, store: storeInt, data: row });
+  for (const [path, row] of LIVE) procfs.create(`sys/${path}`, showInt, { strict: true, mode: 0o644, store: storeInt, data: row });
   for (const [path, value, min, max] of STORED) {
     const data: Stored = { value: path === 'fs/file-max' ? fileMax(k) : value, min, max };
-    procfs.create(`sys/${path}`, showStored, { mode: 0o644, store: storeStored, data });
+    procfs.create(`sys/${path}`, showStored, { strict: true, mode: 0o644, store: storeStored, data });
   }
   for (const [path, show] of FIXED) {
     const data = path === 'kernel/random/boot_id' ? newUuid(k) : show;
-    procfs.create(`sys/${path}`, path === 'kernel/random/boot_id' ? (_k, e) => `${e.data as string}\n` : showFixed, { mode: 0o444, data });
+    procfs.create(`sys/${path}`, path === 'kernel/random/boot_id' ? (_k, e) => `${e.data as string}\n` : showFixed, {
+      strict: true,
+      mode: 0o444,
+      data,
+    });
   }
-  procfs.create('sys/kernel/hostname', (kk) => `${kk.hostname}\n`, { mode: 0o644, store: storeName((kk, s) => (kk.hostname = s)) });
-  procfs.create('sys/kernel/domainname', (kk) => `${kk.domainname}\n`, { mode: 0o644, store: storeName((kk, s) => (kk.domainname = s)) });
-  procfs.create('sys/kernel/core_pattern', () => 'core\n');
-  procfs.create('sys/kernel/modprobe', () => '/sbin/modprobe\n');
-  procfs.create('sys/kernel/poweroff_cmd', () => '/sbin/poweroff\n');
-  procfs.create('sys/kernel/ns_last_pid', (kk) => `${kk.sched.lastAllocatedPid}\n`);
-  procfs.create('sys/kernel/pty/max', () => `${PTY_MAX}\n`);
-  procfs.create('sys/kernel/pty/reserve', () => '1024\n');
-  procfs.create('sys/kernel/sem', () => '32000\t1024000000\t500\t32000\n');
-  procfs.create('sys/kernel/shmall', () => '18446744073692774399\n');
-  procfs.create('sys/kernel/shmmax', () => '18446744073692774399\n');
+  procfs.create('sys/kernel/hostname', (kk) => `${kk.hostname}\n`, {
+    strict: true,
+    mode: 0o644,
+    store: storeName((kk, s) => (kk.hostname = s)),
+  });
+  procfs.create('sys/kernel/domainname', (kk) => `${kk.domainname}\n`, {
+    strict: true,
+    mode: 0o644,
+    store: storeName((kk, s) => (kk.domainname = s)),
+  });
+  procfs.create('sys/kernel/printk', (kk) => `${kk.printk.consoleLevel}\t4\t1\t7\n`, { strict: true, mode: 0o644, store: storePrintk });
+  procfs.create('sys/kernel/core_pattern', () => 'core\n', { strict: true });
+  procfs.create('sys/kernel/modprobe', () => '/sbin/modprobe\n', { strict: true });
+  procfs.create('sys/kernel/poweroff_cmd', () => '/sbin/poweroff\n', { strict: true });
+  procfs.create('sys/kernel/ns_last_pid', (kk) => `${kk.sched.lastAllocatedPid}\n`, { strict: true });
+  procfs.create('sys/kernel/pty/max', () => `${PTY_MAX}\n`, { strict: true });
+  procfs.create('sys/kernel/pty/reserve', () => '1024\n', { strict: true });
+  procfs.create('sys/kernel/sem', () => '32000\t1024000000\t500\t32000\n', { strict: true });
+  procfs.create('sys/kernel/shmall', () => '18446744073692774399\n', { strict: true });
+  procfs.create('sys/kernel/shmmax', () => '18446744073692774399\n', { strict: true });
 }
+/** Up to four levels; the first is the console's. */
+const storePrintk: Store = (k, text) => {
+  const words = text.trim().split(/\s+/);
+  if (words.length > 4 || words.some((w) => !/^-?\d+$/.test(w))) return -EINVAL;
+  k.printk.consoleLevel = Number(words[0]);
+  return 0;
+};
 const showFixed: Show = (k, e) => `${(e.data as Show)(k, e)}\n`;

@@ -37,7 +37,7 @@ export function procInit(k: Kernel): void {
   proc.sb = k.vfs.newSuperBlock('proc', PROC_SUPER_MAGIC, true);
   proc.symlink('self', (kk) => String(kk.current.tgid));
   proc.symlink('thread-self', (kk) => `${kk.current.tgid}/task/${kk.current.pid}`);
-  proc.symlink('mounts', () => 'self/mounts');
+  proc.symlink('mounts', () => 'self/mounts', 'self/mounts'.length);
   procMiscInit(k);
   procMemInit(k);
   procDevicesInit(k);

@@ -1,5 +1,5 @@
-import { EEXIST, EINVAL, EIO, ENODEV, EPERM } from '../../../abi/errno.ts';
-import { dtypeOf, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/fs.ts';
+import { EACCES, EEXIST, EINVAL, EIO, ENODEV, EPERM } from '../../../abi/errno.ts';
+import { dtypeOf, FMODE_READ, FMODE_WRITE, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/fs.ts';
 import type { Kernel } from '../../kernel.ts';
 import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
@@ -124,7 +124,15 @@ function store(k: Kernel, file: File, text: string): number {
   if (n.removed) return -ENODEV;
   return n.attr?.store?.(k, n, text) ?? -EIO;
 }
+/** kernfs_fop_open: unlike elsewhere, root needs the mode bits too, and the operation behind them. */
+function checkOpen(_k: Kernel, inode: Inode, file: File): number {
+  const n = nodeOf(inode);
+  if ((file.mode & FMODE_WRITE) !== 0 && ((inode.mode & 0o222) === 0 || n.attr?.store === undefined)) return -EACCES;
+  if ((file.mode & FMODE_READ) !== 0 && ((inode.mode & 0o444) === 0 || n.attr?.show === undefined)) return -EACCES;
+  return 0;
+}
 const kernfsFileOps: FileOperations = {
+  open: checkOpen,
   read: (k, file, iter, pos) => seqRead(k, file, iter, pos, show),
   write: (k, file, iter) => seqWrite(k, file, iter, store),
   llseek: seqLseek,
@@ -136,7 +144,9 @@ const kernfsOps: InodeOperations = {
   },
   entries: (_k, dir) => [...nodeOf(dir).children.values()].map((n) => ({ name: n.name, ino: n.ino, type: dtypeOf(n.mode) })),
   readlink: (_k, inode) => (nodeOf(inode).target === null ? -EINVAL : linkText(nodeOf(inode))),
-  setattr: (k, _inode, what) => (what === 'size' || k.current.cred.fsuid === 0 ? 0 : -EPERM),
+  create: (_k, _dir, _name, mode) => ((mode & S_IFMT) === S_IFDIR ? -EPERM : -EACCES),
+  symlink: () => -EPERM,
+  setattr: () => 0,
 };
 export function kernfsInode(k: Kernel, n: KernfsNode): Inode {
   if (n.inode !== null) return n.inode;
