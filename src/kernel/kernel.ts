@@ -7,8 +7,8 @@ import type { ProcFs } from './fs/proc/generic.ts';
 import type { Kernfs } from './fs/sysfs/kernfs.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { HostDoors } from './host.ts';
-import type { AddressSpace } from './mm/filemap.ts';
 import type { MemoryManager } from './mm/mm.ts';
+import type { VdsoPages } from './mm/special.ts';
 import type { ModuleState } from './module/state.ts';
 import type { Printk } from './printk/printk.ts';
 import type { Scheduler } from './sched/core.ts';
@@ -48,8 +48,8 @@ export class Kernel {
   modules!: ModuleState;
   caches!: TaskCaches;
   readonly futexes = new FutexTable();
-  /** The shared pages of [vdso], once made. */
-  vdsoPages: AddressSpace | null = null;
+  /** The shared pages of [vvar] and [vdso], once made. */
+  vdsoPages: VdsoPages | null = null;
   /** utsname, settable parts. */
   hostname = '(none)';
   domainname = '(none)';

@@ -15,14 +15,9 @@ const UNMAPPED_BASE = pageAlign(2 ** 39 / 3);
 /** Where programs with an interpreter are loaded: 2/3 of the address space. */
 export const ELF_ET_DYN_BASE = Math.floor(TASK_SIZE / 3) * 2;
 
-function random32(k: Kernel): number {
-  const bytes = new Uint8Array(4);
-  k.host.entropy(bytes);
-  return new DataView(bytes.buffer).getUint32(0, true);
-}
 /** 0..n-1. */
 function below(k: Kernel, n: number): number {
-  return random32(k) % n;
+  return k.random32() % n;
 }
 
 export function randomStackTop(k: Kernel, randomize: boolean): number {

@@ -42,7 +42,7 @@ const NAME_COLUMN = 73;
 function areaName(k: Kernel, mm: MmStruct, v: VmArea): string {
   if (v.file !== null) return mangle(dPath(k, v.file.path), '').replace(/\\040/g, ' ');
   if (v.name !== '') return v.name;
-  if (v.start <= mm.brk && v.end >= mm.startBrk && mm.startBrk !== mm.brk && v.mapping === null) return '[heap]';
+  if (v.start < mm.brk && v.end > mm.startBrk && v.mapping === null) return '[heap]';
   if (v.start <= mm.startStack && v.end >= mm.startStack) return '[stack]';
   return v.mapping !== null ? '/dev/zero (deleted)' : '';
 }
