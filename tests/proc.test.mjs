@@ -86,3 +86,10 @@ test('all memory comes back when processes end', () => {
   assert.equal(k.futexes.size, 0);
   assert.equal([...k.sched.tasks.values()].filter((t) => !t.isKernelThread && t.pid !== 1).length, 0);
 });
+
+test('random system calls never throw out of the kernel', () => {
+  for (let seed = 1; seed <= 6; seed++) {
+    const { text, halted } = boot(program, { cpus: 1 + (seed % 3), seed, args: `-- sysfuzz ${seed} 100 60` });
+    assert.equal(halted, 'poweroff', `seed ${seed}: ${text.slice(-500)}`);
+  }
+});

@@ -92,6 +92,7 @@ function flushGroup(task: Task, mask: bigint): void {
 /** Queues a signal for one thread, or for its group. 0 or -EAGAIN (real-time queue full). */
 export function sendSignalTo(k: Kernel, task: Task, info: SigInfo, group: boolean): number {
   const sig = info.signo;
+  if (sig < 1 || sig > NSIG) return -EINVAL;
   // A leader that ended before its threads still stands for the group.
   if ((group ? task.signal.live === 0 : task.exitState !== 0) || task.isKernelThread) return 0;
   // Stop and continue cancel each other (prepare_signal).
@@ -101,7 +102,8 @@ export function sendSignalTo(k: Kernel, task: Task, info: SigInfo, group: boolea
     continueGroup(k, task);
   }
   if (ignored(task, sig) && sig !== SIGKILL && sig !== SIGSTOP) return 0;
-  if (task.tgid === 1 && (sig === SIGKILL || sig === SIGSTOP) && handlerOf(task, sig) === SIG_DFL && info.code <= 0) return 0;
+  // Init is unkillable for all but the kernel itself.
+  if (task.tgid === 1 && (sig === SIGKILL || sig === SIGSTOP) && info.code !== SI_KERNEL) return 0;
   const pending = group ? task.signal.pending : task.pending;
   if (sig < SIGRTMIN && (pending.set & sigBit(sig)) !== 0n) return 0;
   if (sig >= SIGRTMIN && pending.queue.length >= 10000) return -EAGAIN;
@@ -147,7 +149,8 @@ export function notifyParent(k: Kernel, leader: Task, code: number, status: numb
   const stopping = code === CLD_STOPPED || code === CLD_CONTINUED;
   if (!stopping || (action.handler !== SIG_IGN && (action.flags & SA_NOCLDSTOP) === 0)) {
     const sig = stopping ? SIGCHLD : leader.exitSignal;
-    if (sig > 0) {
+    // clone(2) takes any number below 256 as the exit signal; only real ones are sent.
+    if (sig > 0 && sig <= NSIG) {
       sendSignalTo(
         k,
         parent,

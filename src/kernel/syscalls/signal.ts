@@ -198,7 +198,11 @@ export const signalSyscalls: readonly SyscallRow[] = [
   row(NR.NR_rt_sigqueueinfo, 'rt_sigqueueinfo', sysRtSigqueueinfo),
   row(NR.NR_rt_tgsigqueueinfo, 'rt_tgsigqueueinfo', (k, tgid, tid, sig, ptr) => {
     const info = queueInfo(k, ptr, sig);
-    return typeof info === 'number' ? info : threadKill(k, tgid | 0, tid | 0, sig, info);
+    if (typeof info === 'number') return info;
+    if ((tgid | 0) <= 0) return -EINVAL;
+    // Only to itself may a process claim that a signal came from the kernel or from tkill.
+    if ((info.code >= 0 || info.code === SI_TKILL) && (tid | 0) !== k.current.pid) return -EPERM;
+    return threadKill(k, tgid | 0, tid | 0, sig, info);
   }),
   row(NR.NR_kill, 'kill', sysKill),
   row(NR.NR_tkill, 'tkill', (k, tid, sig) => threadKill(k, 0, tid | 0, sig)),

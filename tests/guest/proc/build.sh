@@ -7,7 +7,7 @@ out=../../fixtures/proc
 mkdir -p $out
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-riscv64-linux-gnu-gcc -static -Os -s -o "$work/proctest" proctest.c -lpthread -w
+riscv64-linux-gnu-gcc -static -Os -s -o "$work/proctest" proctest.c sysfuzz.c -lpthread -w
 gzip -9nc "$work/proctest" > $out/proctest.gz
 if [ -n "${RUN_LINUX:-}" ]; then
   echo 'ulimit -c 0; /proctest' | "$RUN_LINUX" -m "$work" - | tr -d '\r' > $out/proctest.txt

@@ -1022,7 +1022,9 @@ static const struct test tests[] = {
   {"threads", t_threads}, {"time", t_time}, {"eventfd", t_eventfd}, {"epoll", t_epoll}, {"signalfd", t_signalfd}, {"timerfd", t_timerfd},
   {"sched", t_sched}, {"limits", t_limits}, {"cred", t_cred},
 };
+int sysfuzz_main(int argc, char **argv);
 int main(int argc, char **argv) {
+  if (argc > 1 && !strcmp(argv[1], "sysfuzz")) return sysfuzz_main(argc - 1, argv + 1);
   setvbuf(stdout, 0, _IOLBF, 4096);
   if (getpid() == 1) {  // as init: all sections in a child, then off
     mkdir("/proc", 0755);
