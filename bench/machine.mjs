@@ -88,7 +88,7 @@ try {
       );
       if (tier !== 'cold')
         line.push(
-          `${s.regions} regions, ${s.modules} modules, ${s.insns} insns, ${s.wasmBytes} B wasm, ${bare.machine.stats.tlbMisses} tlb misses`,
+          `${s.regions} regions, ${s.modules} modules, ${s.insns} insns, ${s.wasmBytes} B wasm, ${bare.machine.stats.tlbMisses} tlb misses, ${(bare.machine.translated.insns / bare.machine.translated.entries).toFixed(1)} insns per entry`,
         );
     }
     const times = [];

@@ -9,6 +9,7 @@ import {
   RVC_TABLE,
   SLOW_VALUE,
   STATE_CAUSE,
+  STATE_DISPATCHES,
   STATE_F,
   STATE_FAULT,
   STATE_FCSR,
@@ -18,6 +19,7 @@ import {
   STATE_MODE,
   STATE_PC,
   STATE_SSTATUS,
+  STATE_TRANSLATED,
   STATE_TVAL,
   STATE_X,
   TLB_BASE,
@@ -390,6 +392,12 @@ function tlbEntry(f: FuncBody, entry: number, kind: number): void {
   f.set(entry);
 }
 
+/** The machine's helpers that regions call, too. */
+export const HELPERS: readonly (readonly ['amoAddress' | 'fpu', readonly number[], readonly number[]])[] = [
+  ['amoAddress', [I32, I32, I32, I32], [I32]],
+  ['fpu', [I32, I32], []],
+];
+
 /** Builds the interpreter module: exports `run() -> i32` (the cause). */
 export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Array {
   const m = new ModuleBuilder();
@@ -426,6 +434,14 @@ export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Arra
     fast[name] = m.func(FAST_TYPES[name][0], FAST_TYPES[name][1]);
     m.define(fast[name], bodies[name]);
     m.exportFunc(name, fast[name]);
+  }
+  // Regions call the machine's helpers through these: an engine compiles a wrapper for each JavaScript import of each module.
+  for (const [name, params, results] of HELPERS) {
+    const body = new FuncBody(params.length);
+    for (let i = 0; i < params.length; i++) body.get(i);
+    const func = m.func(params, results);
+    m.define(func, body.call(imports[name]));
+    m.exportFunc(name, func);
   }
   const run = m.func([], [I32]);
   m.define(run, runBody({ imports, load, store, fast }, m.typeOf(REGION_PARAMS, REGION_RESULTS)));
@@ -516,7 +532,9 @@ function runBody(shared: Shared, regionType: number): FuncBody {
   f.get(e.count).i64(REGION_CHUNK).op(Op.i64_add).tee(e.t0).get(limit).get(e.t0).get(limit).op(Op.i64_lt_s).op(Op.select);
   f.get(e.a1).callIndirect(regionType).set(e.a0);
   f.i32(0).mem(Op.i64_load, STATE_PC, 3).set(e.pcLocal);
-  f.i32(0).mem(Op.i64_load, STATE_INSTRET, 3).set(e.count);
+  f.i32(0).i32(0).mem(Op.i64_load, STATE_DISPATCHES, 3).i64(1).op(Op.i64_add).mem(Op.i64_store, STATE_DISPATCHES, 3);
+  f.i32(0).i32(0).mem(Op.i64_load, STATE_TRANSLATED, 3).get(e.count).op(Op.i64_sub);
+  f.i32(0).mem(Op.i64_load, STATE_INSTRET, 3).tee(e.count).op(Op.i64_add).mem(Op.i64_store, STATE_TRANSLATED, 3);
   f.get(e.a0).i32(RegionExit.BACKWARD).op(Op.i32_le_u).if();
   f.get(e.count).get(limit).op(Op.i64_ge_s).get(e.a0).op(Op.i32_and).op(Op.i32_eqz).brIf(dispatch);
   f.br(sliceEnd);

@@ -41,6 +41,9 @@ export const STATE_FAULT = SLOW_VALUE + 8;
 export const STATE_CODE_WRITTEN = STATE_FAULT + 4;
 /** u32: jumps to a target before it is translated. */
 export const STATE_HEAT_LIMIT = STATE_FAULT + 8;
+/** u64: instructions that retired in translated code (for statistics), and entries into it. */
+export const STATE_TRANSLATED = STATE_HEAT_LIMIT + 8;
+export const STATE_DISPATCHES = STATE_TRANSLATED + 8;
 
 /** Software TLBs: for each mode (U, S) and access (read, write, execute) TLB_ENTRIES of {u64 tag = page VA, u32 pa - va, pad}. */
 export const TLB_ENTRIES = 1024;

@@ -11,6 +11,7 @@ import {
   SLOW_VALUE,
   STATE_CAUSE,
   STATE_CODE_WRITTEN,
+  STATE_DISPATCHES,
   STATE_F,
   STATE_FAULT,
   STATE_FCSR,
@@ -20,6 +21,7 @@ import {
   STATE_PC,
   STATE_RESERVATION,
   STATE_SSTATUS,
+  STATE_TRANSLATED,
   STATE_TVAL,
   STATE_X,
   TLB_BASE,
@@ -159,8 +161,8 @@ export class Machine implements MachineApi {
       },
     });
     this.runCode = instance.exports['run'] as () => number;
-    const functions: Record<string, CallableFunction> = { amoAddress, fpu };
-    for (const name of ['load1', 'load2', 'load4', 'load8', 'store1', 'store2', 'store4', 'store8', ...FAST_NAMES])
+    const functions: Record<string, CallableFunction> = {};
+    for (const name of ['amoAddress', 'fpu', 'load1', 'load2', 'load4', 'load8', 'store1', 'store2', 'store4', 'store8', ...FAST_NAMES])
       functions[name] = instance.exports[name] as CallableFunction;
     this.code = new CodeCache(this.ram, { table: instance.exports['t'] as WebAssembly.Table, functions }, tier, (pa) =>
       this.protectPage(pa),
@@ -169,6 +171,10 @@ export class Machine implements MachineApi {
 
   get instret(): number {
     return this.ram.read64(STATE_INSTRET);
+  }
+  /** Instructions that ran in translated code, and how often it was entered. */
+  get translated(): { insns: number; entries: number } {
+    return { insns: this.ram.read64(STATE_TRANSLATED), entries: this.ram.read64(STATE_DISPATCHES) };
   }
   get tval(): number {
     return this.ram.read64(STATE_TVAL);

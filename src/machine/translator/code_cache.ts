@@ -12,10 +12,10 @@ import { emitRegion, type RegionImports } from './region.ts';
 /** When jump targets are translated: after some executions, never, or at once (tests). */
 export type Tier = 'auto' | 'cold' | 'hot';
 
-const HEAT_LIMIT: Readonly<Record<Tier, number>> = { auto: 250, cold: 0xffff_ffff, hot: 1 };
+const HEAT_LIMIT: Readonly<Record<Tier, number>> = { auto: 600, cold: 0xffff_ffff, hot: 1 };
 /** Hot targets wait until there are so many, or one of them has become hot again: a module costs 0.1 to 0.3 ms whatever is in it. */
 const BATCH = 32;
-const MAX_INSNS = 256;
+const MAX_INSNS = 200;
 /** Beyond this all translations are dropped, and what is hot comes back: bounds the memory that code takes in the engine. */
 const MAX_REGIONS = 20_000;
 
