@@ -2,10 +2,12 @@ import { FAST_NAMES, FAST_TYPES, type FastName, fastBodies } from './fpu/fast.ts
 import type { Emit, Format } from './isa/emit.ts';
 import { dispatchGroups } from './isa/table.ts';
 import {
+  CODE_MAP,
   HEAT,
   HEAT_ENTRIES,
   JUMP_CACHE,
   JUMP_CACHE_ENTRIES,
+  RAM_BASE,
   RVC_TABLE,
   SLOW_VALUE,
   STATE_CAUSE,
@@ -18,9 +20,12 @@ import {
   STATE_LIMIT,
   STATE_MODE,
   STATE_PC,
+  STATE_REFILLS,
+  STATE_ROOT,
   STATE_SSTATUS,
   STATE_TRANSLATED,
   STATE_TVAL,
+  STATE_USER_TLB_USED,
   STATE_X,
   TLB_BASE,
   TLB_BYTES,
@@ -52,14 +57,13 @@ export interface InterpreterImports {
   promote(tag: number): number;
 }
 
-const ALIGN: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 2, 8: 3 };
-
 interface Shared {
   readonly imports: Readonly<Record<Exclude<keyof InterpreterImports, 'm'>, number>>;
   /** Own functions (va i64) -> i64 by size, and (va i64, value i64). */
   readonly load: Readonly<Record<number, number>>;
   readonly store: Readonly<Record<number, number>>;
   readonly fast: Readonly<Record<FastName, number>>;
+  readonly refill: number;
 }
 
 class InterpreterEmit implements Emit {
@@ -336,52 +340,160 @@ class InterpreterEmit implements Emit {
   }
 }
 
-/** (va i64) -> i64: TLB hit inline, else the slow import, which also does misaligned accesses. */
-function loadFunction(shared: Pick<Shared, 'imports'>, op: number, size: number): FuncBody {
+/** (va i64) -> i64: through the TLB, refilled when it misses; what faults or crosses a page goes to the slow import. */
+function loadFunction(shared: Pick<Shared, 'imports'>, refill: number, op: number, size: number): FuncBody {
   const f = new FuncBody(1);
-  const entry = f.newLocal(I32);
-  tlbEntry(f, entry, 0);
-  f.get(entry)
-    .mem(Op.i64_load, TLB_BASE, 3)
-    .get(0)
-    .i64(-4096 + (size - 1))
-    .op(Op.i64_and)
-    .op(Op.i64_eq)
-    .if();
-  f.get(0)
-    .op(Op.i32_wrap_i64)
-    .get(entry)
-    .mem(Op.i32_load, TLB_BASE + 8, 2)
-    .op(Op.i32_add)
-    .mem(op, 0, ALIGN[size])
-    .op(Op.return);
-  f.end();
+  throughTlb(f, refill, 0, size, () => f.mem(op, 0, 0).op(Op.return));
   f.get(0).op(Op.i32_wrap_i64).get(0).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64).i32(size).call(shared.imports.slowLoad).op(Op.drop);
   f.i32(0).mem(Op.i64_load, SLOW_VALUE, 3);
   return f;
 }
-function storeFunction(shared: Pick<Shared, 'imports'>, op: number, size: number): FuncBody {
+/** (va i64, value i64). */
+function storeFunction(shared: Pick<Shared, 'imports'>, refill: number, op: number, size: number): FuncBody {
   const f = new FuncBody(2);
+  throughTlb(f, refill, 1, size, () => f.get(1).mem(op, 0, 0).op(Op.return));
+  f.i32(0).get(1).mem(Op.i64_store, SLOW_VALUE, 3);
+  f.get(0).op(Op.i32_wrap_i64).get(0).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64).i32(size).call(shared.imports.slowStore).op(Op.drop);
+  return f;
+}
+/** Runs `access` with the physical address of local 0 on the stack, or falls through. */
+function throughTlb(f: FuncBody, refill: number, kind: number, size: number, access: () => void): void {
   const entry = f.newLocal(I32);
-  tlbEntry(f, entry, 1);
-  f.get(entry)
-    .mem(Op.i64_load, TLB_BASE, 3)
-    .get(0)
-    .i64(-4096 + (size - 1))
-    .op(Op.i64_and)
-    .op(Op.i64_eq)
-    .if();
+  tlbEntry(f, entry, kind);
+  f.block();
+  const slow = f.depth;
+  f.loop();
+  const again = f.depth;
+  f.get(entry).mem(Op.i64_load, TLB_BASE, 3).get(0).i64(-4096).op(Op.i64_and).op(Op.i64_eq).if();
+  if (size > 1) {
+    f.get(0)
+      .op(Op.i32_wrap_i64)
+      .i32(4095)
+      .op(Op.i32_and)
+      .i32(4096 - size)
+      .op(Op.i32_gt_u)
+      .brIf(slow);
+  }
   f.get(0)
     .op(Op.i32_wrap_i64)
     .get(entry)
     .mem(Op.i32_load, TLB_BASE + 8, 2)
-    .op(Op.i32_add)
-    .get(1)
-    .mem(op, 0, ALIGN[size])
-    .op(Op.return);
+    .op(Op.i32_add);
+  access();
   f.end();
-  f.i32(0).get(1).mem(Op.i64_store, SLOW_VALUE, 3);
-  f.get(0).op(Op.i32_wrap_i64).get(0).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64).i32(size).call(shared.imports.slowStore).op(Op.drop);
+  f.get(0).i32(kind).call(refill).brIf(again);
+  f.end();
+  f.end();
+}
+
+// PTE bits (mmu.ts has them for TypeScript).
+const V = 1;
+const R = 2;
+const W = 4;
+const X = 8;
+const U = 16;
+const A = 64;
+const D = 128;
+
+/**
+ * (va i64, kind i32) -> i32: the ordinary case of a TLB miss, a 4 KiB page whose PTE allows the access with A and D set already. 1 = the TLB
+ * holds the page now. Everything else, faults too, is for the walk in mmu.ts.
+ */
+function refillFunction(memoryBytes: number): FuncBody {
+  const f = new FuncBody(2);
+  const table = f.newLocal(I32);
+  const pte = f.newLocal(I64);
+  const frame = f.newLocal(I32);
+  const entry = f.newLocal(I32);
+  const mode = f.newLocal(I32);
+  const fail = () => f.unlikelyIf().i32(0).op(Op.return).end();
+  // Canonical: bits 63:39 equal bit 38.
+  f.get(0).i64(25).op(Op.i64_shl).i64(25).op(Op.i64_shr_s).get(0).op(Op.i64_ne);
+  fail();
+  f.i32(0).mem(Op.i32_load, STATE_MODE, 2).set(mode);
+  f.i32(0).mem(Op.i32_load, STATE_ROOT, 2).set(table);
+  for (const shift of [30, 21, 12]) {
+    f.get(table)
+      .i32(RAM_BASE)
+      .op(Op.i32_sub)
+      .i32((memoryBytes - RAM_BASE) | 0)
+      .op(Op.i32_ge_u);
+    fail();
+    f.get(table);
+    f.get(0).i64(shift).op(Op.i64_shr_u).op(Op.i32_wrap_i64).i32(511).op(Op.i32_and).i32(3).op(Op.i32_shl);
+    f.op(Op.i32_add).mem(Op.i64_load, 0, 3).set(pte);
+    // The frame number must be below 4 GiB before it is cut to 32 bits.
+    f.get(pte).i64(10).op(Op.i64_shl).i64(20).op(Op.i64_shr_u).i64(0xf_ffff).op(Op.i64_gt_u);
+    fail();
+    f.get(pte).i64(10).op(Op.i64_shr_u).op(Op.i32_wrap_i64).i32(12).op(Op.i32_shl).set(table);
+    if (shift === 12) break;
+    f.get(pte)
+      .op(Op.i32_wrap_i64)
+      .i32(V | R | W | X)
+      .op(Op.i32_and)
+      .i32(V)
+      .op(Op.i32_ne);
+    fail();
+  }
+  f.get(table).tee(frame);
+  f.i32(RAM_BASE)
+    .op(Op.i32_sub)
+    .i32((memoryBytes - RAM_BASE) | 0)
+    .op(Op.i32_ge_u);
+  fail();
+  // Needed: V, A, the access's own bits, and U exactly in user mode. A writable page that is not readable is reserved.
+  f.get(pte).op(Op.i32_wrap_i64);
+  f.i32(V | A | U | R | W | D).i32(V | A | U | X);
+  f.get(1).i32(2).op(Op.i32_ne).op(Op.select);
+  f.i32(-1)
+    .i32(~(W | D))
+    .get(1)
+    .i32(1)
+    .op(Op.i32_eq)
+    .op(Op.select);
+  f.op(Op.i32_and).op(Op.i32_and);
+  f.i32(V | A | R)
+    .i32(V | A | X)
+    .get(1)
+    .i32(2)
+    .op(Op.i32_ne)
+    .op(Op.select);
+  f.i32(W | D)
+    .i32(0)
+    .get(1)
+    .i32(1)
+    .op(Op.i32_eq)
+    .op(Op.select)
+    .op(Op.i32_or);
+  f.i32(0).i32(U).get(mode).op(Op.select).op(Op.i32_or);
+  f.op(Op.i32_ne);
+  fail();
+  f.get(pte)
+    .op(Op.i32_wrap_i64)
+    .i32(R | W)
+    .op(Op.i32_and)
+    .i32(W)
+    .op(Op.i32_eq);
+  fail();
+  f.get(1).i32(1).op(Op.i32_eq).if();
+  f.get(frame).i32(15).op(Op.i32_shr_u).mem(Op.i32_load8_u, CODE_MAP, 0);
+  f.get(frame).i32(12).op(Op.i32_shr_u).i32(7).op(Op.i32_and).op(Op.i32_shr_u).i32(1).op(Op.i32_and);
+  fail();
+  f.end();
+  f.get(mode).i32(TLB_MODE_STRIDE).op(Op.i32_mul).get(1).i32(TLB_BYTES).op(Op.i32_mul).op(Op.i32_add);
+  f.get(0).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and).op(Op.i32_add).tee(entry);
+  f.get(0).i64(-4096).op(Op.i64_and).mem(Op.i64_store, TLB_BASE, 3);
+  f.get(entry)
+    .get(frame)
+    .get(0)
+    .op(Op.i32_wrap_i64)
+    .i32(-4096)
+    .op(Op.i32_and)
+    .op(Op.i32_sub)
+    .mem(Op.i32_store, TLB_BASE + 8, 2);
+  f.get(mode).op(Op.i32_eqz).if().i32(0).i32(1).mem(Op.i32_store, STATE_USER_TLB_USED, 2).end();
+  f.i32(0).i32(0).mem(Op.i64_load, STATE_REFILLS, 3).i64(1).op(Op.i64_add).mem(Op.i64_store, STATE_REFILLS, 3);
+  f.i32(1);
   return f;
 }
 /** Sets `entry` to the byte offset (from TLB_BASE) of the entry for local 0's page: kind 0 read, 1 write, 2 execute. */
@@ -418,14 +530,16 @@ export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Arra
     [4, Op.i64_load32_u, Op.i64_store32],
     [8, Op.i64_load, Op.i64_store],
   ];
+  const refill = m.func([I64, I32], [I32]);
+  m.define(refill, refillFunction(memoryPages * 65536));
   const load: Record<number, number> = {};
   const store: Record<number, number> = {};
   for (const [size, loadOp, storeOp] of sizes) {
     load[size] = m.func([I64], [I64]);
-    m.define(load[size], loadFunction({ imports }, loadOp, size));
+    m.define(load[size], loadFunction({ imports }, refill, loadOp, size));
     m.exportFunc(`load${size}`, load[size]);
     store[size] = m.func([I64, I64], []);
-    m.define(store[size], storeFunction({ imports }, storeOp, size));
+    m.define(store[size], storeFunction({ imports }, refill, storeOp, size));
     m.exportFunc(`store${size}`, store[size]);
   }
   const fast = {} as Record<FastName, number>;
@@ -444,7 +558,7 @@ export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Arra
     m.exportFunc(name, func);
   }
   const run = m.func([], [I32]);
-  m.define(run, runBody({ imports, load, store, fast }, m.typeOf(REGION_PARAMS, REGION_RESULTS)));
+  m.define(run, runBody({ imports, load, store, fast, refill }, m.typeOf(REGION_PARAMS, REGION_RESULTS)));
   m.exportFunc('run', run);
   m.exportTable(1);
   return m.encode(memoryPages);
@@ -486,8 +600,10 @@ function runBody(shared: Shared, regionType: number): FuncBody {
       .op(Op.i32_add)
       .tee(e.a0);
     f.mem(Op.i64_load, TLB_BASE, 3).get(e.pcLocal).i64(-4096).op(Op.i64_and).op(Op.i64_ne).unlikelyIf();
+    f.get(e.pcLocal).i32(2).call(shared.refill).op(Op.i32_eqz).if();
     f.get(e.pcLocal).op(Op.i32_wrap_i64).get(e.pcLocal).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64).call(shared.imports.fetchMiss);
     f.op(Op.i32_eqz).brIf(e.faultLabel);
+    f.end();
     f.end();
     f.get(e.pcLocal).i64(-4096).op(Op.i64_and).set(page);
     f.get(e.a0)

@@ -44,6 +44,10 @@ export const STATE_HEAT_LIMIT = STATE_FAULT + 8;
 /** u64: instructions that retired in translated code (for statistics), and entries into it. */
 export const STATE_TRANSLATED = STATE_HEAT_LIMIT + 8;
 export const STATE_DISPATCHES = STATE_TRANSLATED + 8;
+/** u32 physical address of the root page table; u32 set when a user TLB has entries; u64 refills that the machine's code did by itself. */
+export const STATE_ROOT = STATE_DISPATCHES + 8;
+export const STATE_USER_TLB_USED = STATE_ROOT + 4;
+export const STATE_REFILLS = STATE_ROOT + 8;
 
 /** Software TLBs: for each mode (U, S) and access (read, write, execute) TLB_ENTRIES of {u64 tag = page VA, u32 pa - va, pad}. */
 export const TLB_ENTRIES = 1024;
@@ -64,3 +68,6 @@ export const JUMP_CACHE = 0x10_0000;
 export const JUMP_CACHE_ENTRIES = 0x1_0000;
 export const HEAT = 0x18_0000;
 export const HEAT_ENTRIES = 0x8000;
+/** One bit for each physical page: it has translations, so stores to it must be seen. Room for 4 GiB. */
+export const CODE_MAP = 0x1a_0000;
+export const CODE_MAP_BYTES = 0x2_0000;

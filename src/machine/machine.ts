@@ -19,10 +19,13 @@ import {
   STATE_LIMIT,
   STATE_MODE,
   STATE_PC,
+  STATE_REFILLS,
   STATE_RESERVATION,
+  STATE_ROOT,
   STATE_SSTATUS,
   STATE_TRANSLATED,
   STATE_TVAL,
+  STATE_USER_TLB_USED,
   STATE_X,
   TLB_BASE,
   TLB_BYTES,
@@ -125,8 +128,6 @@ export class Machine implements MachineApi {
   readonly stats = { tlbMisses: 0, slowAccesses: 0 };
   readonly code: CodeCache;
   private readonly runCode: () => number;
-  private root = 0;
-  private userTlbUsed = false;
 
   static create(options: MachineOptions): Machine {
     return new Machine(options.memoryBytes, options.tier ?? 'auto');
@@ -172,6 +173,13 @@ export class Machine implements MachineApi {
   get instret(): number {
     return this.ram.read64(STATE_INSTRET);
   }
+  private get root(): number {
+    return this.ram.read32(STATE_ROOT);
+  }
+  /** TLB misses that needed no TypeScript; stats.tlbMisses are the others. */
+  get tlbRefills(): number {
+    return this.ram.read64(STATE_REFILLS);
+  }
   /** Instructions that ran in translated code, and how often it was entered. */
   get translated(): { insns: number; entries: number } {
     return { insns: this.ram.read64(STATE_TRANSLATED), entries: this.ram.read64(STATE_DISPATCHES) };
@@ -188,14 +196,14 @@ export class Machine implements MachineApi {
 
   setPageTable(rootPa: number): void {
     if (rootPa === this.root) return;
-    this.root = rootPa;
+    this.ram.write32(STATE_ROOT, rootPa);
     // The S-mode sets hold kernel pages only, which every table maps alike.
-    if (this.userTlbUsed) this.ram.u8.fill(TLB_EMPTY, TLB_BASE, TLB_BASE + TLB_MODE_STRIDE);
-    this.userTlbUsed = false;
+    if (this.ram.read32(STATE_USER_TLB_USED) !== 0) this.ram.u8.fill(TLB_EMPTY, TLB_BASE, TLB_BASE + TLB_MODE_STRIDE);
+    this.ram.write32(STATE_USER_TLB_USED, 0);
   }
   flushTlb(): void {
     this.ram.u8.fill(TLB_EMPTY, TLB_BASE, TLB_BASE + 2 * TLB_MODE_STRIDE);
-    this.userTlbUsed = false;
+    this.ram.write32(STATE_USER_TLB_USED, 0);
   }
   flushTlbPage(va: number): void {
     const index = Math.floor(va / PAGE_SIZE) & (TLB_ENTRIES - 1);
@@ -251,7 +259,7 @@ export class Machine implements MachineApi {
       return -1;
     }
     if (!cacheable || (access === Access.WRITE && this.code.hasCode(pa))) return pa;
-    if (mode === 0) this.userTlbUsed = true;
+    if (mode === 0) this.ram.write32(STATE_USER_TLB_USED, 1);
     const page = Math.floor(va / PAGE_SIZE) * PAGE_SIZE;
     const entry = TLB_BASE + mode * TLB_MODE_STRIDE + access * TLB_BYTES + ((page / PAGE_SIZE) & (TLB_ENTRIES - 1)) * 16;
     this.ram.write64(entry, page);

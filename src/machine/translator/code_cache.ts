@@ -1,6 +1,16 @@
 import { FAST_NAMES, FAST_TYPES, type FastName } from '../fpu/fast.ts';
 import { REGION_PARAMS, REGION_RESULTS } from '../interpreter.ts';
-import { HEAT, HEAT_ENTRIES, JUMP_CACHE, JUMP_CACHE_ENTRIES, PAGE_SHIFT, PAGE_SIZE, STATE_HEAT_LIMIT } from '../layout.ts';
+import {
+  CODE_MAP,
+  CODE_MAP_BYTES,
+  HEAT,
+  HEAT_ENTRIES,
+  JUMP_CACHE,
+  JUMP_CACHE_ENTRIES,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  STATE_HEAT_LIMIT,
+} from '../layout.ts';
 import type { Ram } from '../ram.ts';
 import { I32, I64, ModuleBuilder } from '../wasm/encoder.ts';
 import { buildRegion, type Region } from './cfg.ts';
@@ -50,7 +60,6 @@ export class CodeCache {
   private readonly byTag = new Map<number, Translation>();
   /** By page number. */
   private readonly byPage = new Map<number, Translation[]>();
-  private readonly codePages: Uint8Array;
   private readonly pending = new Set<number>();
   private readonly free: number[] = [];
   private nextIndex = 1;
@@ -61,13 +70,20 @@ export class CodeCache {
     this.ram = ram;
     this.links = links;
     this.tier = tier;
-    this.codePages = new Uint8Array(ram.size >> PAGE_SHIFT);
     this.onNewCodePage = onNewCodePage;
     ram.write32(STATE_HEAT_LIMIT, HEAT_LIMIT[tier]);
   }
 
   hasCode(pa: number): boolean {
-    return this.codePages[pa >>> PAGE_SHIFT] !== 0;
+    return this.isCodePage(pa >>> PAGE_SHIFT);
+  }
+  private isCodePage(page: number): boolean {
+    return ((this.ram.u8[CODE_MAP + (page >>> 3)] >> (page & 7)) & 1) !== 0;
+  }
+  private setCodePage(page: number, on: boolean): void {
+    const bit = 1 << (page & 7);
+    const at = CODE_MAP + (page >>> 3);
+    this.ram.u8[at] = on ? this.ram.u8[at] | bit : this.ram.u8[at] & ~bit;
   }
 
   /** The jump target became hot. 1 = its translation (or the word that it has none) is in the jump cache now. */
@@ -90,7 +106,7 @@ export class CodeCache {
     let dropped = false;
     const last = (pa + length - 1) >>> PAGE_SHIFT;
     for (let page = pa >>> PAGE_SHIFT; page <= last; page++) {
-      if (this.codePages[page] === 0) continue;
+      if (!this.isCodePage(page)) continue;
       const base = page * PAGE_SIZE;
       const list = this.byPage.get(page) as Translation[];
       const keep = list.filter((t) => base + t.high <= pa || base + t.low >= pa + length);
@@ -100,7 +116,7 @@ export class CodeCache {
       if (keep.length > 0) this.byPage.set(page, keep);
       else {
         this.byPage.delete(page);
-        this.codePages[page] = 0;
+        this.setCodePage(page, false);
       }
     }
     return dropped;
@@ -110,7 +126,7 @@ export class CodeCache {
   reset(): void {
     for (const t of [...this.byTag.values()]) this.drop(t);
     this.byPage.clear();
-    this.codePages.fill(0);
+    this.ram.fill(CODE_MAP, CODE_MAP_BYTES);
     this.pending.clear();
     this.ram.fill(JUMP_CACHE, JUMP_CACHE_ENTRIES * 8);
     this.ram.fill(HEAT, HEAT_ENTRIES * 4);
@@ -145,7 +161,7 @@ export class CodeCache {
     if (list !== undefined) list.push(t);
     else {
       this.byPage.set(page, [t]);
-      this.codePages[page] = 1;
+      this.setCodePage(page, true);
       this.onNewCodePage(page * PAGE_SIZE);
     }
     this.install(t);
