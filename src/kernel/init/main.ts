@@ -1,6 +1,8 @@
+import { ENOENT } from '../../abi/errno.ts';
 import { makeDev, S_IFCHR, S_IFDIR } from '../../abi/fs.ts';
 import { COMPILER_BANNER, UTS_RELEASE, UTS_VERSION } from '../../abi/kernel_release.ts';
 import type { MachineApi } from '../../machine/api.ts';
+import { RAM_BASE } from '../../machine/layout.ts';
 import { driverInit } from '../drivers/base/init.ts';
 import { chrDevInit } from '../drivers/char/mem.ts';
 import { kmsgOps } from '../drivers/char/kmsg.ts';
@@ -8,6 +10,7 @@ import { DriverCore } from '../drivers/core.ts';
 import { ttyInit } from '../drivers/tty/console.ts';
 import { doExecve } from '../exec.ts';
 import { kernelProcess, linkThread, makeInitTask, taskCachesInit } from '../fork.ts';
+import { pathWalk } from '../fs/namei.ts';
 import { kernelOpen, vfsMknod } from '../fs/open.ts';
 import { procInit } from '../fs/proc/root.ts';
 import { sysfsInit } from '../fs/sysfs/sysfs.ts';
@@ -15,11 +18,13 @@ import { tmpfsInit } from '../fs/tmpfs.ts';
 import { Vfs } from '../fs/vfs.ts';
 import type { HostDoors } from '../host.ts';
 import { Kernel } from '../kernel.ts';
-import { mmInit } from '../mm/mm.ts';
+import { KERNEL_IMAGE_SIZE, PAGE_SIZE } from '../mm/address.ts';
+import { IMAGE_TEXT_SIZE, mmInit } from '../mm/mm.ts';
 import { Printk } from '../printk/printk.ts';
 import { Scheduler } from '../sched/core.ts';
 import type { Task } from '../sched/task.ts';
 import { Timekeeper } from '../time/timekeeping.ts';
+import { initArguments } from './cmdline.ts';
 import { unpackToRootfs } from './initramfs.ts';
 
 export interface BootParameters {
@@ -30,7 +35,7 @@ export interface BootParameters {
   readonly initramfs: Uint8Array;
 }
 
-/** Boots: everything up to the first instruction of /init, in the order of Linux's start_kernel. */
+/** Boots: everything up to the first instruction of /init, in the order of Linux's start_kernel. The log says what is true of this machine. */
 export function startKernel(machine: MachineApi, host: HostDoors, options: BootParameters): Kernel {
   const k = new Kernel(machine, host, options);
   k.time = new Timekeeper(k);
@@ -38,40 +43,75 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   k.printk = new Printk(k);
   const log = (text: string, level = 6) => k.printk.log(level, text);
   log(`Linux version ${UTS_RELEASE} ${COMPILER_BANNER} ${UTS_VERSION}`, 5);
+  log('random: crng init done', 5);
   log('Machine model: lintel');
-  mmInit(k);
-  const end = k.ram.size;
-  log('Zone ranges:');
-  log(`  DMA32    [mem 0x0000000000200000-0x${(end - 1).toString(16).padStart(16, '0')}]`);
-  log('  Normal   empty');
-  log('riscv: base ISA extensions acdfim');
-  log('riscv: ELF capabilities acdfim');
+  setupArch(k);
   log(`Kernel command line: ${k.commandLine}`, 5);
+  const { unknown } = initArguments(k);
+  if (unknown.length > 0) log(`Unknown kernel command line parameters "${unknown.join(' ')}", will be passed to user space.`, 5);
+  log(`Built 1 zonelists, mobility grouping off.  Total pages: ${k.mm.pages.totalPages}`);
+  log(`SLUB: HWalign=64, Order=0-3, MinObjects=0, CPUs=${k.cpus}, Nodes=1`);
   k.sched = new Scheduler(k);
   k.vfs = new Vfs(k);
   k.caches = taskCachesInit(k);
-  log(`Memory: ${k.mm.pages.freePages * 4}K/${k.mm.pages.totalPages * 4}K available`);
-  log(`SLUB: HWalign=64, Order=0-3, MinObjects=0, CPUs=${k.cpus}, Nodes=1`);
+  log('sched_clock: 64 bits at 10MHz, resolution 100ns, wraps every 4398046511100ns');
+  log('Calibrating delay loop (skipped), value calculated using timer frequency.. 20.00 BogoMIPS (lpj=40000)');
+  log('pid_max: default: 32768 minimum: 301');
+  log('LSM: initializing lsm=capability');
   tmpfsInit(k);
   k.sched.initTask = makeInitTask(k);
   k.current = k.sched.initTask;
   k.sched.link(k.sched.initTask);
   linkThread(k, k.sched.initTask);
   k.sched.tasks.delete(0);
-  if (k.cpus > 1) log(`smp: Brought up 1 node, ${k.cpus} CPUs`);
+  log('smp: Bringing up secondary CPUs ...');
+  log(`smp: Brought up 1 node, ${k.cpus} CPU${k.cpus > 1 ? 's' : ''}`);
+  logMemory(k);
   k.drivers = new DriverCore(k);
+  log('devtmpfs: initialized');
   chrDevInit(k, kmsgOps);
-  ttyInit(k);
   procInit(k);
   sysfsInit(k);
-  driverInit(k);
+  log('clocksource: Switched to clocksource riscv_clocksource');
   defaultRootfs(k);
   log('Trying to unpack rootfs image as initramfs...');
   const error = unpackToRootfs(k, options.initramfs);
   if (error !== null) log(`Initramfs unpacking failed: ${error}`, 0);
   log(`Freeing initrd memory: ${Math.ceil(options.initramfs.length / 1024)}K`);
+  ttyInit(k);
+  driverInit(k);
+  log('printk: legacy console [ttyS0] enabled');
   startInit(k);
   return k;
+}
+
+/** setup_arch: memory and what the processor can do. */
+function setupArch(k: Kernel): void {
+  const log = (text: string) => k.printk.log(6, text);
+  mmInit(k);
+  const range = (to: number) => `[mem 0x${hex16(RAM_BASE)}-0x${hex16(to - 1)}]`;
+  const all = range(k.ram.size);
+  log('Zone ranges:');
+  log(`  DMA32    ${all}`);
+  log('  Normal   empty');
+  log('Movable zone start for each node');
+  log('Early memory node ranges');
+  log(`  node   0: ${all}`);
+  log(`Initmem setup node 0 ${all}`);
+  log('riscv: base ISA extensions acdfim');
+  log('riscv: ELF capabilities acdfim');
+}
+const hex16 = (n: number) => n.toString(16).padStart(16, '0');
+
+/** mem_init_print_info. */
+function logMemory(k: Kernel): void {
+  const kib = PAGE_SIZE / 1024;
+  const { pages } = k.mm;
+  const image = KERNEL_IMAGE_SIZE / 1024;
+  k.printk.log(
+    6,
+    `Memory: ${pages.freePages * kib}K/${pages.totalPages * kib}K available (${IMAGE_TEXT_SIZE / 1024}K kernel code, ${image - IMAGE_TEXT_SIZE / 1024}K rwdata, 0K rodata, 0K init, 0K bss, ${(pages.totalPages - pages.freePages) * kib}K reserved, 0K cma-reserved)`,
+  );
 }
 
 /** The built-in initramfs of every kernel: /dev, /dev/console, /root (usr/default_cpio_list). */
@@ -80,29 +120,6 @@ function defaultRootfs(k: Kernel): void {
   const dev = vfsMknod(k, root, 'dev', S_IFDIR | 0o755, 0);
   if (typeof dev !== 'number') vfsMknod(k, { mnt: root.mnt, dentry: dev }, 'console', S_IFCHR | 0o600, makeDev(5, 1));
   vfsMknod(k, root, 'root', S_IFDIR | 0o700, 0);
-}
-
-const INIT_ENV = ['HOME=/', 'TERM=linux'];
-
-/** Words of the command line that the kernel does not know go to init: names=values into its environment, others as arguments. */
-function initArguments(k: Kernel): { args: string[]; env: string[] } {
-  const known =
-    /^(console|quiet|debug|loglevel|init|rdinit|norandmaps|panic|ro|rw|root|rootfstype|ignore_loglevel|maxcpus|nr_cpus|mem|printk\.\w+|[a-z_]+\.[a-z_]+)(=|$)/;
-  const args: string[] = [];
-  const env = [...INIT_ENV];
-  let after = false;
-  for (const word of k.commandLine.split(/\s+/).filter((w) => w !== '')) {
-    if (after) args.push(word);
-    else if (word === '--') after = true;
-    else if (known.test(word)) continue;
-    else if (word.includes('=')) {
-      const name = word.slice(0, word.indexOf('=') + 1);
-      const i = env.findIndex((e) => e.startsWith(name));
-      if (i >= 0) env[i] = word;
-      else env.push(word);
-    } else args.push(word);
-  }
-  return { args, env };
 }
 
 /** kernel_init: pid 1 with the console on 0, 1 and 2. */
@@ -115,27 +132,38 @@ function startInit(k: Kernel): void {
   task.signal.pgid = 0;
   k.current = task;
   openConsole(k, task);
-  const { args, env } = initArguments(k);
-  const ramdisk = k.param('rdinit') ?? '/init';
-  const tries = [
-    ramdisk,
-    ...(k.param('init') !== null ? [k.param('init') as string] : []),
-    '/sbin/init',
-    '/etc/init',
-    '/bin/init',
-    '/bin/sh',
-  ];
-  for (const path of tries) {
-    const r = doExecve(k, task, task.fs.pwd, path, [path, ...args], env);
-    if (r === 0) {
-      k.printk.log(6, `Run ${path} as init process`);
-      task.state = 0;
-      k.sched.activate(task);
-      return;
-    }
-    if (r !== -2) k.printk.log(3, `Failed to execute ${path} (error ${r})`);
+  const rdinit = k.param('rdinit') ?? '/init';
+  if (typeof pathWalk(k, task.fs.root, rdinit, true) !== 'number') {
+    const r = runInitProcess(k, task, rdinit);
+    if (r === 0) return;
+    k.printk.log(3, `Failed to execute ${rdinit} (error ${r})`);
+  }
+  const requested = k.param('init');
+  if (requested !== null) {
+    const r = runInitProcess(k, task, requested);
+    if (r !== 0) k.panic(`Requested init ${requested} failed (error ${r}).`);
+    return;
+  }
+  for (const path of ['/sbin/init', '/etc/init', '/bin/init', '/bin/sh']) {
+    const r = runInitProcess(k, task, path);
+    if (r === 0) return;
+    if (r !== -ENOENT) k.printk.log(3, `Starting init: ${path} exists but couldn't execute it (error ${r})`);
   }
   k.panic('No working init found.  Try passing init= option to kernel. See Linux Documentation/admin-guide/init.rst for guidance.');
+}
+function runInitProcess(k: Kernel, task: Task, path: string): number {
+  const { args, env } = initArguments(k);
+  const argv = [path, ...args];
+  k.printk.log(6, `Run ${path} as init process`);
+  k.printk.log(7, '  with arguments:');
+  for (const a of argv) k.printk.log(7, `    ${a}`);
+  k.printk.log(7, '  with environment:');
+  for (const e of env) k.printk.log(7, `    ${e}`);
+  const r = doExecve(k, task, task.fs.pwd, path, argv, env);
+  if (r !== 0) return r;
+  task.state = 0;
+  k.sched.activate(task);
+  return 0;
 }
 function openConsole(k: Kernel, task: Task): void {
   const file = kernelOpen(k, '/dev/console', 2);
