@@ -23,7 +23,7 @@ const nextSeq = (k: Kernel) => {
 };
 
 /** Unprintable bytes and backslashes as \xNN. */
-function escape(text: string): string {
+function escapeText(text: string): string {
   let out = '';
   for (const c of text) {
     const n = c.charCodeAt(0);
@@ -46,7 +46,7 @@ export const kmsgOps: FileOperations = {
     }
     const record = k.printk.records[reader.seq - firstSeq(k)];
     if (record === undefined) return (file.flags & O_NONBLOCK) !== 0 ? -EAGAIN : waitInterruptible(k, k.printk.wait);
-    const line = bytesOf(`${record.level},${record.seq},${Math.floor(record.time / 1000)},-;${escape(record.text)}\n`);
+    const line = bytesOf(`${record.level},${record.seq},${Math.floor(record.time / 1000)},-;${escapeText(record.text)}\n`);
     if (line.length > iter.count) return -EINVAL;
     reader.seq++;
     return iter.copyTo(k, line);

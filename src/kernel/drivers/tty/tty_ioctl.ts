@@ -159,7 +159,7 @@ function ptyIoctl(k: Kernel, tty: Tty, cmd: number, arg: number): number {
 
 /** TCSADRAIN: output is with the device at once, unless it is stopped. */
 function drained(k: Kernel, tty: Tty): number {
-  if (!tty.stopped || tty.outputQueued() === 0) return 0;
+  if (tty.isPty || !tty.stopped || tty.outputQueued() === 0) return 0;
   const w = waitInterruptible(k, tty.writeWait);
   return w === -ERESTARTSYS ? -ERESTARTSYS : w;
 }

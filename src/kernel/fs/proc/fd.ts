@@ -33,7 +33,8 @@ function fileAt(inode: Inode): File | null {
 }
 export function openFds(task: Task): number[] {
   const out: number[] = [];
-  if (task.exitState === 0) task.files.fds.forEach((file, fd) => file != null && out.push(fd));
+  if (task.exitState !== 0) return out;
+  for (const [fd, file] of task.files.fds.entries()) if (file != null) out.push(fd);
   return out;
 }
 const fdNumber = (name: string) => (/^(0|[1-9][0-9]*)$/.test(name) ? Number(name) : -1);
