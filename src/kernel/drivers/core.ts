@@ -1,3 +1,4 @@
+import { addDentry } from '../fs/namei.ts';
 import { EBUSY, EINVAL } from '../../abi/errno.ts';
 import { majorOf, makeDev, minorOf, S_IFCHR, S_IFDIR } from '../../abi/fs.ts';
 import { memInode, makeDevtmpfs } from '../fs/tmpfs.ts';
@@ -123,8 +124,7 @@ export class DriverCore {
     const { dir, last } = this.nodeParent(name);
     if (dir.children.has(last)) return;
     const inode = memInode(this.k, this.devtmpfs, type | mode, dev);
-    const dentry: Dentry = { name: last, parent: dir, inode, children: new Map(), mounted: null, deleted: false };
-    dir.children.set(last, dentry);
+    addDentry(dir, last, inode);
     dir.inode.mtime = dir.inode.ctime = this.k.vfs.now();
   }
   removeNode(name: string): void {
@@ -144,8 +144,7 @@ export class DriverCore {
       let next = dir.children.get(part);
       if (next === undefined) {
         const inode = memInode(this.k, this.devtmpfs, S_IFDIR | 0o755, 0);
-        next = { name: part, parent: dir, inode, children: new Map(), mounted: null, deleted: false };
-        dir.children.set(part, next);
+        next = addDentry(dir, part, inode);
         dir.inode.nlink++;
       }
       dir = next;

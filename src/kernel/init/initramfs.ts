@@ -1,54 +1,17 @@
-import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../abi/fs.ts';
-import { memInode } from '../fs/tmpfs.ts';
-import type { Dentry, Inode } from '../fs/types.ts';
+import { makeDev, PATH_MAX, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG, S_IFSOCK } from '../../abi/fs.ts';
+import { pathParent, pathWalk } from '../fs/namei.ts';
+import { vfsLink, vfsMknod, vfsRmdir, vfsSymlink, vfsUnlink } from '../fs/open.ts';
+import type { Inode, Path } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
-import { stringOf } from '../lib/bytes.ts';
+import { cstringOf, stringOf } from '../lib/bytes.ts';
+import { gunzip, isGzip } from '../lib/inflate.ts';
 
-// Unpacks a cpio archive in newc form into the root file system (init/initramfs.c, Documentation/driver-api/early-userspace/buffer-format.rst).
+// Unpacks cpio archives in newc form into the root file system (init/initramfs.c, Documentation/driver-api/early-userspace/buffer-format.rst).
+// As in Linux an entry that cannot be made is passed over; only a broken archive ends the work.
 
-const MAGIC_NEWC = '070701';
-const MAGIC_CRC = '070702';
 const HEADER = 110;
 const TRAILER = 'TRAILER!!!';
 const align4 = (n: number) => (n + 3) & ~3;
-
-/** Unpacks every archive in `data` (already decompressed). Null, or what is wrong with it. */
-export function unpackToRootfs(k: Kernel, data: Uint8Array): string | null {
-  const root = k.vfs.rootMount.root;
-  let links = new Map<string, Inode>();
-  let at = 0;
-  while (at < data.length) {
-    if (data[at] === 0) {
-      at++;
-      continue;
-    }
-    if (at + HEADER > data.length) return 'broken padding';
-    const magic = stringOf(data.subarray(at, at + 6));
-    if (magic !== MAGIC_NEWC && magic !== MAGIC_CRC) return 'no cpio magic';
-    const field = (i: number): number => {
-      const text = stringOf(data.subarray(at + 6 + i * 8, at + 14 + i * 8));
-      return /^[0-9a-fA-F]{8}$/.test(text) ? Number.parseInt(text, 16) : Number.NaN;
-    };
-    const [ino, mode, uid, gid, nlink, mtime, size, major, minor, rmajor, rminor, nameSize] = Array.from({ length: 12 }, (_x, i) =>
-      field(i),
-    );
-    if ([ino, mode, uid, gid, nlink, mtime, size, major, minor, rmajor, rminor, nameSize].some(Number.isNaN)) return 'bad header';
-    if (nameSize < 1 || nameSize > 4096) return 'bad name length';
-    const nameAt = at + HEADER;
-    const bodyAt = at + align4(HEADER + nameSize);
-    if (bodyAt + size > data.length) return 'unexpected end of archive';
-    const name = stringOf(data.subarray(nameAt, nameAt + nameSize - 1));
-    at = bodyAt + align4(size);
-    if (name === TRAILER) {
-      links = new Map();
-      continue;
-    }
-    const body = data.subarray(bodyAt, bodyAt + size);
-    const error = addEntry(k, root, links, name, { ino, mode, uid, gid, nlink, mtime, major, minor, rdev: (rmajor << 8) | rminor }, body);
-    if (error !== null) return error;
-  }
-  return null;
-}
 
 interface Header {
   readonly ino: number;
@@ -57,75 +20,194 @@ interface Header {
   readonly gid: number;
   readonly nlink: number;
   readonly mtime: number;
+  readonly size: number;
   readonly major: number;
   readonly minor: number;
   readonly rdev: number;
+  readonly nameSize: number;
+  readonly sum: number;
+}
+/** A field is eight digits; what is no hexadecimal digit ends the number, as simple_strtoul does. */
+function parseHeader(text: string): Header {
+  const f = Array.from({ length: 13 }, (_x, i) => {
+    const digits = /^[0-9a-fA-F]*/.exec(text.slice(6 + i * 8, 14 + i * 8))?.[0] ?? '';
+    return digits === '' ? 0 : Number.parseInt(digits, 16);
+  });
+  const [ino, mode, uid, gid, nlink, mtime, size, major, minor, rmajor, rminor, nameSize, sum] = f;
+  return {
+    ino,
+    mode: mode & 0xffff,
+    uid,
+    gid,
+    nlink,
+    mtime,
+    size,
+    major,
+    minor,
+    rdev: makeDev(rmajor & 0xfff, rminor & 0xfffff),
+    nameSize,
+    sum,
+  };
 }
 
-function addEntry(k: Kernel, root: Dentry, links: Map<string, Inode>, name: string, h: Header, body: Uint8Array): string | null {
-  const parts = name.split('/').filter((p) => p !== '' && p !== '.');
+/** Unpacks every archive in `data`, plain or gzip. Null, or what is wrong with it. */
+export function unpackToRootfs(k: Kernel, data: Uint8Array): string | null {
+  let at = 0;
+  while (at < data.length) {
+    if (data[at] === 0) {
+      at++;
+      continue;
+    }
+    if (data[at] === 0x30 && at % 4 === 0) {
+      const end = unpackArchive(k, data, at);
+      if (typeof end === 'string') return end;
+      at = end;
+    } else if (isGzip(data, at)) {
+      // What it holds cannot be larger than memory.
+      const member = gunzip(data, at, k.ram.size);
+      if (member === null) return 'invalid compressed archive';
+      const error = unpackToRootfs(k, member.data);
+      if (error !== null) return error;
+      at = member.end;
+    } else return 'invalid magic at start of compressed archive';
+  }
+  return null;
+}
+
+/** One archive from `from` on: where it ends, or what is wrong. */
+function unpackArchive(k: Kernel, data: Uint8Array, from: number): number | string {
+  const links = new Map<string, string>();
+  const dirTimes: { inode: Inode; mtime: number }[] = [];
+  let at = from;
+  while (at < data.length && data[at] === 0x30) {
+    if (at + HEADER > data.length) return 'junk within compressed archive';
+    const magic = stringOf(data.subarray(at, at + 6));
+    if (magic === '070707') return 'incorrect cpio method used: use -H newc option';
+    if (magic !== '070701' && magic !== '070702') return 'no cpio magic';
+    const h = parseHeader(stringOf(data.subarray(at, at + HEADER)));
+    const bodyAt = at + align4(HEADER + h.nameSize);
+    const nameAt = at + HEADER;
+    if (bodyAt + h.size > data.length) return 'unexpected end of archive';
+    at = bodyAt + align4(h.size);
+    while (at < data.length && data[at] === 0) at++;
+    if (h.nameSize <= 0 || h.nameSize > PATH_MAX) continue;
+    const name = cstringOf(data.subarray(nameAt, nameAt + h.nameSize));
+    if (name === TRAILER) {
+      links.clear();
+      continue;
+    }
+    const body = data.subarray(bodyAt, bodyAt + h.size);
+    const error = addEntry(k, name, h, body, links, dirTimes);
+    if (error !== null) return error;
+    if (magic === '070702' && (h.mode & S_IFMT) === S_IFREG && byteSum(body) !== h.sum) return 'bad data checksum';
+  }
+  // Directories get their times when nothing more is put into them.
+  for (const { inode, mtime } of dirTimes) inode.mtime = inode.atime = { sec: mtime, nsec: 0 };
+  return at;
+}
+function byteSum(body: Uint8Array): number {
+  let sum = 0;
+  for (const b of body) sum = (sum + b) >>> 0;
+  return sum;
+}
+
+const startOf = (k: Kernel): Path => ({ mnt: k.vfs.rootMount, dentry: k.vfs.rootMount.root });
+function lookup(k: Kernel, name: string): Path | null {
+  const path = pathWalk(k, startOf(k), name, false);
+  return typeof path === 'number' ? null : path;
+}
+/** Removes what is in the way: anything of another type (`mode` 0: anything at all). */
+function cleanPath(k: Kernel, name: string, mode: number): void {
+  const there = lookup(k, name);
+  if (there === null || ((there.dentry.inode.mode ^ mode) & S_IFMT) === 0) return;
+  const p = pathParent(k, startOf(k), name);
+  if (typeof p === 'number' || p.last === '') return;
+  if ((there.dentry.inode.mode & S_IFMT) === S_IFDIR) vfsRmdir(k, p.path, p.last);
+  else vfsUnlink(k, p.path, p.last);
+}
+/** Hard link to an earlier entry of the same file: 1 made, 0 this is the first, -1 it failed (maybe_link). */
+function maybeLink(k: Kernel, name: string, h: Header, links: Map<string, string>): number {
+  if (h.nlink < 2) return 0;
+  const key = `${h.major}:${h.minor}:${h.ino}:${h.mode & S_IFMT}`;
+  const old = links.get(key);
+  if (old === undefined) {
+    links.set(key, name);
+    return 0;
+  }
+  cleanPath(k, name, 0);
+  const from = lookup(k, old);
+  const p = pathParent(k, startOf(k), name);
+  if (from === null || typeof p === 'number') return -1;
+  return vfsLink(k, from, p.path, p.last, p.slash) < 0 ? -1 : 1;
+}
+/** The inode under `name` after making it where it is missing; null when that fails. */
+function makeNode(k: Kernel, name: string, mode: number, rdev: number): Inode | null {
+  const p = pathParent(k, startOf(k), name);
+  if (typeof p === 'number') return null;
+  if (p.last !== '' && p.last !== '.' && p.last !== '..') vfsMknod(k, p.path, p.last, mode, rdev, p.slash);
+  const made = lookup(k, name)?.dentry.inode ?? null;
+  return made !== null && ((made.mode ^ mode) & S_IFMT) === 0 ? made : null;
+}
+
+function addEntry(
+  k: Kernel,
+  name: string,
+  h: Header,
+  body: Uint8Array,
+  links: Map<string, string>,
+  dirTimes: { inode: Inode; mtime: number }[],
+): string | null {
   const type = h.mode & S_IFMT;
-  const own = (inode: Inode): void => {
+  const own = (inode: Inode) => {
     inode.uid = h.uid;
     inode.gid = h.gid;
-    inode.mtime = { sec: h.mtime, nsec: 0 };
+    if (type !== S_IFLNK) inode.mode = type | (h.mode & 0o7777);
+    inode.mtime = inode.atime = { sec: h.mtime, nsec: 0 };
   };
-  if (parts.length === 0) {
-    root.inode.mode = S_IFDIR | (h.mode & 0o7777);
-    own(root.inode);
-    return null;
-  }
-  let dir = root;
-  for (const part of parts.slice(0, -1)) {
-    const next = dir.children.get(part);
-    // Linux's unpacker skips an entry whose directory is missing or is not one.
-    if (part === '..' || next === undefined) return null;
-    let d = next;
-    for (let hops = 0; (d.inode.mode & S_IFMT) === S_IFLNK && hops < 8; hops++) {
-      const target = String(d.inode.data)
-        .split('/')
-        .filter((p) => p !== '');
-      let t: Dentry = String(d.inode.data).startsWith('/') ? root : dir;
-      for (const p of target) t = t.children.get(p) ?? t;
-      if (t === d) return null;
-      d = t;
+  switch (type) {
+    case S_IFLNK: {
+      if (h.size > PATH_MAX) return null;
+      cleanPath(k, name, 0);
+      const p = pathParent(k, startOf(k), name);
+      if (typeof p === 'number' || p.last === '' || p.last === '.' || p.last === '..') return null;
+      if (vfsSymlink(k, p.path, p.last, cstringOf(body), p.slash) < 0) return null;
+      const made = lookup(k, name);
+      if (made !== null) own(made.dentry.inode);
+      return null;
     }
-    if ((d.inode.mode & S_IFMT) !== S_IFDIR) return null;
-    dir = d;
-  }
-  const last = parts[parts.length - 1];
-  if (last === '..') return null;
-  const old = dir.children.get(last);
-  if (type === S_IFDIR) {
-    if (old !== undefined && (old.inode.mode & S_IFMT) === S_IFDIR) {
-      old.inode.mode = S_IFDIR | (h.mode & 0o7777);
-      own(old.inode);
+    case S_IFREG: {
+      cleanPath(k, name, h.mode);
+      const linked = maybeLink(k, name, h, links);
+      if (linked < 0) return null;
+      const inode = makeNode(k, name, h.mode, 0);
+      if (inode === null || inode.mapping === null) return null;
+      // A link that was just made keeps the contents unless it brings its own.
+      if (linked === 0) inode.mapping.truncate(k, 0);
+      if (body.length > 0) {
+        inode.mapping.truncate(k, body.length);
+        if (inode.mapping.write(k, 0, body) < body.length) return 'write error';
+      }
+      own(inode);
+      return null;
+    }
+    case S_IFDIR: {
+      cleanPath(k, name, h.mode);
+      const inode = makeNode(k, name, h.mode, 0);
+      if (inode === null) return null;
+      own(inode);
+      dirTimes.push({ inode, mtime: h.mtime });
+      return null;
+    }
+    case S_IFCHR:
+    case S_IFBLK:
+    case S_IFIFO:
+    case S_IFSOCK: {
+      cleanPath(k, name, h.mode);
+      if (maybeLink(k, name, h, links) !== 0) return null;
+      const inode = makeNode(k, name, h.mode, type === S_IFCHR || type === S_IFBLK ? h.rdev : 0);
+      if (inode !== null) own(inode);
       return null;
     }
   }
-  if (old !== undefined) {
-    if ((old.inode.mode & S_IFMT) === S_IFDIR) return null;
-    dir.children.delete(last);
-    old.inode.nlink--;
-    k.vfs.evict(old.inode);
-  }
-  const key = `${h.major}:${h.minor}:${h.ino}`;
-  let inode: Inode;
-  const linked = type !== S_IFDIR && h.nlink > 1 ? links.get(key) : undefined;
-  if (linked !== undefined) {
-    inode = linked;
-    inode.nlink++;
-  } else {
-    if (![S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK].includes(type)) return null;
-    inode = memInode(k, root.inode.sb, type | (h.mode & 0o7777), h.rdev);
-    if (h.nlink > 1 && type !== S_IFDIR) links.set(key, inode);
-    if (type === S_IFDIR) dir.inode.nlink++;
-  }
-  own(inode);
-  if (type === S_IFLNK) inode.data = stringOf(body);
-  else if (type === S_IFREG && body.length > 0 && inode.mapping !== null) {
-    if (inode.mapping.write(k, 0, body) < body.length) return 'out of memory';
-  }
-  dir.children.set(last, { name: last, parent: dir, inode, children: new Map(), mounted: null, deleted: false });
   return null;
 }

@@ -1,3 +1,4 @@
+import { addDentry } from '../namei.ts';
 import { makeDev, S_IFCHR, S_IFDIR } from '../../../abi/fs.ts';
 import type { Kernel } from '../../kernel.ts';
 import { memInode } from '../tmpfs.ts';
@@ -41,9 +42,7 @@ function parse(o: PtsOptions, text: string): void {
 
 function addNode(k: Kernel, sb: SuperBlock, name: string, mode: number, dev: number): Dentry {
   const inode = memInode(k, sb, S_IFCHR | mode, dev);
-  const dentry: Dentry = { name, parent: sb.root, inode, children: new Map(), mounted: null, deleted: false };
-  sb.root.children.set(name, dentry);
-  return dentry;
+  return addDentry(sb.root, name, inode);
 }
 export function devptsAddNode(k: Kernel, index: number, dev: number, uid: number, gid: number): void {
   const { sb, options } = k.drivers.devpts;
