@@ -146,7 +146,8 @@ function reparentChildren(k: Kernel, leader: Task): void {
   }
   leader.children.length = 0;
   const own = leader.signal.pgid;
-  if (leader.parent.signal.sid === leader.signal.sid && isOrphanedPgrp(k, own, leader) && groupHasStopped(k, own)) {
+  const parent = leader.parent.signal;
+  if (parent.pgid !== own && parent.sid === leader.signal.sid && isOrphanedPgrp(k, own, leader) && groupHasStopped(k, own)) {
     killPgrp(k, own, SIGHUP);
     killPgrp(k, own, SIGCONT);
   }

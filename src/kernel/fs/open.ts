@@ -25,6 +25,7 @@ import {
   O_EXCL,
   O_LARGEFILE,
   O_NOATIME,
+  O_NOCTTY,
   O_NOFOLLOW,
   O_PATH,
   O_TMPFILE,
@@ -412,7 +413,9 @@ export function isExecuted(k: Kernel, inode: Inode): boolean {
 function finishOpen(k: Kernel, path: Path, flags: number, truncate: boolean): File | number {
   const { inode } = path.dentry;
   const file = k.vfs.newFile(path, inode.fop, flags | O_LARGEFILE);
+  file.flags |= flags & O_NOCTTY; // only the driver's open sees it
   const r = openInode(k, file, path);
+  file.flags &= ~O_NOCTTY;
   if (r < 0) {
     k.vfs.dropNewFile(file);
     return r;

@@ -195,6 +195,7 @@ export function tmpfsInit(k: Kernel): void {
   k.vfs.makeRoot(anon, memInode(k, anon, S_IFDIR | 0o555, 0));
   k.vfs.anonSb = anon;
   k.vfs.anonMount = { id: 0, sb: anon, root: anon.root, parent: null, mountpoint: null, source: 'anon_inodefs', flags: 0 };
+  k.vfs.register({ name: 'pipefs', nodev: true, mount: () => -EINVAL });
   k.vfs.pipeSb = k.vfs.newSuperBlock('pipefs', PIPEFS_MAGIC, false);
   k.vfs.shmSb = kernelMem(k, 'tmpfs', TMPFS_MAGIC, 'size=0,nr_inodes=0');
 }
