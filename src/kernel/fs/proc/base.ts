@@ -14,6 +14,7 @@ import { showLimits, showStat, showStatm, showStatus } from './array.ts';
 import { fdDirOps, fdinfoDirOps, openFds } from './fd.ts';
 import { procDirOps } from './generic.ts';
 import { showMountinfo, showMounts, showMountstats } from './proc_namespace.ts';
+import { showWchan } from './wchan.ts';
 import { showMaps, showSmaps, showSmapsRollup } from './task_mmu.ts';
 
 // The directory of a process and its files (fs/proc/base.c).
@@ -230,7 +231,7 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'mountstats', mode: S_IFREG | 0o400, show: showMountstats },
   { name: 'smaps', mode: S_IFREG | 0o444, show: showSmaps, ptrace: true },
   { name: 'smaps_rollup', mode: S_IFREG | 0o444, show: showSmapsRollup, ptrace: true },
-  { name: 'wchan', mode: S_IFREG | 0o444, show: () => '0' },
+  { name: 'wchan', mode: S_IFREG | 0o444, show: showWchan },
   { name: 'schedstat', mode: S_IFREG | 0o444, show: (_k, t) => `${Math.floor(t.utime + t.stime)} 0 ${t.nvcsw + t.nivcsw}\n` },
   { name: 'cpuset', mode: S_IFREG | 0o444, show: () => '/\n' },
   { name: 'cgroup', mode: S_IFREG | 0o444, show: () => '0::/\n' },

@@ -1,10 +1,14 @@
 import { COMPILER_BANNER, UTS_RELEASE, UTS_VERSION } from '../../../abi/kernel_release.ts';
+import { RAM_BASE } from '../../../machine/layout.ts';
+import { hex } from '../../lib/seq_file.ts';
+import { KERNEL_IMAGE_SIZE } from '../../mm/address.ts';
 import type { Kernel } from '../../kernel.ts';
 import { TASK_UNINTERRUPTIBLE } from '../../sched/task.ts';
 
 // Small files at the top of /proc: version, uptime, loadavg, stat, cpuinfo and others (fs/proc/*.c, arch/riscv/kernel/cpu.c).
 
 const NSEC_PER_SEC = 1e9;
+const CAP_SYS_ADMIN = 21;
 /** USER_HZ is 100. */
 const NSEC_PER_TICK = 1e7;
 /** The extensions that the machine has, in the order of arch/riscv/kernel/cpufeature.c. */
@@ -93,6 +97,13 @@ function showFilesystems(k: Kernel): string {
   const types = [...k.vfs.types.values()].sort((a, b) => rank(a.name) - rank(b.name));
   return types.map((t) => `${t.nodev ? 'nodev' : ''}\t${t.name}\n`).join('');
 }
+/** Where RAM and the console's UART lie; addresses are for root's eyes. */
+function showIomem(k: Kernel): string {
+  const all = k.current.capable(CAP_SYS_ADMIN);
+  const line = (indent: string, from: number, to: number, name: string) =>
+    `${indent}${hex(all ? from : 0, 8)}-${hex(all ? to : 0, 8)} : ${name}\n`;
+  return line('', RAM_BASE, k.ram.size - 1, 'System RAM') + line('  ', RAM_BASE, RAM_BASE + KERNEL_IMAGE_SIZE - 1, 'Kernel image');
+}
 function showInterrupts(k: Kernel): string {
   let head = ' '.repeat(11);
   for (let i = 0; i < k.cpus; i++) head += `CPU${i}`.padEnd(11);
@@ -117,6 +128,8 @@ export function procMiscInit(k: Kernel): void {
   procfs.create('cpuinfo', (kk) => cpuinfoText(kk.cpus));
   procfs.create('filesystems', showFilesystems);
   procfs.create('interrupts', showInterrupts);
+  procfs.create('iomem', showIomem);
+  procfs.create('ioports', () => '');
   procfs.create('softirqs', showSoftirqs);
   procfs.create('swaps', () => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n');
   procfs.create('diskstats', () => '');
