@@ -202,7 +202,7 @@ function remotePage(k: Kernel, mm: MmStruct, va: number, write: boolean): number
   const access = write ? Access.WRITE : Access.READ;
   let pa = k.machine.translate(mm.pgd, va, access, 0, false);
   if (pa < 0 && handleMmFault(k, mm, va, access) === Fault.DONE) pa = k.machine.translate(mm.pgd, va, access, 0, false);
-  return pa < 0 ? 0 : pa;
+  return Math.max(pa , 0);
 }
 
 /** True when touching `va` would find its page in memory (mincore). */

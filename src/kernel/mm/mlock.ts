@@ -20,7 +20,7 @@ import {
 // Locking memory and faulting it in ahead of use (mm/mlock.c, mm_populate of mm/gup.c).
 
 /** Sets the lock bits of every area in the range to `bits`. -ENOMEM where part of the range is not mapped. */
-export function applyMlock(k: Kernel, mm: MmStruct, start: number, length: number, bits: number): number {
+export function applyMlock(mm: MmStruct, start: number, length: number, bits: number): number {
   if (length === 0) return 0;
   const end = start + length;
   if (end > TASK_SIZE) return -ENOMEM;

@@ -16,7 +16,7 @@ export function userPage(k: Kernel, uaddr: number, access: AccessKind): number {
     if (handleMmFault(k, mm, uaddr, access) !== Fault.DONE) return 0;
     pa = k.machine.translate(mm.pgd, uaddr, access, 0, false);
   }
-  return pa < 0 ? 0 : pa;
+  return Math.max(pa , 0);
 }
 
 /** Copies in as much as is readable; bytes copied. */

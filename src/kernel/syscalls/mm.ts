@@ -70,7 +70,7 @@ function sysMlock(k: Kernel, start: number, length: number, flags: number): numb
   const from = pageFloor(start);
   const denied = mayLock(k, mm, len);
   if (denied < 0) return denied;
-  const r = applyMlock(k, mm, from, len, VM_LOCKED | ((flags & M.MLOCK_ONFAULT) !== 0 ? VM_LOCKONFAULT : 0));
+  const r = applyMlock(mm, from, len, VM_LOCKED | ((flags & M.MLOCK_ONFAULT) !== 0 ? VM_LOCKONFAULT : 0));
   if (r < 0) return r;
   return populate(k, mm, from, len) < 0 ? -ENOMEM : 0;
 }
@@ -83,7 +83,7 @@ function sysMlockall(k: Kernel, flags: number): number {
   const bits = VM_LOCKED | ((flags & M.MCL_ONFAULT) !== 0 ? VM_LOCKONFAULT : 0);
   mm.defFlags = (flags & M.MCL_FUTURE) !== 0 ? bits : 0;
   if ((flags & M.MCL_CURRENT) === 0) return 0;
-  for (const vma of [...mm.vmas]) applyMlock(k, mm, vma.start, vma.end - vma.start, bits);
+  for (const vma of [...mm.vmas]) applyMlock(mm, vma.start, vma.end - vma.start, bits);
   for (const vma of [...mm.vmas]) populate(k, mm, vma.start, vma.end - vma.start);
   return 0;
 }
@@ -201,13 +201,13 @@ export const mmSyscalls: readonly SyscallRow[] = [
   row(NR.NR_mlock, 'mlock', (k, addr, length) => sysMlock(k, addr, length, 0)),
   row(NR.NR_mlock2, 'mlock2', (k, addr, length, flags) => ((flags & ~M.MLOCK_ONFAULT) !== 0 ? -EINVAL : sysMlock(k, addr, length, flags))),
   row(NR.NR_munlock, 'munlock', (k, addr, length) =>
-    badRange(addr, length) ? -EINVAL : applyMlock(k, mmOf(k), pageFloor(addr), pagesTouched(addr, length), 0),
+    badRange(addr, length) ? -EINVAL : applyMlock(mmOf(k), pageFloor(addr), pagesTouched(addr, length), 0),
   ),
   row(NR.NR_mlockall, 'mlockall', (k, flags) => sysMlockall(k, flags | 0)),
   row(NR.NR_munlockall, 'munlockall', (k) => {
     const mm = mmOf(k);
     mm.defFlags = 0;
-    for (const vma of [...mm.vmas]) applyMlock(k, mm, vma.start, vma.end - vma.start, 0);
+    for (const vma of [...mm.vmas]) applyMlock(mm, vma.start, vma.end - vma.start, 0);
     return 0;
   }),
   row(NR.NR_riscv_flush_icache, 'riscv_flush_icache', sysFlushIcache),

@@ -124,9 +124,11 @@ function showIo(_k: Kernel, task: Task, thread: boolean): string {
 /** The call that the task sleeps in: number, arguments, stack pointer, pc. */
 function showSyscall(k: Kernel, task: Task): string {
   if (task.mm === null) return '0 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0\n';
-  if (task !== k.current && (task.state === 0 || k.sched.loaded === task)) return 'running\n';
+  const self = task === k.current; // it is in the machine, and in a call: this one
+  if (!self && (task.state === 0 || k.sched.loaded === task)) return 'running\n';
+  if (self) k.machine.regs.save(task.ptRegs);
   const word = (offset: number) => `0x${BigInt.asUintN(64, k.ram.readBig(task.ptRegs + offset)).toString(16)}`;
-  if (!task.inSyscall) return `-1 ${word(PT.sp)} ${word(PT.epc)}\n`;
+  if (!self && !task.inSyscall) return `-1 ${word(PT.sp)} ${word(PT.epc)}\n`;
   const args = [PT.a0, PT.a1, PT.a2, PT.a3, PT.a4, PT.a5].map(word);
   return `${task.syscallNr} ${args.join(' ')} ${word(PT.sp)} ${word(PT.epc)}\n`;
 }

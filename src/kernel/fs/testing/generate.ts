@@ -27,7 +27,8 @@ class Random {
 }
 
 type Op = readonly [weight: number, make: (r: Random) => string];
-const call = (name: keyof typeof NR & string, ...args: (string | number)[]) => `${name.slice(3)}:${NR[name]} ${args.join(' ')}`;
+const numbers: Readonly<Record<string, number>> = { ...NR };
+const call = (name: keyof typeof NR & string, ...args: (string | number)[]) => `${name.slice(3)}:${numbers[name]} ${args.join(' ')}`;
 
 function name(r: Random): string {
   if (r.chance(3)) return r.pick(['.', '..', 'x'.repeat(255), 'y'.repeat(256), '%ff%01', '%20']);

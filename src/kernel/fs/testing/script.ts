@@ -14,10 +14,10 @@ import { type StubKernel, stubKernel } from './stub_kernel.ts';
 const errorName = new Map<number, string>();
 for (const [name, n] of Object.entries(errno)) if (typeof n === 'number' && n < 512 && !errorName.has(n)) errorName.set(n, name);
 
-function unescape(text: string): Uint8Array {
+function fromScript(text: string): Uint8Array {
   return bytesOf(text.replace(/%([0-9a-f]{2})/g, (_m, h: string) => String.fromCharCode(Number.parseInt(h, 16))));
 }
-function escape(bytes: Uint8Array): string {
+function toScript(bytes: Uint8Array): string {
   let s = '';
   for (const b of bytes) s += b > 32 && b < 127 && b !== 37 ? String.fromCharCode(b) : `%${b.toString(16).padStart(2, '0')}`;
   return s;
@@ -96,7 +96,7 @@ class Session {
     };
     switch (kind) {
       case 's': {
-        const bytes = unescape(rest);
+        const bytes = fromScript(rest);
         this.put(at, bytes);
         this.put(at + bytes.length, new Uint8Array(1));
         return at;
@@ -115,7 +115,7 @@ class Session {
         const vector: number[] = [];
         let q = at;
         for (const part of rest.split('|')) {
-          const bytes = kind === 'iw' ? unescape(part) : new Uint8Array(Number(part));
+          const bytes = kind === 'iw' ? fromScript(part) : new Uint8Array(Number(part));
           if (kind === 'iw') this.put(q, bytes);
           vector.push(q, bytes.length);
           q += bytes.length;
@@ -188,12 +188,12 @@ class Session {
         let text = '';
         for (let o = 0; o < r; o += v.getUint16(o + 16, true)) {
           const name = new Uint8Array(v.buffer, o + 19, v.getUint16(o + 16, true) - 19);
-          text += ` ${escape(name.subarray(0, name.indexOf(0)))}:${v.getUint8(o + 18)}`;
+          text += ` ${toScript(name.subarray(0, name.indexOf(0)))}:${v.getUint8(o + 18)}`;
         }
         return text;
       }
       case 'buf':
-        return ` ${escape(new Uint8Array(this.get(at, r).buffer))}`;
+        return ` ${toScript(new Uint8Array(this.get(at, r).buffer))}`;
       case 'statfs': {
         const v = this.get(at, 120);
         return ` ${v.getBigInt64(0, true).toString(16)} ${v.getBigInt64(8, true)} ${v.getBigInt64(64, true)} ${v.getBigInt64(80, true).toString(16)}`;

@@ -73,6 +73,7 @@ export function stubKernel(memoryBytes = 48 << 20): StubKernel {
     state: 0,
     exitState: 0,
     flags: 0,
+    io: { rchar: 0, wchar: 0, syscr: 0, syscw: 0 },
     files: new FilesStruct(),
     restart: null,
     waitEntries: [],
