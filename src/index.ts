@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { nodeDoors } from './host/node/doors.ts';
 import { enableEngineFeatures } from './host/node/v8_flags.ts';
-import { imageBytes } from './image/image.ts';
+import { loadImage } from './image/image.ts';
 import { startKernel } from './kernel/init/main.ts';
 import { Machine } from './machine/machine.ts';
 import { parseMemory } from './sizes.ts';
@@ -16,7 +15,7 @@ export interface BootOptions {
   memory?: string | number;
   /** Virtual CPUs, 1 to 8. */
   cpus?: number;
-  /** An image's name, or the path of a .cpio or .cpio.gz file. */
+  /** An image's name, or the path of a .cpio, .cpio.gz or .limg file. */
   image?: string;
   /** More words for the kernel command line. */
   append?: string;
@@ -27,6 +26,8 @@ export interface BootOptions {
   onConsole?: (bytes: Uint8Array) => void;
   /** Told while images are fetched and built. */
   onProgress?: (text: string) => void;
+  /** What went wrong without stopping that; default: onProgress hears it. */
+  onWarning?: (text: string) => void;
 }
 
 /** A running system with the file conveniences of Node. */
@@ -43,8 +44,7 @@ export class NodeVm extends Vm {
  */
 export async function boot(options: BootOptions = {}): Promise<NodeVm> {
   enableEngineFeatures();
-  const image = await imageBytes(options.image ?? 'base', options.onProgress ?? (() => {}));
-  const archive = image[0] === 0x1f && image[1] === 0x8b ? gunzipSync(image) : image;
+  const image = await loadImage(options.image ?? 'base', options.onProgress ?? (() => {}), options.onWarning);
   const started = performance.now();
   const seed = options.seed ?? null;
   const console = options.console === true;
@@ -57,7 +57,8 @@ export async function boot(options: BootOptions = {}): Promise<NodeVm> {
     commandLine: words.join(' '),
     cpus: options.cpus ?? 1,
     seed: seed ?? 1,
-    initramfs: archive,
+    initramfs: image.archive,
+    ...(image.layer !== undefined ? { image: image.layer } : {}),
   });
   const vm = new NodeVm(kernel, performance.now() - started, console);
   if (!console) {

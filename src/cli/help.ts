@@ -6,14 +6,14 @@ export const HELP = `Usage:
                                            exit with its exit status
   lintel image build NAME [--packages A,B] make a root file system from Debian riscv64 packages
   lintel image list                        the images there are
-  lintel image add NAME PKG...             add packages to an image
+  lintel image add PKG... [--image NAME]   add packages to an image of one's own (local)
   lintel kmod build DIR                    build the modules of DIR (its Makefile's obj-m) against Debian's headers
   lintel kmod run FILE.ko [-- CMD...]      boot, insmod FILE.ko, run CMD, rmmod, print dmesg, report
 
 Options:
   --memory SIZE      physical memory, 16M to 3840M (256M)
   --cpus N           virtual CPUs, 1 to 8 (1)
-  --image WHAT       an image's name, or a .cpio or .cpio.gz file (base)
+  --image WHAT       an image's name, or a .cpio, .cpio.gz or .limg file (base)
   --append WORDS     more words for the kernel command line
   --seed N           deterministic: the same seed and input give the same run; time is virtual
   --timeout TIME     give up after TIME (30s, 500ms, 2m): exit status 124

@@ -6,6 +6,10 @@ import { progressLine } from './progress.ts';
 export async function imageCommand(options: CliOptions, words: readonly string[]): Promise<number> {
   const [verb, ...rest] = words;
   const progress = progressLine(options.quiet);
+  const warn = (text: string) => {
+    progress.done();
+    process.stderr.write(`lintel: ${text}\n`);
+  };
   switch (verb) {
     case 'list':
       for (const image of listImages()) process.stdout.write(`${image.name}\t${image.built ? 'built' : 'not built yet'}\n`);
@@ -13,7 +17,8 @@ export async function imageCommand(options: CliOptions, words: readonly string[]
     case 'build': {
       const name = rest[0] ?? 'base';
       const packages = options.packages?.split(',').filter((p) => p !== '') ?? rest.slice(1);
-      const path = packages.length > 0 ? await defineImage(name, packages, progress.report) : await ensureImage(name, progress.report);
+      const path =
+        packages.length > 0 ? await defineImage(name, packages, progress.report, warn) : await ensureImage(name, progress.report, warn);
       progress.done();
       process.stdout.write(`${path}\n`);
       return 0;
@@ -22,7 +27,9 @@ export async function imageCommand(options: CliOptions, words: readonly string[]
       const name = options.image ?? 'local';
       if (rest.length === 0)
         throw new UsageError('image add wants packages: lintel image add PKG... (into the image of --image, default local)');
-      const path = await defineImage(name, [...new Set([...imagePackages(name), ...rest])], progress.report);
+      const there = imagePackages(name);
+      if (there === null) throw new UsageError(`image '${name}' is built in and cannot be added to; name another one with --image`);
+      const path = await defineImage(name, [...new Set([...there, ...rest])], progress.report, warn);
       progress.done();
       process.stdout.write(`${path}\n`);
       return 0;

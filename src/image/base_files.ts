@@ -1,8 +1,9 @@
 /** /init of the images. `lintel=serve` on the kernel command line: set up and wait for the host's commands; else a shell on the console. */
-export const INIT_SCRIPT = `#!/bin/sh
+export const INIT_SCRIPT = `#!/bin/busybox sh
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root LOGNAME=root
+# BusyBox finds its own programs by /proc/self/exe: until that is there it must be named.
+/bin/busybox mount -t proc proc /proc
 mount -t devtmpfs devtmpfs /dev
-mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
@@ -14,7 +15,9 @@ hostname lintel
 cd /root
 if [ "$lintel" = serve ]; then exec init; fi
 [ -n "$TERM" ] || TERM=linux
-setsid cttyhack sh -l
+shell=sh
+[ -x /bin/bash ] && shell=bash
+setsid cttyhack $shell -l
 poweroff -f
 `;
 

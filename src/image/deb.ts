@@ -9,6 +9,10 @@ export interface TarEntry {
   readonly name: string;
   readonly type: 'file' | 'dir' | 'symlink' | 'hardlink' | 'other';
   readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Seconds since the epoch. */
+  readonly mtime: number;
   readonly link: string;
   readonly data: Uint8Array;
 }
@@ -82,7 +86,7 @@ export function readTar(bytes: Uint8Array): TarEntry[] {
     }
     if (type === 'x' || type === 'g') {
       const path = /\d+ path=([^\n]*)\n/.exec(Buffer.from(data).toString('utf8'));
-      if (path !== null && type === 'x') longName = path[1];
+      if (path !== null && type === 'x') longName = Buffer.from(path[1], 'utf8').toString('latin1');
       continue;
     }
     longName = null;
@@ -92,31 +96,43 @@ export function readTar(bytes: Uint8Array): TarEntry[] {
     if (name.split('/').includes('..')) throw new DebError(`tar entry ${name} leaves the archive`);
     const kind =
       type === '0' || type === '\0' ? 'file' : type === '5' ? 'dir' : type === '2' ? 'symlink' : type === '1' ? 'hardlink' : 'other';
+    const header = at - 512 - Math.ceil(size / 512) * 512;
+    const octal = (offset: number, length: number) => Number.parseInt(text(header + offset, length).trim() || '0', 8);
     entries.push({
       name,
       type: kind,
-      mode: modeOf(bytes, at, size),
+      mode: octal(100, 8) & 0o7777,
+      uid: octal(108, 8),
+      gid: octal(116, 8),
+      mtime: octal(136, 12),
       link: kind === 'hardlink' ? link.replace(/^(\.?\/)+/, '') : link,
       data,
     });
   }
   return entries;
 }
-// The header of the entry that was just passed.
-function modeOf(bytes: Uint8Array, next: number, size: number): number {
-  const header = next - 512 - Math.ceil(size / 512) * 512;
-  return Number.parseInt(ascii(bytes.subarray(header + 100, header + 108)).replace(/[\0 ]+$/, ''), 8) & 0o7777;
+/** Decompresses by the name's ending; null when it has none that is known. @throws Error on bad data. */
+export async function decompressByName(name: string, data: Uint8Array): Promise<Uint8Array | null> {
+  if (name.endsWith('.xz')) return await unxz(data);
+  if (name.endsWith('.zst')) return unzstd(data);
+  if (name.endsWith('.gz')) return gunzipSync(data);
+  return null;
+}
+async function member(bytes: Uint8Array, prefix: string): Promise<TarEntry[]> {
+  for (const [name, data] of readAr(bytes)) {
+    if (!name.startsWith(prefix)) continue;
+    const plain = name === prefix ? data : await decompressByName(name, data);
+    if (plain === null) throw new DebError(`unknown compression of ${name}`);
+    return readTar(plain);
+  }
+  throw new DebError(`a package without ${prefix}`);
 }
 
 /** The files of a .deb. @throws DebError */
 export async function debFiles(bytes: Uint8Array): Promise<TarEntry[]> {
-  for (const [name, data] of readAr(bytes)) {
-    if (!name.startsWith('data.tar')) continue;
-    if (name.endsWith('.xz')) return readTar(await unxz(data));
-    if (name.endsWith('.zst')) return readTar(unzstd(data));
-    if (name.endsWith('.gz')) return readTar(gunzipSync(data));
-    if (name === 'data.tar') return readTar(data);
-    throw new DebError(`unknown compression of ${name}`);
-  }
-  throw new DebError('a package without data.tar');
+  return await member(bytes, 'data.tar');
+}
+/** Its control files: control, conffiles, maintainer scripts. @throws DebError */
+export async function debControl(bytes: Uint8Array): Promise<TarEntry[]> {
+  return await member(bytes, 'control.tar');
 }

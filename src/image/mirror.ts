@@ -41,31 +41,40 @@ export async function fetchPinned(pin: Pin, progress: Progress): Promise<Uint8Ar
     if (sha256(kept) === pin.sha256) return kept;
   }
   const bytes = await download(`${mirrorUrl()}/${pin.path}`, pin.size, (share) =>
-    progress(`fetching ${pin.name} ${pin.version}: ${share}%`),
+    progress(`fetching ${pin.name} ${pin.version}: ${share ?? 0}%`),
   );
   const hash = sha256(bytes);
   if (hash !== pin.sha256) throw new Error(`${pin.name} ${pin.version}: the mirror's file has SHA-256 ${hash}, expected ${pin.sha256}`);
   writeAtomically(path, bytes);
   return bytes;
 }
-function sha256(bytes: Uint8Array): string {
+export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
-async function download(url: string, size: number, share: (percent: number) => void): Promise<Uint8Array> {
+/**
+ * A file of the mirror, tried three times. `size` is the length it must have (null: what the server says). `told` hears the share in per cent
+ * (null while the length is unknown) and the bytes so far. @throws Error
+ */
+export async function download(
+  url: string,
+  size: number | null,
+  told: (percent: number | null, bytes: number) => void,
+): Promise<Uint8Array> {
   let last: unknown = null;
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
       const response = await fetch(url);
       if (response.status === 404) throw new Error(`${url} is gone from the mirror (404); LINTEL_MIRROR can name another one`);
       if (!response.ok || response.body === null) throw new Error(`${url}: HTTP ${response.status}`);
+      const length = size ?? (Number(response.headers.get('content-length') ?? 0) || null);
       const parts: Uint8Array[] = [];
       let got = 0;
       for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
         parts.push(chunk);
         got += chunk.length;
-        share(Math.min(100, Math.floor((got * 100) / size)));
+        told(length === null ? null : Math.min(100, Math.floor((got * 100) / length)), got);
       }
-      if (got !== size) throw new Error(`${url}: ${got} bytes came instead of ${size}`);
+      if (length !== null && got !== length) throw new Error(`${url}: ${got} bytes came instead of ${length}`);
       return Buffer.concat(parts);
     } catch (e) {
       last = e;

@@ -51,13 +51,15 @@ export function genericLlseek(file: File, offset: number, whence: number, size: 
 }
 /** A page that was never written is a hole (mapping_seek_hole_data). */
 function seekHoleData(mapping: AddressSpace, offset: number, data: boolean): number {
-  const has = (index: number) => mapping.pages.has(index) && !mapping.unwritten.has(index);
+  const has = (index: number) => mapping.holds(index);
   const first = Math.floor(offset / PAGE_SIZE);
   if (has(first) === data) return offset;
   const end = Math.ceil(mapping.size / PAGE_SIZE);
   let best = end;
   if (data) {
-    for (const index of mapping.pages.keys()) if (index > first && index < best && has(index)) best = index;
+    if (mapping.shmem) {
+      for (const index of mapping.pages.keys()) if (index > first && index < best && has(index)) best = index;
+    } else for (best = first + 1; best < end && !has(best); best++);
     return best >= end ? -ENXIO : best * PAGE_SIZE;
   }
   for (best = first; best < end && has(best); best++);
@@ -132,10 +134,7 @@ export const genericFileOps: FileOperations = {
 /** Makes the bytes [start, end) a hole: whole pages go, the edges become zeros. */
 function punch(k: Kernel, mapping: AddressSpace, start: number, end: number): void {
   const zero = (from: number, to: number) => {
-    const pa = mapping.pages.get(Math.floor(from / PAGE_SIZE));
-    if (pa === undefined || to <= from) return;
-    k.machine.invalidateCode(pa + (from % PAGE_SIZE), to - from);
-    k.ram.fill(pa + (from % PAGE_SIZE), to - from);
+    if (to > from) mapping.zeroPart(k, from, to);
   };
   const first = Math.ceil(start / PAGE_SIZE);
   const last = Math.floor(end / PAGE_SIZE);
@@ -170,7 +169,7 @@ function memFallocate(k: Kernel, file: File, mode: number, offset: number, lengt
     if (pages > k.mm.pages.freePages || pages > (mapping.quota?.max ?? pages)) return -ENOSPC;
     const made: number[] = [];
     for (let i = 0; i < pages; i++) {
-      const had = mapping.pages.has(first + i);
+      const had = mapping.pages.has(first + i) || mapping.holds(first + i);
       if (mapping.grab(k, first + i) === 0) {
         // All or nothing.
         for (const index of made) mapping.punchHole(k, index, index + 1);

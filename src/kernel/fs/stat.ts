@@ -38,7 +38,7 @@ export function sizeOf(path: Path): number {
 }
 /** 512-byte units. */
 function blocksOf(inode: Inode): number {
-  if (inode.mapping !== null) return inode.mapping.pages.size * 8;
+  if (inode.mapping !== null) return inode.mapping.allocatedPages * 8;
   return typeof inode.data === 'string' && dtypeOf(inode.mode) === DT_LNK && !inode.sb.volatile && inode.data.length >= SHORT_SYMLINK
     ? 8
     : 0;

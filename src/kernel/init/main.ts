@@ -16,7 +16,7 @@ import { procInit } from '../fs/proc/root.ts';
 import { sysfsInit } from '../fs/sysfs/sysfs.ts';
 import { tmpfsInit } from '../fs/tmpfs.ts';
 import { Vfs } from '../fs/vfs.ts';
-import type { HostDoors } from '../host.ts';
+import type { HostDoors, ImageLayer } from '../host.ts';
 import { Kernel } from '../kernel.ts';
 import { KERNEL_IMAGE_SIZE, PAGE_SIZE } from '../mm/address.ts';
 import { IMAGE_TEXT_SIZE, mmInit } from '../mm/mm.ts';
@@ -25,6 +25,7 @@ import { Scheduler } from '../sched/core.ts';
 import type { Task } from '../sched/task.ts';
 import { Timekeeper } from '../time/timekeeping.ts';
 import { initArguments } from './cmdline.ts';
+import { graftImage } from './image_layer.ts';
 import { unpackToRootfs } from './initramfs.ts';
 
 export interface BootParameters {
@@ -33,6 +34,8 @@ export interface BootParameters {
   readonly seed: number;
   /** A cpio archive (newc), decompressed. */
   readonly initramfs: Uint8Array;
+  /** What the root file system holds besides; the archive is unpacked over it. */
+  readonly image?: ImageLayer;
 }
 
 /** Boots: everything up to the first instruction of /init, in the order of Linux's start_kernel. The log says what is true of this machine. */
@@ -74,6 +77,10 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   sysfsInit(k);
   log('clocksource: Switched to clocksource riscv_clocksource');
   defaultRootfs(k);
+  if (options.image !== undefined) {
+    const wrong = graftImage(k, options.image);
+    if (wrong !== null) log(`Root image: ${wrong}`, 0);
+  }
   log('Trying to unpack rootfs image as initramfs...');
   const error = unpackToRootfs(k, options.initramfs);
   if (error !== null) log(`Initramfs unpacking failed: ${error}`, 0);

@@ -61,8 +61,16 @@ export class AddressSpace {
   readPage(_k: Kernel, _index: number, _pa: number): boolean {
     return true;
   }
+  /** Is there something at page `index`, or is it a hole? */
+  holds(index: number): boolean {
+    return this.pages.has(index) && !this.unwritten.has(index);
+  }
+  /** Pages that stat counts. */
+  get allocatedPages(): number {
+    return this.pages.size;
+  }
   /** Forgets page `index`; mappings of it must be gone. */
-  private drop(k: Kernel, index: number, pa: number): void {
+  protected forget(k: Kernel, index: number, pa: number): void {
     this.pages.delete(index);
     this.unwritten.delete(index);
     if (this.quota !== null) this.quota.used--;
@@ -101,6 +109,13 @@ export class AddressSpace {
     if (done > 0 && pos + done > this.size) this.size = pos + done;
     return done;
   }
+  /** Makes the bytes [from, to) of one page zeros. */
+  zeroPart(k: Kernel, from: number, to: number): void {
+    const pa = this.pages.get(Math.floor(from / PAGE_SIZE));
+    if (pa === undefined) return;
+    k.machine.invalidateCode(pa + (from % PAGE_SIZE), to - from);
+    k.ram.fill(pa + (from % PAGE_SIZE), to - from);
+  }
   /** Sets the size; drops pages beyond it (from page tables too) and zeroes the tail of the last one. */
   truncate(k: Kernel, size: number): void {
     if (size < this.size) {
@@ -121,7 +136,7 @@ export class AddressSpace {
   private dropRange(k: Kernel, first: number, end: number): void {
     if (this.pages.size === 0) return;
     unmapMappingRange(k, this, first, end);
-    for (const [index, pa] of [...this.pages]) if (index >= first && index < end) this.drop(k, index, pa);
+    for (const [index, pa] of [...this.pages]) if (index >= first && index < end) this.forget(k, index, pa);
   }
   release(k: Kernel): void {
     this.dropRange(k, 0, Number.POSITIVE_INFINITY);

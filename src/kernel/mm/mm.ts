@@ -12,6 +12,7 @@ import {
   VMALLOC_START,
   VMEMMAP_START,
 } from './address.ts';
+import { type ImageMapping, reclaimImagePages } from './image_mapping.ts';
 import { NO_TYPE, PGTY_TABLE, setPageType } from './page.ts';
 import { PageAllocator } from './page_alloc.ts';
 import { makePte, mapLarge, PAGE_KERNEL, PAGE_KERNEL_EXEC, PTE_V, setPte } from './pgtable.ts';
@@ -39,6 +40,8 @@ export class MemoryManager {
   /** The frame of zeros behind every read of untouched private memory. */
   readonly zeroPage: number;
   nextShmIno = 1;
+  /** Files of the boot image with pages in memory, in the order in which they came. */
+  readonly imageMappings = new Set<ImageMapping>();
   /** /proc/sys/vm/overcommit_memory, overcommit_ratio, max_map_count and kernel/randomize_va_space. */
   randomizeVaSpace = 2;
   overcommitMemory = 0;
@@ -116,6 +119,7 @@ export function mmInit(k: Kernel): void {
     k.printk.log(1, `BUG: Bad page state in process ${k.current.comm}  pfn:${(pa / PAGE_SIZE).toString(16).padStart(5, '0')}`);
     k.printk.log(1, `page dumped because: ${reason}`);
   };
+  k.mm.pages.onShort = (pages) => reclaimImagePages(k, pages);
   k.mm.slab.onComplaint = (cache, pa, what) => {
     const va = BigInt.asUintN(64, BigInt(PAGE_OFFSET + pa)).toString(16);
     k.printk.log(3, `BUG ${cache?.name ?? 'kfree'}: ${what} @ 0x${va}`);

@@ -10,6 +10,8 @@ export const MAX_ORDER = 10;
 /** 2^9 pages: pageblock_order with 2 MiB huge pages. */
 export const PAGEBLOCK_PAGES = 512;
 const THP_MIN_PAGES = (512 * 2 ** 20) / PAGE_SIZE;
+/** Pages that one round of reclaim asks for (SWAP_CLUSTER_MAX). */
+const RECLAIM_BATCH = 32;
 const NONE = -1;
 const NOT_FREE = 255;
 
@@ -56,6 +58,9 @@ export class PageAllocator {
   freed = 0;
   /** Called for a frame that is freed twice, or freed while still counted; the text is Linux's reason. */
   onBadPage: (pa: number, reason: string) => void = () => {};
+
+  /** Called when an allocation finds too little: frees what can be had again, and says how many pages that was. */
+  onShort: (pages: number) => number = () => 0;
 
   private readonly head = new Int32Array(MAX_ORDER + 1).fill(NONE);
   private readonly next: Int32Array;
@@ -144,7 +149,7 @@ export class PageAllocator {
   alloc(order = 0, zero = true): number {
     let o = order;
     while (o <= MAX_ORDER && this.head[o] === NONE) o++;
-    if (o > MAX_ORDER) return 0;
+    if (o > MAX_ORDER) return this.onShort(RECLAIM_BATCH << order) > 0 ? this.alloc(order, zero) : 0;
     const pfn = this.head[o];
     this.unlink(pfn, o);
     while (o > order) {
@@ -161,7 +166,8 @@ export class PageAllocator {
   }
   /** The same for memory that can wait for better times: leaves the reserve below the min watermark alone (GFP_USER). */
   allocUser(order = 0, zero = true): number {
-    return this.freePages - (1 << order) < this.watermarks.min ? 0 : this.alloc(order, zero);
+    const short = () => this.freePages - (1 << order) < this.watermarks.min;
+    return short() && (this.onShort(RECLAIM_BATCH << order) === 0 || short()) ? 0 : this.alloc(order, zero);
   }
   /** Gives a block back whatever its count. */
   free(pa: number, order = 0): void {
