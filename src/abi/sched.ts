@@ -26,6 +26,7 @@ export const CAP_SYS_BOOT = 22;
 export const CAP_SYS_NICE = 23;
 export const CAP_SYS_RESOURCE = 24;
 export const CAP_SYS_TIME = 25;
+export const CAP_SYSLOG = 34;
 export const CAP_LAST_CAP = 40;
 
 export const LINUX_CAPABILITY_VERSION_1 = 0x1998_0330;

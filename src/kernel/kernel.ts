@@ -7,6 +7,7 @@ import type { ProcFs } from './fs/proc/generic.ts';
 import type { Kernfs } from './fs/sysfs/kernfs.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { HostDoors } from './host.ts';
+import { PointerPolicy } from './lib/pointers.ts';
 import type { MemoryManager } from './mm/mm.ts';
 import type { VdsoPages } from './mm/special.ts';
 import type { ModuleState } from './module/state.ts';
@@ -48,6 +49,8 @@ export class Kernel {
   modules!: ModuleState;
   caches!: TaskCaches;
   readonly futexes = new FutexTable();
+  /** How pointers are printed. */
+  readonly pointers: PointerPolicy;
   /** The shared pages of [vvar] and [vdso], once made. */
   vdsoPages: VdsoPages | null = null;
   /** utsname, settable parts. */
@@ -78,6 +81,7 @@ export class Kernel {
     this.cpus = options.cpus;
     this.seed = options.seed;
     this.randomState = options.seed >>> 0;
+    this.pointers = new PointerPolicy(this.param('no_hash_pointers') !== null);
   }
 
   /** The next 32 bits of the schedule's own generator (mulberry32): interleavings and layout, never secrets. */

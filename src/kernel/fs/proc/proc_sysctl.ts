@@ -44,6 +44,7 @@ const INT_MAX = 0x7fff_ffff;
 const LIVE: readonly (readonly [string, IntRow])[] = [
   ['kernel/randomize_va_space', { get: (k) => k.mm.randomizeVaSpace, set: (k, n) => (k.mm.randomizeVaSpace = n), min: 0, max: INT_MAX }],
   ['kernel/pid_max', { get: (k) => k.sched.pidMax, set: (k, n) => (k.sched.pidMax = n), min: 301, max: 4194304 }],
+  ['kernel/kptr_restrict', { get: (k) => k.pointers.kptrRestrict, set: (k, n) => (k.pointers.kptrRestrict = n), min: 0, max: 2 }],
   ['vm/overcommit_memory', { get: (k) => k.mm.overcommitMemory, set: (k, n) => (k.mm.overcommitMemory = n), min: 0, max: 2 }],
 ];
 /**
@@ -56,7 +57,6 @@ const STORED: readonly (readonly [string, number, number, number])[] = [
   ['kernel/ctrl-alt-del', 1, 0, INT_MAX],
   ['kernel/dmesg_restrict', 1, 0, 1],
   ['kernel/hung_task_timeout_secs', 120, 0, INT_MAX],
-  ['kernel/kptr_restrict', 0, 0, 2],
   ['kernel/modules_disabled', 0, 0, 1],
   ['kernel/msgmax', 8192, 0, INT_MAX],
   ['kernel/msgmnb', 16384, 0, INT_MAX],
