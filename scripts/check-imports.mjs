@@ -20,7 +20,7 @@ function check(file) {
   if (level === undefined) problems.push(`${file}: unknown room src/${room}`);
   const text = readFileSync(file, 'utf8');
   const isTest = file.endsWith('.test.ts');
-  for (const m of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
+  for (const m of text.matchAll(/\b(?:from|import)\s*\(?\s*'([^']+)'/g)) {
     const spec = m[1];
     if (spec.startsWith('.')) {
       const target = normalize(join(dirname(file), spec));

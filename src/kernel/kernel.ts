@@ -11,6 +11,7 @@ import { PointerPolicy } from './lib/pointers.ts';
 import type { MemoryManager } from './mm/mm.ts';
 import type { VdsoPages } from './mm/special.ts';
 import type { ModuleState } from './module/state.ts';
+import type { Net } from './net/net.ts';
 import type { Printk } from './printk/printk.ts';
 import type { Scheduler } from './sched/core.ts';
 import type { Task } from './sched/task.ts';
@@ -46,6 +47,7 @@ export class Kernel {
   drivers!: DriverCore;
   procfs!: ProcFs;
   sysfs!: Kernfs;
+  net!: Net;
   modules!: ModuleState;
   caches!: TaskCaches;
   readonly futexes = new FutexTable();

@@ -40,8 +40,10 @@ const EVENT_SIZE = 16;
 /** Gathers the queues that a file's readiness depends on, without sleeping on any. */
 class QueueCollector extends PollTable {
   readonly queues: WaitQueueHead[] = [];
-  override add(queue: WaitQueueHead): void {
-    this.queues.push(queue);
+  /** Events of the item that is asked now (ep_poll_callback drops other wake-ups). */
+  wanted = -1;
+  override add(queue: WaitQueueHead, events = -1): void {
+    if ((events & this.wanted) !== 0) this.queues.push(queue);
   }
 }
 
@@ -61,6 +63,7 @@ function itemReady(k: Kernel, item: EpItem, table: QueueCollector): Ready {
   const wanted = item.events & ~PRIVATE_BITS;
   if (wanted === 0) return { mask: 0, wakes: 0 };
   const from = table.queues.length;
+  table.wanted = wanted;
   const mask = (item.file.op.poll?.(k, item.file, table) ?? 0) & (wanted | POLLERR | POLLHUP);
   let wakes = 0;
   for (let i = from; i < table.queues.length; i++) wakes += table.queues[i].wakes;

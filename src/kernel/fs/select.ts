@@ -7,7 +7,8 @@ export class PollTable {
   constructor(k: Kernel) {
     this.k = k;
   }
-  add(queue: WaitQueueHead): void {
+  /** `events`: what wake-ups of this queue tell of; epoll leaves queues out whose events nobody asked for. */
+  add(queue: WaitQueueHead, _events?: number): void {
     addWaitQueue(this.k, queue);
   }
 }

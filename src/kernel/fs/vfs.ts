@@ -276,7 +276,8 @@ export class Vfs {
     file.op.release?.(this.k, file);
     this.iput(file.inode);
   }
-  private iput(inode: Inode): void {
+  /** Gives a reference to an inode back. */
+  iput(inode: Inode): void {
     inode.openCount--;
     this.evict(inode);
   }

@@ -20,6 +20,7 @@ import type { HostDoors, ImageLayer } from '../host.ts';
 import { Kernel } from '../kernel.ts';
 import { KERNEL_IMAGE_SIZE, PAGE_SIZE } from '../mm/address.ts';
 import { IMAGE_TEXT_SIZE, mmInit } from '../mm/mm.ts';
+import { netInit } from '../net/init.ts';
 import { Printk } from '../printk/printk.ts';
 import { Scheduler } from '../sched/core.ts';
 import type { Task } from '../sched/task.ts';
@@ -74,6 +75,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   log('devtmpfs: initialized');
   chrDevInit(k, kmsgOps);
   procInit(k);
+  netInit(k);
   sysfsInit(k);
   log('clocksource: Switched to clocksource riscv_clocksource');
   defaultRootfs(k);

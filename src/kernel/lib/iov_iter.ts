@@ -36,6 +36,23 @@ export class IovIter {
     this.count -= n;
     this.done += n;
   }
+  /** Leaves the next `n` bytes as they are (iov_iter_advance). */
+  skip(n: number): void {
+    let left = Math.min(n, this.count);
+    this.advance(left);
+    if (this.segments === null) {
+      this.at += left;
+      return;
+    }
+    for (; left > 0; this.at++) {
+      const s = this.segments[this.at];
+      const part = Math.min(left, s.length);
+      s.base += part;
+      s.length -= part;
+      left -= part;
+      if (s.length > 0) break;
+    }
+  }
   /** Takes from `bytes` what fits. Bytes moved, or -EFAULT when not even one could be. */
   copyTo(k: Kernel, bytes: Uint8Array): number {
     const want = Math.min(bytes.length, this.count);

@@ -6,6 +6,7 @@ import { miscSyscalls } from './misc.ts';
 import { schedSyscalls } from './sched.ts';
 import { timerSyscalls } from './timer.ts';
 import { mmSyscalls } from './mm.ts';
+import { netSyscalls } from './net.ts';
 import { processSyscalls } from './process.ts';
 import { selectSyscalls } from './select.ts';
 import { signalSyscalls } from './signal.ts';
@@ -21,6 +22,7 @@ export const allSyscalls: readonly SyscallRow[] = [
   ...schedSyscalls,
   ...timerSyscalls,
   ...mmSyscalls,
+  ...netSyscalls,
   ...processSyscalls,
   ...selectSyscalls,
   ...signalSyscalls,

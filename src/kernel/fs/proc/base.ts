@@ -12,7 +12,7 @@ import { dPath } from '../d_path.ts';
 import type { DirEntry, File, FileOperations, Inode, InodeOperations, Path } from '../types.ts';
 import { showLimits, showStat, showStatm, showStatus } from './array.ts';
 import { fdDirOps, fdinfoDirOps, openFds } from './fd.ts';
-import { procDirOps } from './generic.ts';
+import { procDirOps, procInode, procInodeOps } from './generic.ts';
 import { showMountinfo, showMounts, showMountstats } from './proc_namespace.ts';
 import { showWchan } from './wchan.ts';
 import { showMaps, showSmaps, showSmapsRollup } from './task_mmu.ts';
@@ -207,6 +207,7 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'fd', mode: S_IFDIR | 0o500, dir: fdDirOps },
   { name: 'fdinfo', mode: S_IFDIR | 0o555, dir: fdinfoDirOps },
   { name: 'ns', mode: S_IFDIR | 0o511, dir: nsDirOps },
+  { name: 'net', mode: S_IFDIR | 0o555, dir: procInodeOps },
   {
     name: 'environ',
     mode: S_IFREG | 0o400,
@@ -307,6 +308,7 @@ const pidDirOps: InodeOperations = {
     const i = entriesOf(thread).findIndex((e) => e.name === name);
     if (i < 0) return null;
     const entry = entriesOf(thread)[i];
+    if (entry.dir === procInodeOps) return procInode(k, k.procfs.net);
     const op = entry.dir ?? (entry.path !== undefined ? pidLinkOps : { setattr: pidSetattr });
     const fop = entry.dir !== undefined ? procDirOps : (entry.fop ?? pidFileOps);
     const inode = newPidInode(k, task, entry.mode, { task, entry, thread }, op, fop, dir.ino + 1 + i);

@@ -40,11 +40,14 @@ export interface ProcFile {
 /** The proc file system of a kernel: one super block for all mounts. */
 export class ProcFs {
   readonly root: ProcEntry;
+  /** What /proc/PID/net shows: of the one network namespace (fs/proc/proc_net.c). */
+  readonly net: ProcEntry;
   sb!: SuperBlock;
   private nextIno = FIRST_INO;
 
   constructor() {
     this.root = this.entry(null, '', S_IFDIR | 0o555, {});
+    this.net = this.entry(null, '', S_IFDIR | 0o555, {});
   }
   private entry(parent: ProcEntry | null, name: string, mode: number, rest: Partial<ProcEntry>): ProcEntry {
     const e: ProcEntry = {
@@ -77,15 +80,15 @@ export class ProcFs {
     return at;
   }
   /** proc_mkdir; directories on the way are made too. */
-  mkdir(path: string, mode = 0o555): ProcEntry {
-    let at = this.root;
+  mkdir(path: string, mode = 0o555, from = this.root): ProcEntry {
+    let at = from;
     for (const part of path.split('/')) if (part !== '') at = at.children.get(part) ?? this.entry(at, part, S_IFDIR | mode, {});
     return at;
   }
   /** proc_create: a file whose text `show` makes. Null when the name is taken. */
-  create(path: string, show: ((k: Kernel, entry: ProcEntry) => string | number) | null, file: ProcFile = {}): ProcEntry | null {
+  create(path: string, show: ((k: Kernel, entry: ProcEntry) => string | number) | null, file: ProcFile = {}, from = this.root): ProcEntry | null {
     const i = path.lastIndexOf('/');
-    const dir = this.mkdir(path.slice(0, Math.max(i, 0)));
+    const dir = this.mkdir(path.slice(0, Math.max(i, 0)), 0o555, from);
     const name = path.slice(i + 1);
     if (name === '' || dir.children.has(name)) return null;
     const mode = S_IFREG | (file.mode ?? (file.store !== undefined ? 0o644 : 0o444));
@@ -96,6 +99,10 @@ export class ProcFs {
       data: file.data ?? null,
       strict: file.strict ?? false,
     });
+  }
+  /** proc_create_net: below /proc/PID/net. */
+  createNet(path: string, show: (k: Kernel, entry: ProcEntry) => string | number, file: ProcFile = {}): ProcEntry | null {
+    return this.create(path, show, file, this.net);
   }
   /** `size`: what lstat says; a link to a fixed name has the name's length. */
   symlink(path: string, target: (k: Kernel) => string, size = 0): ProcEntry {

@@ -12,7 +12,7 @@ type Show = (k: Kernel, entry: ProcEntry) => string;
 type Store = (k: Kernel, text: string, entry: ProcEntry) => number;
 
 /** A whole number in a range, kept somewhere. */
-interface IntRow {
+export interface IntRow {
   readonly get: (k: Kernel) => number;
   readonly set: (k: Kernel, n: number) => void;
   readonly min: number;
@@ -194,6 +194,16 @@ export function sysctlValue(k: Kernel, path: string, fallback: number): number {
   const e = k.procfs.find(`sys/${path}`);
   const data = e?.data as Stored | null | undefined;
   return data?.value ?? fallback;
+}
+
+/** register_sysctl for one number with an effect; the path is below /proc/sys. */
+export function sysctlLive(k: Kernel, path: string, row: IntRow, mode = 0o644): void {
+  k.procfs.create(`sys/${path}`, showInt, { strict: true, mode, store: storeInt, data: row });
+}
+/** The same for one that is only kept. */
+export function sysctlStored(k: Kernel, path: string, value: number, min = -INT_MAX - 1, max = INT_MAX, mode = 0o644): void {
+  const data: Stored = { value, min, max };
+  k.procfs.create(`sys/${path}`, showStored, { strict: true, mode, store: storeStored, data });
 }
 
 export function procSysInit(k: Kernel): void {

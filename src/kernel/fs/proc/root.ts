@@ -38,6 +38,7 @@ export function procInit(k: Kernel): void {
   proc.symlink('self', (kk) => String(kk.current.tgid));
   proc.symlink('thread-self', (kk) => `${kk.current.tgid}/task/${kk.current.pid}`);
   proc.symlink('mounts', () => 'self/mounts', 'self/mounts'.length);
+  proc.symlink('net', () => 'self/net', 'self/net'.length);
   procMiscInit(k);
   procMemInit(k);
   procDevicesInit(k);

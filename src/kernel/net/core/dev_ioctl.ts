@@ -1,0 +1,136 @@
+import { EFAULT, EINVAL, ENODEV, ENOTTY, EOPNOTSUPP, EPERM } from '../../../abi/errno.ts';
+import * as IF from '../../../abi/if.ts';
+import type { Kernel } from '../../kernel.ts';
+import { cstringOf } from '../../lib/bytes.ts';
+import { copyFromUser, copyToUser, getUser64, viewFromUser } from '../../mm/uaccess.ts';
+import type { NetDevice } from '../net.ts';
+import { changeFlags, setMtu } from './dev.ts';
+
+// Calls about interfaces on any socket (net/core/dev_ioctl.c, netdevice(7)).
+
+const CAP_NET_ADMIN = 12;
+/** struct ifreq: name[16], union of 24 bytes. */
+export const IFREQ = 40;
+
+const GETTERS = [
+  IF.SIOCGIFFLAGS,
+  IF.SIOCGIFMETRIC,
+  IF.SIOCGIFMTU,
+  IF.SIOCGIFHWADDR,
+  IF.SIOCGIFINDEX,
+  IF.SIOCGIFTXQLEN,
+  IF.SIOCGIFMAP,
+  IF.SIOCGIFSLAVE,
+];
+const SETTERS = [IF.SIOCSIFFLAGS, IF.SIOCSIFMTU, IF.SIOCSIFTXQLEN, IF.SIOCSIFMETRIC, IF.SIOCSIFHWADDR, IF.SIOCSIFNAME, IF.SIOCADDMULTI, IF.SIOCDELMULTI];
+
+/** The name in a struct ifreq, without the label of an alias. */
+export const ifrName = (bytes: Uint8Array) => cstringOf(bytes.subarray(0, 16)).split(':')[0];
+export const deviceByName = (k: Kernel, name: string): NetDevice | undefined => k.net.devices.find((d) => d.name === name);
+
+export function devIoctl(k: Kernel, cmd: number, arg: number): number {
+  if (cmd === IF.SIOCGIFCONF) return ifConf(k, arg);
+  if (cmd === IF.SIOCGIFNAME) return ifName(k, arg);
+  const get = GETTERS.includes(cmd);
+  if (!get && !SETTERS.includes(cmd)) return -ENOTTY;
+  const bytes = copyFromUser(k, arg, IFREQ);
+  if (typeof bytes === 'number') return bytes;
+  const dev = deviceByName(k, ifrName(bytes));
+  if (!get) {
+    if (!k.current.capable(CAP_NET_ADMIN)) return -EPERM;
+    return dev === undefined ? -ENODEV : setIf(k, dev, cmd, bytes);
+  }
+  if (dev === undefined) return -ENODEV;
+  const r = getIf(dev, cmd, new DataView(bytes.buffer));
+  return r < 0 ? r : copyToUser(k, arg, bytes);
+}
+function getIf(dev: NetDevice, cmd: number, v: DataView): number {
+  switch (cmd) {
+    case IF.SIOCGIFFLAGS:
+      v.setInt16(16, userFlags(dev), true);
+      return 0;
+    case IF.SIOCGIFMETRIC:
+      v.setInt32(16, 0, true);
+      return 0;
+    case IF.SIOCGIFMTU:
+      v.setInt32(16, dev.mtu, true);
+      return 0;
+    case IF.SIOCGIFHWADDR:
+      for (let i = 16; i < 32; i++) v.setUint8(i, 0);
+      v.setUint16(16, dev.type, true);
+      return 0;
+    case IF.SIOCGIFINDEX:
+      v.setInt32(16, dev.index, true);
+      return 0;
+    case IF.SIOCGIFTXQLEN:
+      v.setInt32(16, dev.txQueueLen, true);
+      return 0;
+    case IF.SIOCGIFMAP:
+      for (let i = 16; i < 40; i++) v.setUint8(i, 0);
+      return 0;
+  }
+  return -EINVAL; // SIOCGIFSLAVE
+}
+/** dev_get_flags: what user space sees beside the flags kept. */
+export function userFlags(dev: NetDevice): number {
+  const up = (dev.flags & IF.IFF_UP) !== 0;
+  return dev.flags | (up ? IF.IFF_RUNNING | IF.IFF_LOWER_UP : 0);
+}
+function setIf(k: Kernel, dev: NetDevice, cmd: number, bytes: Uint8Array): number {
+  const v = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  switch (cmd) {
+    case IF.SIOCSIFFLAGS:
+      return changeFlags(k, dev, v.getUint16(16, true));
+    case IF.SIOCSIFMTU:
+      return setMtu(dev, v.getInt32(16, true));
+    case IF.SIOCSIFTXQLEN:
+      if (v.getInt32(16, true) < 0) return -EINVAL;
+      dev.txQueueLen = v.getInt32(16, true);
+      return 0;
+    case IF.SIOCSIFMETRIC:
+      return -EOPNOTSUPP;
+  }
+  return cmd === IF.SIOCSIFNAME ? -16 : -EOPNOTSUPP; // EBUSY: the loopback device keeps its name
+}
+function ifName(k: Kernel, arg: number): number {
+  const bytes = copyFromUser(k, arg, IFREQ);
+  if (typeof bytes === 'number') return bytes;
+  const index = new DataView(bytes.buffer).getInt32(16, true);
+  const dev = k.net.devices.find((d) => d.index === index);
+  if (dev === undefined) return -ENODEV;
+  bytes.fill(0, 0, 16);
+  [...dev.name].forEach((c, i) => {
+    bytes[i] = c.charCodeAt(0);
+  });
+  return copyToUser(k, arg, bytes);
+}
+/** SIOCGIFCONF: the IPv4 addresses, one struct ifreq each; struct ifconf is int len, pointer. */
+function ifConf(k: Kernel, arg: number): number {
+  const v = viewFromUser(k, arg, 16);
+  if (typeof v === 'number') return v;
+  const room = v.getInt32(0, true);
+  const buf = getUser64(k, arg + 8);
+  if (buf === null) return -EFAULT;
+  let total = 0;
+  for (const dev of k.net.devices) {
+    for (const a of dev.inet) {
+      if (buf === 0) {
+        total += IFREQ;
+        continue;
+      }
+      if (room - total < IFREQ) break;
+      const b = new Uint8Array(IFREQ);
+      [...a.label].forEach((c, i) => {
+        b[i] = c.charCodeAt(0);
+      });
+      b[16] = 2; // AF_INET
+      new DataView(b.buffer).setUint32(20, a.local);
+      if (copyToUser(k, buf + total, b) < 0) return -EFAULT;
+      total += IFREQ;
+    }
+  }
+  const out = new Uint8Array(16);
+  new DataView(out.buffer).setInt32(0, total, true);
+  new DataView(out.buffer).setBigInt64(8, BigInt(buf), true);
+  return copyToUser(k, arg, out);
+}
