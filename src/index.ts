@@ -4,11 +4,17 @@ import { nodeDoors } from './host/node/doors.ts';
 import { enableEngineFeatures } from './host/node/v8_flags.ts';
 import { loadImage } from './image/image.ts';
 import { startKernel } from './kernel/init/main.ts';
+import type { Kernel } from './kernel/kernel.ts';
 import { Machine } from './machine/machine.ts';
-import { parseMemory } from './sizes.ts';
-import { type LoadedModule, Vm } from './vm.ts';
+import { parseMemory, SizeError } from './sizes.ts';
+import { type HaltReason, type LoadedModule, Vm } from './vm.ts';
 
 export type { ExitInfo, GuestProcess, HaltReason, LoadedModule, RunOptions, RunResult, SpawnOptions } from './vm.ts';
+
+export type { OutputSink, TerminalSize } from './command.ts';
+
+const MAX_CPUS = 8;
+const UNPACK_FAILED = 'Initramfs unpacking failed: ';
 
 export interface BootOptions {
   /** Physical memory: '256M' (default), '1G', or bytes; 16 MiB to 3840 MiB. */
@@ -44,18 +50,20 @@ export class NodeVm extends Vm {
  */
 export async function boot(options: BootOptions = {}): Promise<NodeVm> {
   enableEngineFeatures();
-  const image = await loadImage(options.image ?? 'base', options.onProgress ?? (() => {}), options.onWarning);
+  const cpus = options.cpus ?? 1;
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS) throw new SizeError(`cpus must be 1 to ${MAX_CPUS}, not ${cpus}`);
+  const memoryBytes = parseMemory(String(options.memory ?? '256M'));
+  const what = options.image ?? 'base';
+  const image = await loadImage(what, options.onProgress ?? (() => {}), options.onWarning);
   const started = performance.now();
   const seed = options.seed ?? null;
   const console = options.console === true;
-  const machine = Machine.create({
-    memoryBytes: typeof options.memory === 'number' ? options.memory : parseMemory(options.memory ?? '256M'),
-  });
+  const machine = Machine.create({ memoryBytes });
   const doors = nodeDoors({ seed, onConsole: options.onConsole ?? (() => {}) });
   const words = ['console=ttyS0', console ? '' : 'lintel=serve', options.append ?? ''].filter((w) => w !== '');
   const kernel = startKernel(machine, doors, {
     commandLine: words.join(' '),
-    cpus: options.cpus ?? 1,
+    cpus,
     seed: seed ?? 1,
     initramfs: image.archive,
     ...(image.layer !== undefined ? { image: image.layer } : {}),
@@ -63,7 +71,16 @@ export async function boot(options: BootOptions = {}): Promise<NodeVm> {
   const vm = new NodeVm(kernel, performance.now() - started, console);
   if (!console) {
     const end = await Promise.race([vm.idle(), vm.halted]);
-    if (end !== undefined) throw new Error(`the system stopped while booting (${end}): ${kernel.halted?.message ?? ''}`);
+    if (end !== undefined) throw new Error(bootFailure(kernel, what, end));
   }
   return vm;
+}
+
+/** Why the system stopped while booting, in one line. */
+function bootFailure(kernel: Kernel, what: string, end: HaltReason): string {
+  const unpack = kernel.printk.records.find((r) => r.text.startsWith(UNPACK_FAILED))?.text.slice(UNPACK_FAILED.length);
+  const memory = `${kernel.ram.size / 1024 ** 2}M of memory`;
+  if (unpack === 'write error') return `image ${what} does not fit in ${memory} (--memory gives more)`;
+  if (unpack !== undefined) return `image ${what} cannot be unpacked: ${unpack}`;
+  return `the system stopped while booting image ${what} (${end}): ${kernel.halted?.message ?? ''}`;
 }

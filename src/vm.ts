@@ -1,8 +1,9 @@
-import { EAGAIN, errnoName } from './abi/errno.ts';
-import { O_NONBLOCK } from './abi/fs.ts';
+import { EINVAL, errnoName } from './abi/errno.ts';
+import { O_CREAT, O_NONBLOCK, O_TRUNC, O_WRONLY } from './abi/fs.ts';
+import { SI_KERNEL } from './abi/signal.ts';
+import { asHost, CommandStreams, type OutputSink, type TerminalSize } from './command.ts';
 import { consoleInput, consoleResize } from './kernel/drivers/tty/console.ts';
 import { runKernel } from './kernel/entry.ts';
-import { createPipe } from './kernel/fs/pipe.ts';
 import { filpOpen } from './kernel/fs/open.ts';
 import type { File } from './kernel/fs/types.ts';
 import type { Kernel } from './kernel/kernel.ts';
@@ -36,6 +37,8 @@ export interface ExitInfo {
   signal: number | null;
   timedOut: boolean;
   oomKilled: boolean;
+  /** The system stopped before the command ended (exitCode is 125). */
+  halted?: HaltReason;
 }
 
 export interface RunResult extends ExitInfo {
@@ -43,19 +46,27 @@ export interface RunResult extends ExitInfo {
   stderr: string;
 }
 
-export interface SpawnOptions extends RunOptions {
-  onStdout?: (bytes: Uint8Array) => void;
-  onStderr?: (bytes: Uint8Array) => void;
+export interface SpawnOptions extends Omit<RunOptions, 'stdin'> {
+  onStdout?: OutputSink;
+  onStderr?: OutputSink;
+  /** Run it on a pseudoterminal of this size (all output goes to onStdout then). Without devpts in the guest it gets pipes. */
+  terminal?: TerminalSize;
 }
 
 /** A guest command whose streams the caller drives. */
 export interface GuestProcess {
   readonly pid: number;
-  write(bytes: Uint8Array): void;
+  /** Settles when the command has taken the bytes, or can take none any more. */
+  write(bytes: Uint8Array): Promise<void>;
   /** End of file on its standard input. */
   end(): void;
   /** Signals its process group. */
   kill(signal: number): void;
+  /** Its terminal has this size now. */
+  resize(columns: number, rows: number): void;
+  /** Nobody reads its standard output (1) or error (2) any more: further writes get SIGPIPE. */
+  closeOutput(fd: 1 | 2): void;
+  /** Rejects only when Lintel itself fails. */
   readonly done: Promise<ExitInfo>;
 }
 
@@ -70,15 +81,14 @@ export type HaltReason = 'poweroff' | 'halt' | 'restart' | 'panic';
 
 interface Running {
   readonly pid: number;
-  stdin: File | null;
-  readonly pendingInput: Uint8Array[];
-  ending: boolean;
-  readonly outputs: { file: File | null; sink: (bytes: Uint8Array) => void }[];
+  readonly streams: CommandStreams;
   exit: { code: number; oomKilled: boolean } | null;
   timedOut: boolean;
+  /** Virtual ns. */
   readonly deadline: number;
   timer: NodeJS.Timeout | null;
   readonly resolve: (info: ExitInfo) => void;
+  readonly reject: (error: Error) => void;
 }
 
 const DEFAULT_ENV: Readonly<Record<string, string>> = {
@@ -144,8 +154,9 @@ export class Vm {
   async run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
     const out: Uint8Array[] = [];
     const err: Uint8Array[] = [];
-    const child = this.spawn(argv, { ...options, onStdout: (b) => out.push(b), onStderr: (b) => err.push(b) });
-    if (options.stdin !== undefined) child.write(typeof options.stdin === 'string' ? encoder.encode(options.stdin) : options.stdin);
+    const { stdin, ...rest } = options;
+    const child = this.spawn(argv, { ...rest, onStdout: (b) => void out.push(b), onStderr: (b) => void err.push(b) });
+    if (stdin !== undefined) void child.write(typeof stdin === 'string' ? encoder.encode(stdin) : stdin);
     child.end();
     const info = await child.done;
     return { stdout: Buffer.concat(out).toString('utf8'), stderr: Buffer.concat(err).toString('utf8'), ...info };
@@ -156,74 +167,75 @@ export class Vm {
     const k = this.kernel;
     if (argv.length === 0) throw new TypeError('spawn wants a command');
     if (this.stopped || k.halted !== null) throw new Error('the system is not running');
-    const [inRead, inWrite] = createPipe(k, 0);
-    const [outRead, outWrite] = createPipe(k, 0);
-    const [errRead, errWrite] = createPipe(k, 0);
-    for (const f of [inWrite, outRead, errRead]) f.flags |= O_NONBLOCK;
+    const sinks = { stdout: options.onStdout ?? (() => {}), stderr: options.onStderr ?? (() => {}) };
+    const streams = new CommandStreams(k, sinks, options.terminal ?? null, () => this.wake());
     const env = Object.entries({ ...DEFAULT_ENV, ...options.env }).map(([name, value]) => toGuest(`${name}=${value}`));
-    const pid = kernelSpawn(k, {
-      argv: argv.map(toGuest),
-      env,
-      cwd: toGuest(options.cwd ?? '/'),
-      files: [inRead, outWrite, errWrite],
-      session: true,
-    });
-    const onStderr = options.onStderr ?? (() => {});
+    const request = { argv: argv.map(toGuest), env, cwd: toGuest(options.cwd ?? '/'), ...streams.guest, session: true };
+    const pid = kernelSpawn(k, request);
     if (pid < 0) {
-      for (const f of [inWrite, outRead, errRead]) k.vfs.fput(f);
       const found = errnoName(pid) !== 'ENOENT';
-      onStderr(encoder.encode(`lintel: ${argv[0]}: ${found ? `cannot execute (${errnoName(pid)})` : 'not found'}\n`));
+      sinks.stderr(encoder.encode(`lintel: ${argv[0]}: ${found ? `cannot execute (${errnoName(pid)})` : 'not found'}\n`));
       const info: ExitInfo = { exitCode: found ? 126 : 127, signal: null, timedOut: false, oomKilled: false };
-      return { pid: -1, write() {}, end() {}, kill() {}, done: Promise.resolve(info) };
+      const none = { write: () => Promise.resolve(), end() {}, kill() {}, resize() {}, closeOutput() {} };
+      return { pid: -1, ...none, done: streams.close().then(() => info) };
     }
+    return this.watch(pid, streams, options);
+  }
+  private watch(pid: number, streams: CommandStreams, options: SpawnOptions): GuestProcess {
+    const k = this.kernel;
     let resolve: (info: ExitInfo) => void = () => {};
-    const done = new Promise<ExitInfo>((r) => {
-      resolve = r;
+    let reject: (error: Error) => void = () => {};
+    const done = new Promise<ExitInfo>((res, rej) => {
+      [resolve, reject] = [res, rej];
     });
+    done.catch(() => {}); // who does not wait for the command does not hear of its end
     const virtual = k.host.elapsed === null;
+    const { timeout, signal } = options;
     const process: Running = {
       pid,
-      stdin: inWrite,
-      pendingInput: [],
-      ending: false,
-      outputs: [
-        { file: outRead, sink: options.onStdout ?? (() => {}) },
-        { file: errRead, sink: onStderr },
-      ],
+      streams,
       exit: null,
       timedOut: false,
-      deadline: virtual && options.timeout !== undefined ? k.time.now() + options.timeout * 1e6 : Number.POSITIVE_INFINITY,
+      deadline: virtual && timeout !== undefined ? k.time.now() + timeout * 1e6 : Number.POSITIVE_INFINITY,
       timer: null,
       resolve,
+      reject,
     };
-    const expire = () => {
-      if (process.exit !== null) return;
-      process.timedOut = true;
-      this.killGroup(pid, SIGKILL);
-    };
-    if (!virtual && options.timeout !== undefined) process.timer = setTimeout(expire, options.timeout);
-    options.signal?.addEventListener('abort', () => this.killGroup(pid, SIGKILL), { once: true });
+    if (!virtual && timeout !== undefined) process.timer = setTimeout(() => this.expire(process), timeout);
+    const abort = () => this.killSession(pid);
+    if (signal?.aborted) abort();
+    signal?.addEventListener('abort', abort, { once: true });
+    done.then(
+      () => signal?.removeEventListener('abort', abort),
+      () => {},
+    );
     this.running.push(process);
     this.wake();
     return {
       pid,
-      write: (bytes) => {
-        process.pendingInput.push(bytes.slice());
+      write: (bytes) => streams.write(bytes),
+      end: () => streams.end(),
+      resize: (columns, rows) => streams.resize({ columns, rows }),
+      closeOutput: (fd) => streams.closeOutput(fd),
+      kill: (nr) => {
+        killPgrp(k, pid, nr);
         this.wake();
       },
-      end: () => {
-        process.ending = true;
-        this.wake();
-      },
-      kill: (signal) => this.killGroup(pid, signal),
       done,
     };
   }
-
-  private killGroup(pid: number, signal: number): void {
-    const task = this.kernel.sched.find(pid);
-    killPgrp(this.kernel, pid, signal);
-    if (task !== undefined) sendSignalTo(this.kernel, task, { signo: signal, code: 0x80, pid: 0, uid: 0 }, true);
+  private expire(p: Running): void {
+    if (p.exit !== null || p.timedOut) return;
+    p.timedOut = true;
+    this.killSession(p.pid);
+  }
+  /** SIGKILL for the command and everything in its session. */
+  private killSession(sid: number): void {
+    const k = this.kernel;
+    for (const task of [...k.sched.tasks.values()]) {
+      if (task.isLeader && !task.isKernelThread && (task.pid === sid || task.signal.sid === sid))
+        sendSignalTo(k, task, { signo: SIGKILL, code: SI_KERNEL, pid: 0, uid: 0 }, true);
+    }
     this.wake();
   }
 
@@ -231,33 +243,34 @@ export class Vm {
   writeFile(path: string, contents: Uint8Array | string): void {
     const k = this.kernel;
     const bytes = typeof contents === 'string' ? encoder.encode(contents) : contents;
-    const file = this.open(path, 0o1101);
-    for (let at = 0; at < bytes.length; ) {
-      const n = file.op.write?.(k, file, IovIter.kernel(bytes.subarray(at, at + CHUNK)), at) ?? -1;
-      if (n <= 0) {
-        k.vfs.fput(file);
-        throw new Error(`cannot write ${path}: ${errnoName(n)}`);
-      }
-      at += n;
-    }
-    k.vfs.fput(file);
+    const file = this.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK);
+    asHost(k, () => {
+      let n = 1;
+      for (let at = 0; at < bytes.length && n > 0; at += n)
+        n = file.op.write?.(k, file, IovIter.kernel(bytes.subarray(at, at + CHUNK)), at) ?? -EINVAL;
+      k.vfs.fput(file);
+      if (n <= 0) throw new Error(`cannot write ${path}: ${errnoName(n)}`);
+    });
+    this.wake();
   }
   /** Reads a whole file of the guest. @throws Error with the errno's name. */
   readFile(path: string): Uint8Array {
     const k = this.kernel;
     const file = this.open(path, O_NONBLOCK);
     const parts: Uint8Array[] = [];
-    for (let at = 0; ; ) {
-      const buffer = new Uint8Array(CHUNK);
-      const n = file.op.read?.(k, file, IovIter.kernel(buffer), at) ?? -22;
-      if (n <= 0) {
-        k.vfs.fput(file);
-        if (n < 0) throw new Error(`cannot read ${path}: ${errnoName(n)}`);
-        return Buffer.concat(parts);
+    return asHost(k, () => {
+      for (let at = 0; ; ) {
+        const buffer = new Uint8Array(CHUNK);
+        const n = file.op.read?.(k, file, IovIter.kernel(buffer), at) ?? -EINVAL;
+        if (n <= 0) {
+          k.vfs.fput(file);
+          if (n < 0) throw new Error(`cannot read ${path}: ${errnoName(n)}`);
+          return Buffer.concat(parts);
+        }
+        parts.push(buffer.subarray(0, n));
+        at += n;
       }
-      parts.push(buffer.subarray(0, n));
-      at += n;
-    }
+    });
   }
   private open(path: string, flags: number): File {
     const k = this.kernel;
@@ -300,7 +313,9 @@ export class Vm {
       clearImmediate(this.turn as NodeJS.Immediate);
       this.turn = null;
     }
-    for (const p of this.running.splice(0)) this.settle(p, { exitCode: 125, signal: null, timedOut: p.timedOut, oomKilled: false });
+    const halted = this.kernel.halted?.reason;
+    for (const p of this.running.splice(0))
+      this.settle(p, { exitCode: 125, signal: null, timedOut: p.timedOut, oomKilled: false, ...(halted === undefined ? {} : { halted }) });
   }
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
@@ -316,11 +331,36 @@ export class Vm {
 
   private step(): void {
     this.turn = null;
+    try {
+      this.turnOver();
+    } catch (e) {
+      // A defect of Lintel: no guest input may come here (rule 10).
+      this.fail(e instanceof Error ? e : new Error(String(e)));
+    }
+  }
+  private fail(error: Error): void {
+    const k = this.kernel;
+    k.halted ??= { reason: 'panic', message: `internal error: ${error.message}` };
+    for (const p of this.running.splice(0)) {
+      if (p.timer !== null) clearTimeout(p.timer);
+      p.reject(error);
+    }
+    this.haltResolve('panic');
+    this.close();
+  }
+
+  private turnOver(): void {
     const k = this.kernel;
     const elapsed = k.host.elapsed;
-    for (const p of this.running) this.feed(p);
+    // What a seeded run does must not hang on when somebody takes its output: it stands still meanwhile.
+    if (elapsed === null && this.running.some((p) => p.streams.held)) return;
+    let until = Number.POSITIVE_INFINITY;
+    for (const p of this.running) {
+      p.streams.feed();
+      if (!p.timedOut) until = Math.min(until, p.deadline);
+    }
     if (elapsed !== null) k.time.advanceTo(elapsed());
-    const state = runKernel(k, TURN);
+    const state = runKernel(k, TURN, until);
     const moved = this.collect();
     if (state === 'halted') {
       this.haltResolve((k.halted as { reason: HaltReason }).reason);
@@ -341,26 +381,6 @@ export class Vm {
     }
   }
 
-  /** Pushes waiting input into a command's pipe. */
-  private feed(p: Running): void {
-    const k = this.kernel;
-    while (p.stdin !== null && p.pendingInput.length > 0) {
-      const chunk = p.pendingInput[0];
-      const n = p.stdin.op.write?.(k, p.stdin, IovIter.kernel(chunk), 0) ?? -1;
-      if (n === -EAGAIN) return;
-      if (n < 0) {
-        p.pendingInput.length = 0;
-        break;
-      }
-      if (n < chunk.length) p.pendingInput[0] = chunk.subarray(n);
-      else p.pendingInput.shift();
-    }
-    if (p.ending && p.pendingInput.length === 0 && p.stdin !== null) {
-      k.vfs.fput(p.stdin);
-      p.stdin = null;
-    }
-  }
-
   /** Takes output and ends of commands. True when something moved. */
   private collect(): boolean {
     const k = this.kernel;
@@ -372,30 +392,17 @@ export class Vm {
     }
     for (const p of [...this.running]) {
       if (k.time.now() >= p.deadline && p.exit === null && !p.timedOut) {
-        p.timedOut = true;
-        this.killGroup(p.pid, SIGKILL);
+        this.expire(p);
         moved = true;
       }
-      for (const o of p.outputs) {
-        while (o.file !== null) {
-          const buffer = new Uint8Array(CHUNK);
-          const n = o.file.op.read?.(k, o.file, IovIter.kernel(buffer), 0) ?? 0;
-          if (n > 0) {
-            o.sink(buffer.subarray(0, n));
-            moved = true;
-          } else if (n === 0) {
-            k.vfs.fput(o.file);
-            o.file = null;
-          } else break;
-        }
-      }
+      if (p.streams.drain(p.exit !== null)) moved = true;
       // Done when the command has ended; output that it left to others in the background is not waited for.
       if (p.exit !== null) {
         const { code, oomKilled } = p.exit;
         const sig = code & 0x7f;
         this.running.splice(this.running.indexOf(p), 1);
         this.settle(p, {
-          exitCode: oomKilled ? 137 : sig !== 0 ? 128 + sig : (code >> 8) & 0xff,
+          exitCode: oomKilled ? 128 + SIGKILL : sig !== 0 ? 128 + sig : (code >> 8) & 0xff,
           signal: sig !== 0 ? sig : null,
           timedOut: p.timedOut,
           oomKilled,
@@ -406,13 +413,8 @@ export class Vm {
     return moved;
   }
   private settle(p: Running, info: ExitInfo): void {
-    const k = this.kernel;
     if (p.timer !== null) clearTimeout(p.timer);
-    if (p.stdin !== null) k.vfs.fput(p.stdin);
-    for (const o of p.outputs) if (o.file !== null) k.vfs.fput(o.file);
-    p.stdin = null;
-    for (const o of p.outputs) o.file = null;
-    p.resolve(info);
+    p.streams.close().then(() => p.resolve(info));
   }
 }
 

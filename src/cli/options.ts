@@ -53,7 +53,8 @@ export function parseCli(own: readonly string[]): { options: CliOptions; words: 
   try {
     parsed = parse(own);
   } catch (e) {
-    throw new UsageError(e instanceof Error ? e.message : String(e));
+    // The first sentence says what is wrong; node's second is advice on parseArgs.
+    throw new UsageError((e instanceof Error ? e.message : String(e)).split('. ')[0]);
   }
   const v = parsed.values;
   const options: CliOptions = {

@@ -1,8 +1,13 @@
-import { boot } from '../index.ts';
+import { type ExitInfo, type GuestProcess, type NodeVm, boot } from '../index.ts';
+import { HostOutput } from './output.ts';
 import { progressLine } from './progress.ts';
+import { forwardSignals } from './signals.ts';
+import { attachTerminal } from './terminal.ts';
 import { type CliOptions, UsageError } from './options.ts';
 
 const EXIT_TIMEOUT = 124;
+/** The user left with Ctrl-] twice: as if by SIGINT. */
+const EXIT_ESCAPED = 130;
 
 /** Boot options that the command line gives, shared by every verb that boots. */
 export function bootOptions(options: CliOptions) {
@@ -23,42 +28,91 @@ export async function runCommand(options: CliOptions, words: readonly string[], 
   const argv = command ?? words;
   if (command !== null && words.length > 0) throw new UsageError(`unexpected '${words[0]}' before --`);
   if (argv.length === 0) throw new UsageError('run wants a command: lintel run -- CMD [ARG...]');
+  const { stdin, stdout } = process;
   const started = performance.now();
-  await using vm = await boot({ ...bootOptions(options), onConsole: undefined });
+  const timeout = options.timeout;
   if (options.json) {
-    const r = await vm.run(argv, { timeout: options.timeout, stdin: process.stdin.isTTY ? undefined : await readAll(process.stdin) });
-    const report = { ...r, instructions: vm.instructions, bootMs: vm.bootMilliseconds, totalMs: performance.now() - started };
-    process.stdout.write(`${JSON.stringify(report)}\n`);
-    return r.timedOut ? EXIT_TIMEOUT : r.exitCode;
+    await using vm = await boot({ ...bootOptions(options), onConsole: undefined });
+    const input = stdin.isTTY ? undefined : await readAll(stdin);
+    const r = await vm.run(argv, { timeout, stdin: input });
+    const report = {
+      ...r,
+      instructions: vm.instructions,
+      dmesg: vm.dmesg(),
+      bootMs: vm.bootMilliseconds,
+      totalMs: performance.now() - started,
+    };
+    stdout.write(`${JSON.stringify(report)}\n`);
+    return statusOf(r, vm, timeout);
   }
+  await using vm = await boot({ ...bootOptions(options), onConsole: undefined });
+  const out = new HostOutput(1, () => child.closeOutput(1));
+  const err = new HostOutput(2, () => child.closeOutput(2));
+  const terminal = stdin.isTTY && stdout.isTTY ? { columns: stdout.columns || 80, rows: stdout.rows || 24 } : undefined;
+  // A seeded run is a function of its input: all of it is there before the command starts.
+  const early = options.seed !== undefined && !stdin.isTTY ? await readAll(stdin) : null;
   const child = vm.spawn(argv, {
-    timeout: options.timeout,
-    onStdout: (bytes) => void process.stdout.write(bytes),
-    onStderr: (bytes) => void process.stderr.write(bytes),
+    timeout,
+    terminal,
+    env: terminal !== undefined && process.env['TERM'] ? { TERM: process.env['TERM'] } : {},
+    onStdout: (bytes) => out.write(bytes),
+    onStderr: (bytes) => err.write(bytes),
   });
-  const forward = (name: NodeJS.Signals, nr: number) => {
-    const handler = () => child.kill(nr);
-    process.on(name, handler);
-    return () => process.off(name, handler);
-  };
-  const undo = [forward('SIGINT', 2), forward('SIGTERM', 15), forward('SIGHUP', 1)];
-  const onData = (chunk: Buffer) => child.write(chunk);
-  const onEnd = () => child.end();
-  process.stdin.on('data', onData);
-  process.stdin.on('end', onEnd);
-  process.stdin.on('error', onEnd);
+  let leave: () => void = () => {};
+  const escaped = new Promise<null>((resolve) => {
+    leave = () => resolve(null);
+  });
+  let detach: () => void = () => {};
+  if (terminal !== undefined) {
+    const input = (bytes: Uint8Array) => void child.write(bytes);
+    detach = attachTerminal({ input, resize: child.resize, ended: leave });
+  } else if (early !== null) {
+    void child.write(early);
+    child.end();
+  } else detach = pump(stdin, child);
+  const undo = forwardSignals(child.kill, detach);
   try {
-    const r = await child.done;
-    if (r.timedOut) process.stderr.write(`lintel: timed out after ${options.timeout} ms\n`);
-    return r.timedOut ? EXIT_TIMEOUT : r.exitCode;
+    const end = await Promise.race([child.done, escaped]);
+    return end === null ? EXIT_ESCAPED : statusOf(end, vm, timeout);
   } finally {
-    process.stdin.off('data', onData);
-    process.stdin.off('end', onEnd);
-    process.stdin.off('error', onEnd);
-    process.stdin.pause();
-    process.stdin.unref?.();
-    for (const f of undo) f();
+    undo();
+    detach();
   }
+}
+
+/** The exit status; says on standard error what is not the command's own. */
+function statusOf(r: ExitInfo, vm: NodeVm, timeout: number | undefined): number {
+  if (r.timedOut) {
+    process.stderr.write(`lintel: timed out after ${timeout} ms\n`);
+    return EXIT_TIMEOUT;
+  }
+  if (r.oomKilled) process.stderr.write('lintel: the guest ran out of memory and killed the command (--memory gives more)\n');
+  if (r.halted !== undefined)
+    process.stderr.write(`lintel: the system stopped before the command ended (${r.halted}): ${vm.kernel.halted?.message ?? ''}\n`);
+  return r.exitCode;
+}
+
+/** Feeds a stream to the command, no faster than it reads. Returns a function that stops it. */
+function pump(stream: NodeJS.ReadStream, child: GuestProcess): () => void {
+  const onData = (chunk: Buffer) => {
+    stream.pause();
+    child.write(chunk).then(() => {
+      if (attached) stream.resume();
+    });
+  };
+  let attached = true;
+  const onEnd = () => child.end();
+  stream.on('data', onData);
+  stream.on('end', onEnd);
+  stream.on('error', onEnd);
+  return () => {
+    attached = false;
+    stream.off('data', onData);
+    stream.off('end', onEnd);
+    stream.off('error', onEnd);
+    stream.pause();
+    stream.unref?.();
+  };
 }
 
 async function readAll(stream: NodeJS.ReadableStream): Promise<Uint8Array> {

@@ -10,11 +10,21 @@ export function cacheDir(): string {
 export function cachePath(...parts: readonly string[]): string {
   return join(cacheDir(), ...parts);
 }
+/** mkdir -p. (Node's own recursive mkdir never returns for a place below /proc.) */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) makeDirectory(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code !== 'EEXIST') throw e;
+  }
+}
 /** Writes a file so that it appears whole or not at all. @throws Error that names the path (full disk, no permission). */
 export function writeAtomically(path: string, contents: Uint8Array | string): void {
   const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeDirectory(dirname(path));
     writeFileSync(temporary, contents);
     renameSync(temporary, path);
   } catch (e) {

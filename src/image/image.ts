@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { IMAGE_MAGIC } from '../abi/image_format.ts';
 import type { ImageLayer } from '../kernel/host.ts';
@@ -42,12 +42,30 @@ function userRecipe(name: string): Recipe | null {
 
 /** The image `what` (a name, or the path of a .cpio, .cpio.gz or .limg file), built first when it has to be. @throws Error */
 export async function loadImage(what: string, progress: Progress, warn: (text: string) => void = progress): Promise<BootImage> {
-  let path = what;
-  if (!/\.(cpio|cpio\.gz|limg)$/.test(what) && !what.includes('/')) path = await ensureImage(what, progress, warn);
-  else if (!existsSync(what)) throw new Error(`image file ${what} does not exist`);
-  const bytes = readFileSync(path);
+  const isFile = /\.(cpio|cpio\.gz|limg)$/.test(what) || what.includes('/');
+  const bytes = readImageFile(isFile ? what : await ensureImage(what, progress, warn));
   if (bytes.subarray(0, 8).toString('latin1') === IMAGE_MAGIC) return { archive: new Uint8Array(0), layer: openLayer(bytes) };
-  return { archive: bytes[0] === 0x1f && bytes[1] === 0x8b ? gunzipSync(bytes) : bytes };
+  return { archive: unzipped(what, bytes) };
+}
+
+function readImageFile(path: string): Buffer {
+  if (!existsSync(path)) throw new Error(`image file ${path} does not exist`);
+  if (statSync(path).isDirectory()) throw new Error(`image ${path} is a directory: an image is a name or a .cpio, .cpio.gz or .limg file`);
+  try {
+    return readFileSync(path);
+  } catch (e) {
+    throw new Error(`cannot read image ${path}: ${e instanceof Error ? e.message : String(e)}`);
+  }
+}
+
+/** @throws Error that names the image when it is no whole gzip file. */
+function unzipped(what: string, image: Uint8Array): Uint8Array {
+  if (image[0] !== 0x1f || image[1] !== 0x8b) return image;
+  try {
+    return gunzipSync(image);
+  } catch (e) {
+    throw new Error(`image ${what} is not a whole gzip file: ${e instanceof Error ? e.message : String(e)}`);
+  }
 }
 
 /** The names that can be booted: the built-in recipes and those that were built. */

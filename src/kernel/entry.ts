@@ -78,14 +78,15 @@ function loadContext(k: Kernel, task: Task): void {
   regs.loadFp(task.fpState);
 }
 
-/** Runs the system for about `budget` instructions, or until nothing is left to run now. */
-export function runKernel(k: Kernel, budget: number): RunState {
+/** Runs the system for about `budget` instructions, or until virtual time `until`, or until nothing is left to run now. */
+export function runKernel(k: Kernel, budget: number, until = Number.POSITIVE_INFINITY): RunState {
   const { machine, sched, time } = k;
   const end = machine.instret + budget;
   while (machine.instret < end) {
     if (k.halted !== null) return 'halted';
     putDeadTasks(k);
     const now = time.now();
+    if (now >= until) return 'running';
     sched.expireTimeouts(now);
     runTimers(k, now);
     let ran = false;
@@ -106,8 +107,8 @@ export function runKernel(k: Kernel, budget: number): RunState {
     // A task whose hart changed is taken up in the next round.
     if (!ran && sched.runnableCount === 0) {
       const next = Math.min(sched.nextTimeout, ...time.timers.map((t) => t.at));
-      if (next === Number.POSITIVE_INFINITY || k.host.elapsed !== null) return { idleUntil: next };
-      time.advanceTo(next);
+      if (k.host.elapsed !== null || Math.min(next, until) === Number.POSITIVE_INFINITY) return { idleUntil: next };
+      time.advanceTo(Math.min(next, until));
     }
   }
   return 'running';

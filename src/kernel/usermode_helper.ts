@@ -1,8 +1,10 @@
+import { O_RDWR } from '../abi/fs.ts';
 import { doExecve } from './exec.ts';
 import { reap } from './exit.ts';
 import { kernelProcess } from './fork.ts';
 import type { File } from './fs/types.ts';
 import { pathWalk } from './fs/namei.ts';
+import { kernelOpen } from './fs/open.ts';
 import type { Kernel } from './kernel.ts';
 import { EXIT_ZOMBIE, type Task } from './sched/task.ts';
 
@@ -14,6 +16,8 @@ export interface SpawnRequest {
   readonly cwd: string;
   /** Standard input, output, error; references are taken over. */
   readonly files: readonly File[];
+  /** Instead of `files`: a terminal that it opens and that becomes its controlling one. */
+  readonly terminal: string | null;
   /** Give it a session of its own. */
   readonly session: boolean;
 }
@@ -55,7 +59,9 @@ function setup(k: Kernel, task: Task, request: SpawnRequest): number {
   for (const path of tries) {
     const r = doExecve(k, task, cwd, path, request.argv, request.env);
     if (r === 0) {
-      request.files.forEach((file, fd) => {
+      const files = request.terminal === null ? request.files : openTerminal(k, request.terminal);
+      if (typeof files === 'number') return files;
+      files.forEach((file, fd) => {
         task.files.install(fd, file, false);
       });
       return 0;
@@ -63,6 +69,13 @@ function setup(k: Kernel, task: Task, request: SpawnRequest): number {
     if (r !== -2 && r !== -20) result = r;
   }
   return result;
+}
+/** Standard input, output and error on the terminal at `path`. */
+function openTerminal(k: Kernel, path: string): File[] | number {
+  const file = kernelOpen(k, path, O_RDWR);
+  if (typeof file === 'number') return file;
+  file.refs += 2;
+  return [file, file, file];
 }
 function searchPath(env: readonly string[]): string[] {
   const path = env.find((e) => e.startsWith('PATH='))?.slice(5) ?? '/sbin:/usr/sbin:/bin:/usr/bin';
