@@ -161,10 +161,6 @@ test('a cache that cannot be written', (t) => {
     }
   }
 });
-test('an unknown package is told with those that are known', () => {
-  refuses(['image', 'add', 'no-such-package'], /no-such-package.*busybox-static/);
-});
-
 test('--json reports everything of the run', () => {
   const r = exits(['run', '--json', '--', 'sh', '-c', 'cat; echo err >&2; exit 4'], 4, { input: 'in' });
   const report = JSON.parse(r.stdout);
