@@ -1,5 +1,5 @@
-import { EINVAL, errnoName } from './abi/errno.ts';
-import { O_CREAT, O_NONBLOCK, O_TRUNC, O_WRONLY } from './abi/fs.ts';
+import { EINVAL, EISDIR, errnoName } from './abi/errno.ts';
+import { O_CREAT, O_NONBLOCK, O_TRUNC, O_WRONLY, S_IFDIR, S_IFMT } from './abi/fs.ts';
 import { SI_KERNEL } from './abi/signal.ts';
 import { asHost, CommandStreams, type OutputSink, type TerminalSize } from './command.ts';
 import { consoleInput, consoleResize } from './kernel/drivers/tty/console.ts';
@@ -247,7 +247,7 @@ export class Vm {
     asHost(k, () => {
       let n = 1;
       for (let at = 0; at < bytes.length && n > 0; at += n)
-        n = file.op.write?.(k, file, IovIter.kernel(bytes.subarray(at, at + CHUNK)), at) ?? -EINVAL;
+        n = file.op.write?.(k, file, IovIter.kernel(bytes.subarray(at, at + CHUNK)), at) ?? noSuchOp(file);
       k.vfs.fput(file);
       if (n <= 0) throw new Error(`cannot write ${path}: ${errnoName(n)}`);
     });
@@ -261,7 +261,7 @@ export class Vm {
     return asHost(k, () => {
       for (let at = 0; ; ) {
         const buffer = new Uint8Array(CHUNK);
-        const n = file.op.read?.(k, file, IovIter.kernel(buffer), at) ?? -EINVAL;
+        const n = file.op.read?.(k, file, IovIter.kernel(buffer), at) ?? noSuchOp(file);
         if (n <= 0) {
           k.vfs.fput(file);
           if (n < 0) throw new Error(`cannot read ${path}: ${errnoName(n)}`);
@@ -418,6 +418,7 @@ export class Vm {
   }
 }
 
+const noSuchOp = (file: File) => ((file.inode.mode & S_IFMT) === S_IFDIR ? -EISDIR : -EINVAL);
 /** Text of the host as a guest's byte string (UTF-8, one char per byte). */
 function toGuest(text: string): string {
   return stringOf(encoder.encode(text));

@@ -88,8 +88,11 @@ test('all memory comes back when processes end', () => {
 });
 
 test('random system calls never throw out of the kernel', () => {
+  let calls = 0;
   for (let seed = 1; seed <= 6; seed++) {
-    const { text, halted } = boot(program, { cpus: 1 + (seed % 3), seed, args: `-- sysfuzz ${seed} 100 60` });
+    const { text, halted } = boot(program, { cpus: 1 + (seed % 3), seed, args: `-- sysfuzz ${seed} 2000 60` });
     assert.equal(halted, 'poweroff', `seed ${seed}: ${text.slice(-500)}`);
+    calls += Number(/^fuzz done: (\d+) calls$/m.exec(text)?.[1]);
   }
+  assert.ok(calls >= 10_000, `${calls} calls`);
 });

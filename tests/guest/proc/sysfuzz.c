@@ -1,5 +1,5 @@
-// proctest sysfuzz SEED ROUNDS CALLS: children make random system calls with plausible and hostile arguments. The kernel must survive; what the calls
-// return does not matter. Runs as init too (then powers off).
+// proctest sysfuzz SEED TOTAL CALLS: children make random system calls with plausible and hostile arguments, at most CALLS each, until TOTAL were made.
+// The kernel must survive; what the calls return does not matter. Runs as init too (then powers off).
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
@@ -24,6 +24,7 @@ static uint64_t rnd(void) {
   return state;
 }
 static char *arena;
+static volatile long *made;  // calls made by all children, in shared memory between pages that nobody may touch
 #define ARENA 65536
 static const char *paths[] = {"/", "/proc/self/maps", "/proc/self/mem", "/tmp/a", "/tmp/b", "/dev/null", "/dev/zero", "/dev/ptmx", "/dev/tty", "/proc/kmsg", "/proc/self/fd/0", "/sys", "", "/tmp/fifo", "/tmp/dir/../x", "/init"};
 
@@ -57,13 +58,17 @@ static void child(int calls) {
     long a = arg(), b = arg(), c = arg(), d = arg(), e = arg(), f = arg();
     if (nr == SYS_rt_sigqueueinfo || nr == SYS_tgkill || nr == SYS_tkill) a = getpid();
     if (nr == SYS_prlimit64) a = 0;  // CPU limits on init end it, in Linux too
+    (*made)++;
     syscall(nr, a, b, c, d, e, f);
   }
   _exit(0);
 }
 int sysfuzz_main(int argc, char **argv) {
   uint64_t seed = argc > 1 ? strtoull(argv[1], 0, 0) : 1;
-  int rounds = argc > 2 ? atoi(argv[2]) : 20, calls = argc > 3 ? atoi(argv[3]) : 200;
+  int total = argc > 2 ? atoi(argv[2]) : 2000, calls = argc > 3 ? atoi(argv[3]) : 200;
+  char *guarded = mmap(0, 3 << 16, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  made = (volatile long *)(guarded + (1 << 16));
+  mprotect((void *)made, 4096, PROT_READ | PROT_WRITE);
   if (getpid() == 1) {
     mkdir("/proc", 0755);
     mount("proc", "/proc", "proc", 0, 0);
@@ -72,7 +77,7 @@ int sysfuzz_main(int argc, char **argv) {
     mount("sysfs", "/sys", "sysfs", 0, 0);
     mount("dev", "/dev", "devtmpfs", 0, 0);
   }
-  for (int i = 0; i < rounds; i++) {
+  for (int i = 0; *made < total && i < total; i++) {
     mknod("/tmp/fifo", S_IFIFO | 0666, 0);
     pid_t p = fork();
     if (p == 0) {
@@ -88,7 +93,7 @@ int sysfuzz_main(int argc, char **argv) {
     if (p) { kill(p, SIGKILL); waitpid(p, 0, 0); }
     while (waitpid(-1, 0, WNOHANG) > 0) {}
   }
-  puts("fuzz done");
+  printf("fuzz done: %ld calls\n", *made);
   fflush(stdout);
   if (getpid() == 1) reboot(RB_POWER_OFF);
   return 0;
