@@ -9,7 +9,6 @@ import type { File } from './kernel/fs/types.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { stringOf } from './kernel/lib/bytes.ts';
 import { IovIter } from './kernel/lib/iov_iter.ts';
-import { formatRecord } from './kernel/printk/printk.ts';
 import { killPgrp, sendSignalTo } from './kernel/signal.ts';
 import { kernelSpawn } from './kernel/usermode_helper.ts';
 
@@ -131,7 +130,7 @@ export class Vm {
   }
   /** The kernel log as dmesg prints it. */
   dmesg(): string {
-    return this.kernel.printk.records.map((r) => `${formatRecord(r)}\n`).join('');
+    return this.kernel.printk.dmesg();
   }
   /** Bytes typed at the console. */
   type(bytes: Uint8Array): void {

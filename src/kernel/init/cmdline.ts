@@ -23,6 +23,7 @@ const KNOWN: readonly string[] = [
   'earlycon',
   'oops',
   'log_buf_len',
+  'no_hash_pointers',
   'printk',
   'dyndbg',
   'initcall_debug',

@@ -21,7 +21,7 @@ import { Kernel } from '../kernel.ts';
 import { KERNEL_IMAGE_SIZE, PAGE_SIZE } from '../mm/address.ts';
 import { IMAGE_TEXT_SIZE, mmInit } from '../mm/mm.ts';
 import { netInit } from '../net/init.ts';
-import { Printk } from '../printk/printk.ts';
+import { Printk, printkOptionsNotice } from '../printk/printk.ts';
 import { Scheduler } from '../sched/core.ts';
 import type { Task } from '../sched/task.ts';
 import { Timekeeper } from '../time/timekeeping.ts';
@@ -49,6 +49,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   log(`Linux version ${UTS_RELEASE} ${COMPILER_BANNER} ${UTS_VERSION}`, 5);
   log('random: crng init done', 5);
   log('Machine model: lintel');
+  printkOptionsNotice(k);
   setupArch(k);
   log(`Kernel command line: ${k.commandLine}`, 5);
   const { unknown } = initArguments(k);

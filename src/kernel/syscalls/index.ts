@@ -10,6 +10,7 @@ import { netSyscalls } from './net.ts';
 import { processSyscalls } from './process.ts';
 import { selectSyscalls } from './select.ts';
 import { signalSyscalls } from './signal.ts';
+import { syslogSyscalls } from './syslog.ts';
 import type { SyscallRow } from './table.ts';
 import { timeSyscalls } from './time.ts';
 
@@ -26,6 +27,7 @@ export const allSyscalls: readonly SyscallRow[] = [
   ...processSyscalls,
   ...selectSyscalls,
   ...signalSyscalls,
+  ...syslogSyscalls,
   ...timeSyscalls,
 ];
 

@@ -3,8 +3,11 @@ import type { Kernel } from '../kernel.ts';
 /** Virtual nanoseconds that one retired instruction takes (docs/architecture.md, Time). */
 export const NSEC_PER_INSN = 1;
 export const NSEC_PER_SEC = 1e9;
-/** CONFIG_HZ = 250. */
-export const TICK_NSEC = 4_000_000;
+/** CONFIG_HZ. */
+export const HZ = 250;
+export const TICK_NSEC = NSEC_PER_SEC / HZ;
+/** jiffies start five minutes before they overflow 32 bits (include/linux/jiffies.h). */
+const INITIAL_JIFFIES = 2 ** 32 - 300 * HZ;
 
 /** A timer on virtual time; `kind` names its handler in time/timers.ts. Plain data. */
 export interface KernelTimer {
@@ -35,6 +38,10 @@ export class Timekeeper {
   /** Nanoseconds since boot (CLOCK_MONOTONIC = CLOCK_BOOTTIME). */
   now(): number {
     return this.k.machine.instret * NSEC_PER_INSN + this.skipped;
+  }
+  /** Ticks since boot, from INITIAL_JIFFIES. */
+  get jiffies(): number {
+    return INITIAL_JIFFIES + Math.floor(this.now() / TICK_NSEC);
   }
   /** Wall clock since the epoch. */
   wall(): { sec: number; nsec: number } {

@@ -4,6 +4,7 @@ import { getRandomBytes } from '../../drivers/char/mem.ts';
 import { PTY_MAX, ptyCount } from '../../drivers/tty/pty.ts';
 import type { Kernel } from '../../kernel.ts';
 import { hex } from '../../lib/seq_file.ts';
+import { printkSysctlInit } from '../../printk/sysctl.ts';
 import type { ProcEntry } from './generic.ts';
 
 // /proc/sys (fs/proc/proc_sysctl.c; rows from kernel/sysctl.c and others).
@@ -44,7 +45,6 @@ const INT_MAX = 0x7fff_ffff;
 const LIVE: readonly (readonly [string, IntRow])[] = [
   ['kernel/randomize_va_space', { get: (k) => k.mm.randomizeVaSpace, set: (k, n) => (k.mm.randomizeVaSpace = n), min: 0, max: INT_MAX }],
   ['kernel/pid_max', { get: (k) => k.sched.pidMax, set: (k, n) => (k.sched.pidMax = n), min: 301, max: 4194304 }],
-  ['kernel/kptr_restrict', { get: (k) => k.pointers.kptrRestrict, set: (k, n) => (k.pointers.kptrRestrict = n), min: 0, max: 2 }],
   ['vm/overcommit_memory', { get: (k) => k.mm.overcommitMemory, set: (k, n) => (k.mm.overcommitMemory = n), min: 0, max: 2 }],
 ];
 /**
@@ -55,7 +55,6 @@ const STORED: readonly (readonly [string, number, number, number])[] = [
   ['kernel/core_uses_pid', 0, 0, INT_MAX],
   ['kernel/core_pipe_limit', 0, 0, INT_MAX],
   ['kernel/ctrl-alt-del', 1, 0, INT_MAX],
-  ['kernel/dmesg_restrict', 1, 0, 1],
   ['kernel/hung_task_timeout_secs', 120, 0, INT_MAX],
   ['kernel/modules_disabled', 0, 0, 1],
   ['kernel/msgmax', 8192, 0, INT_MAX],
@@ -68,9 +67,6 @@ const STORED: readonly (readonly [string, number, number, number])[] = [
   ['kernel/panic_on_warn', 0, 0, 1],
   ['kernel/perf_event_paranoid', 3, -INT_MAX, INT_MAX],
   ['kernel/print-fatal-signals', 0, 0, INT_MAX],
-  ['kernel/printk_delay', 0, 0, 10000],
-  ['kernel/printk_ratelimit', 5, 0, INT_MAX],
-  ['kernel/printk_ratelimit_burst', 10, 0, INT_MAX],
   ['kernel/sched_rr_timeslice_ms', 100, -INT_MAX, INT_MAX],
   ['kernel/sched_rt_period_us', 1000000, 1, INT_MAX],
   ['kernel/sched_rt_runtime_us', 950000, -1, INT_MAX],
@@ -208,6 +204,7 @@ export function sysctlStored(k: Kernel, path: string, value: number, min = -INT_
 
 export function procSysInit(k: Kernel): void {
   const { procfs } = k;
+  printkSysctlInit(k);
   for (const [path, row] of LIVE) procfs.create(`sys/${path}`, showInt, { strict: true, mode: 0o644, store: storeInt, data: row });
   for (const [path, value, min, max] of STORED) {
     const data: Stored = { value: path === 'fs/file-max' ? fileMax(k) : value, min, max };
@@ -231,7 +228,6 @@ export function procSysInit(k: Kernel): void {
     mode: 0o644,
     store: storeName((kk, s) => (kk.domainname = s)),
   });
-  procfs.create('sys/kernel/printk', (kk) => `${kk.printk.consoleLevel}\t4\t1\t7\n`, { strict: true, mode: 0o644, store: storePrintk });
   procfs.create('sys/kernel/core_pattern', () => 'core\n', { strict: true });
   procfs.create('sys/kernel/modprobe', () => '/sbin/modprobe\n', { strict: true });
   procfs.create('sys/kernel/poweroff_cmd', () => '/sbin/poweroff\n', { strict: true });
@@ -242,11 +238,4 @@ export function procSysInit(k: Kernel): void {
   procfs.create('sys/kernel/shmall', () => '18446744073692774399\n', { strict: true });
   procfs.create('sys/kernel/shmmax', () => '18446744073692774399\n', { strict: true });
 }
-/** Up to four levels; the first is the console's. */
-const storePrintk: Store = (k, text) => {
-  const words = text.trim().split(/\s+/);
-  if (words.length > 4 || words.some((w) => !/^-?\d+$/.test(w))) return -EINVAL;
-  k.printk.consoleLevel = Number(words[0]);
-  return 0;
-};
 const showFixed: Show = (k, e) => `${(e.data as Show)(k, e)}\n`;

@@ -4,6 +4,7 @@ import type { DirEntry, InodeOperations } from '../types.ts';
 import { pidDirInode, pidDirIno } from './base.ts';
 import { procDevicesInit } from './devices.ts';
 import { ProcFs, procEntries, procInode, procInodeOps, type ProcEntry } from './generic.ts';
+import { procKmsgInit } from './kmsg.ts';
 import { procMemInit } from './meminfo.ts';
 import { procMiscInit } from './misc.ts';
 import { procSysInit } from './proc_sysctl.ts';
@@ -41,6 +42,7 @@ export function procInit(k: Kernel): void {
   proc.symlink('net', () => 'self/net', 'self/net'.length);
   procMiscInit(k);
   procMemInit(k);
+  procKmsgInit(k);
   procDevicesInit(k);
   procSysInit(k);
   const root = procInode(k, proc.root, procRootOps);
