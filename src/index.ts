@@ -78,7 +78,7 @@ export async function boot(options: BootOptions = {}): Promise<NodeVm> {
 
 /** Why the system stopped while booting, in one line. */
 function bootFailure(kernel: Kernel, what: string, end: HaltReason): string {
-  const unpack = kernel.printk.records.find((r) => r.text.startsWith(UNPACK_FAILED))?.text.slice(UNPACK_FAILED.length);
+  const unpack = kernel.printk.ring.records().find((r) => r.text.startsWith(UNPACK_FAILED))?.text.slice(UNPACK_FAILED.length);
   const memory = `${kernel.ram.size / 1024 ** 2}M of memory`;
   if (unpack === 'write error') return `image ${what} does not fit in ${memory} (--memory gives more)`;
   if (unpack !== undefined) return `image ${what} cannot be unpacked: ${unpack}`;
