@@ -4,6 +4,7 @@ import { parseCli, splitCommand, UsageError } from './options.ts';
 import { SizeError } from '../sizes.ts';
 import { runCommand } from './run.ts';
 import { shellCommand } from './shell.ts';
+import { startCommand } from './start.ts';
 import { HELP, versionText } from './help.ts';
 
 /** Exit status when Lintel itself fails (not the guest). */
@@ -27,6 +28,8 @@ async function main(argv: readonly string[]): Promise<number> {
     case undefined:
       if (command !== null) throw new UsageError('a command after -- wants a verb: lintel run -- CMD');
       return await shellCommand(options);
+    case 'start':
+      return await startCommand(options);
     case 'run':
       return await runCommand(options, words, command);
     case 'image':

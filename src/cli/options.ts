@@ -21,6 +21,7 @@ export interface CliOptions {
   version: boolean;
   packages?: string;
   param: string[];
+  book: boolean;
 }
 
 const OPTIONS = {
@@ -35,6 +36,7 @@ const OPTIONS = {
   timeout: { type: 'string' },
   packages: { type: 'string' },
   param: { type: 'string', multiple: true },
+  book: { type: 'boolean' },
   quiet: { type: 'boolean', short: 'q' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -60,6 +62,7 @@ export function parseCli(own: readonly string[]): { options: CliOptions; words: 
   const options: CliOptions = {
     mount: v.mount ?? [],
     param: v.param ?? [],
+    book: v.book ?? false,
     quiet: v.quiet ?? false,
     json: v.json ?? false,
     help: v.help ?? false,

@@ -5,9 +5,9 @@ import { forwardSignals } from './signals.ts';
 import { attachTerminal } from './terminal.ts';
 import { type CliOptions, UsageError } from './options.ts';
 
-const EXIT_TIMEOUT = 124;
+export const EXIT_TIMEOUT = 124;
 /** The user left with Ctrl-] twice: as if by SIGINT. */
-const EXIT_ESCAPED = 130;
+export const EXIT_ESCAPED = 130;
 
 /** Boot options that the command line gives, shared by every verb that boots. */
 export function bootOptions(options: CliOptions) {
@@ -46,13 +46,20 @@ export async function runCommand(options: CliOptions, words: readonly string[], 
     return statusOf(r, vm, timeout);
   }
   await using vm = await boot({ ...bootOptions(options), onConsole: undefined });
+  const end = await runForwarded(vm, argv, options);
+  return end === null ? EXIT_ESCAPED : statusOf(end, vm, timeout);
+}
+
+/** Runs a guest command on this process's standard streams; signals sent to this process go to the command. Null when the user left it. */
+export async function runForwarded(vm: NodeVm, argv: readonly string[], options: CliOptions): Promise<ExitInfo | null> {
+  const { stdin, stdout } = process;
   const out = new HostOutput(1, () => child.closeOutput(1));
   const err = new HostOutput(2, () => child.closeOutput(2));
   const terminal = stdin.isTTY && stdout.isTTY ? { columns: stdout.columns || 80, rows: stdout.rows || 24 } : undefined;
   // A seeded run is a function of its input: all of it is there before the command starts.
   const early = options.seed !== undefined && !stdin.isTTY ? await readAll(stdin) : null;
   const child = vm.spawn(argv, {
-    timeout,
+    timeout: options.timeout,
     terminal,
     env: terminal !== undefined && process.env['TERM'] ? { TERM: process.env['TERM'] } : {},
     onStdout: (bytes) => out.write(bytes),
@@ -72,8 +79,7 @@ export async function runCommand(options: CliOptions, words: readonly string[], 
   } else detach = pump(stdin, child);
   const undo = forwardSignals(child.kill, detach);
   try {
-    const end = await Promise.race([child.done, escaped]);
-    return end === null ? EXIT_ESCAPED : statusOf(end, vm, timeout);
+    return await Promise.race([child.done, escaped]);
   } finally {
     undo();
     detach();

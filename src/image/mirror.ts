@@ -64,7 +64,7 @@ export async function download(
   for (let attempt = 0; attempt < 3; attempt++) {
     try {
       const response = await fetch(url);
-      if (response.status === 404) throw new Error(`${url} is gone from the mirror (404); LINTEL_MIRROR can name another one`);
+      if (response.status === 404) throw new Error('gone from the mirror (404); LINTEL_MIRROR can name one that still has it');
       if (!response.ok || response.body === null) throw new Error(`${url}: HTTP ${response.status}`);
       const length = size ?? (Number(response.headers.get('content-length') ?? 0) || null);
       const parts: Uint8Array[] = [];
