@@ -54,7 +54,7 @@ async function demonstrate(options: CliOptions): Promise<number> {
   const bootStarted = performance.now();
   await using vm = await boot({ ...bootOptions(options), onConsole: undefined });
   const bootTime = seconds(bootStarted);
-  const before = vm.kernel.printk.records.length;
+  const before = vm.dmesg().split('\n').length - 1;
   const guest = new GuestShell(vm);
   await guest.run('uname -srm');
   const loadStarted = performance.now();
