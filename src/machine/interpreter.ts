@@ -32,7 +32,7 @@ import {
   TLB_MODE_STRIDE,
 } from './layout.ts';
 import { Trap } from './trap.ts';
-import { FuncBody, I32, I64, ModuleBuilder, Op } from './wasm/encoder.ts';
+import { F32, F64, FuncBody, I32, I64, ModuleBuilder, Op } from './wasm/encoder.ts';
 
 // The cold tier: a WebAssembly interpreter generated from the table of instruction semantics. It fetches through the execute TLB,
 // expands compressed instructions by a table, and dispatches on (funct3, opcode) with one br_table; rows that share a slot are told
@@ -64,6 +64,7 @@ interface Shared {
   readonly store: Readonly<Record<number, number>>;
   readonly fast: Readonly<Record<FastName, number>>;
   readonly refill: number;
+  readonly fused: boolean;
 }
 
 class InterpreterEmit implements Emit {
@@ -73,6 +74,9 @@ class InterpreterEmit implements Emit {
   readonly t2: number;
   readonly a0: number;
   readonly a1: number;
+  readonly d0: number;
+  readonly s0: number;
+  readonly fused: boolean;
   readonly insn: number;
   readonly pcLocal: number;
   readonly ilen: number;
@@ -89,6 +93,7 @@ class InterpreterEmit implements Emit {
 
   constructor(f: FuncBody, shared: Shared) {
     this.f = f;
+    this.fused = shared.fused;
     this.shared = shared;
     this.pcLocal = f.newLocal(I64);
     this.npc = f.newLocal(I64);
@@ -103,6 +108,8 @@ class InterpreterEmit implements Emit {
     this.indirect = f.newLocal(I32);
     this.a0 = f.newLocal(I32);
     this.a1 = f.newLocal(I32);
+    this.d0 = f.newLocal(F64);
+    this.s0 = f.newLocal(F32);
   }
 
   /** Address of register field `shift` times 8, on the stack. */
@@ -223,6 +230,52 @@ class InterpreterEmit implements Emit {
   frs3s(): void {
     this.unbox(27);
   }
+  private double(shift: number): void {
+    this.reg(shift);
+    this.f.mem(Op.f64_load, STATE_F, 3);
+  }
+  frs1d(): void {
+    this.double(15);
+  }
+  frs2d(): void {
+    this.double(20);
+  }
+  frs3d(): void {
+    this.double(27);
+  }
+  frs1f(): void {
+    this.unbox(15);
+    this.f.op(Op.f32_reinterpret_i32);
+  }
+  frs2f(): void {
+    this.unbox(20);
+    this.f.op(Op.f32_reinterpret_i32);
+  }
+  frs3f(): void {
+    this.unbox(27);
+    this.f.op(Op.f32_reinterpret_i32);
+  }
+  frdd(): void {
+    this.f.op(Op.i64_reinterpret_f64);
+    this.frd();
+  }
+  frdf(): void {
+    this.f.op(Op.i32_reinterpret_f32);
+    this.frds();
+  }
+  sameSources(): boolean {
+    return false;
+  }
+  untrusted(fmt: 0 | 1): void {
+    const f = this.f;
+    resultShape(f, fmt, this.d0, this.s0);
+    // The bound is 0, which nothing is below, unless the mode is to nearest and NX has accrued.
+    f.i32(RESULT_BOUND[fmt]).i32(0);
+    f.get(this.insn).i32(12).op(Op.i32_shr_u).i32(7).op(Op.i32_and).tee(this.a0).op(Op.i32_eqz);
+    f.i32(0).mem(Op.i32_load, STATE_FCSR, 2).i32(0xe0).op(Op.i32_and).op(Op.i32_eqz).get(this.a0).i32(7).op(Op.i32_eq).op(Op.i32_and);
+    f.op(Op.i32_or).i32(0).mem(Op.i32_load, STATE_FCSR, 2).op(Op.i32_and).i32(1).op(Op.i32_and);
+    f.op(Op.select).op(Op.i32_ge_u);
+  }
   frd(): void {
     const f = this.f;
     f.set(this.v);
@@ -288,10 +341,12 @@ class InterpreterEmit implements Emit {
     else if (op === Op.i64_load16_s) f.op(Op.i64_extend16_s);
     else if (op === Op.i64_load32_s) f.op(Op.i64_extend32_s);
     else if (op === Op.i32_load) f.op(Op.i32_wrap_i64);
+    else if (op === Op.f64_load) f.op(Op.f64_reinterpret_i64);
   }
-  store(_op: number, size: number, value: () => void): void {
+  store(op: number, size: number, value: () => void): void {
     this.address();
     value();
+    if (op === Op.f64_store) this.f.op(Op.i64_reinterpret_f64);
     this.f.call(this.shared.store[size]);
     this.checkFault();
   }
@@ -333,12 +388,25 @@ class InterpreterEmit implements Emit {
   fast(name: FastName): void {
     this.f.call(this.shared.fast[name]);
   }
+  slow(name: FastName): void {
+    this.fast(name);
+  }
   fpu(op: number): void {
     const f = this.f;
     f.set(this.a1).i32(op).get(this.a1).call(this.shared.imports.fpu);
     f.i32(0).i32(0).mem(Op.i32_load, STATE_SSTATUS, 2).i32(0x6000).op(Op.i32_or).mem(Op.i32_store, STATE_SSTATUS, 2);
   }
 }
+
+/** Pushes what of a result is compared with RESULT_BOUND: exponent and fraction above the sign, less two units of the exponent. */
+export function resultShape(f: FuncBody, fmt: 0 | 1, d0: number, s0: number): void {
+  if (fmt === 1) {
+    f.get(d0).op(Op.i64_reinterpret_f64).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64);
+    f.i32(1).op(Op.i32_shl).i32(-(2 << 21)).op(Op.i32_add);
+  } else f.get(s0).op(Op.i32_reinterpret_f32).i32(1).op(Op.i32_shl).i32(-(2 << 24)).op(Op.i32_add);
+}
+/** (as unsigned) Exponents 2 to the last finite one: (2^11 - 3) << 21 of the upper word's bits, (2^8 - 3) << 24. */
+export const RESULT_BOUND: Readonly<Record<0 | 1, number>> = { 1: (0x7fd << 21) | 0, 0: (0xfd << 24) | 0 };
 
 /** (va i64) -> i64: through the TLB, refilled when it misses; what faults or crosses a page goes to the slow import. */
 function loadFunction(shared: Pick<Shared, 'imports'>, refill: number, op: number, size: number): FuncBody {
@@ -543,7 +611,7 @@ export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Arra
     m.exportFunc(`store${size}`, store[size]);
   }
   const fast = {} as Record<FastName, number>;
-  const bodies = fastBodies(fused);
+  const bodies = fastBodies(fused, imports.fpu);
   for (const name of FAST_NAMES) {
     fast[name] = m.func(FAST_TYPES[name][0], FAST_TYPES[name][1]);
     m.define(fast[name], bodies[name]);
@@ -558,7 +626,7 @@ export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Arra
     m.exportFunc(name, func);
   }
   const run = m.func([], [I32]);
-  m.define(run, runBody({ imports, load, store, fast, refill }, m.typeOf(REGION_PARAMS, REGION_RESULTS)));
+  m.define(run, runBody({ imports, load, store, fast, refill, fused }, m.typeOf(REGION_PARAMS, REGION_RESULTS)));
   m.exportFunc('run', run);
   m.exportTable(1);
   return m.encode(memoryPages);

@@ -11,6 +11,10 @@ export interface Emit {
   readonly t2: number; // i64
   readonly a0: number; // i32
   readonly a1: number; // i32
+  readonly d0: number; // f64
+  readonly s0: number; // f32
+  /** The engine has a fused multiply-add for doubles. */
+  readonly fused: boolean;
 
   /** Push x[rs1], x[rs2] (i64). */
   rs1(): void;
@@ -35,9 +39,25 @@ export interface Emit {
   frs1s(): void;
   frs2s(): void;
   frs3s(): void;
-  /** Pop 64 bits into f[rd]; pop 32 bits (i32), boxed. */
+  /** The same as hardware numbers: f64; f32. */
+  frs1d(): void;
+  frs2d(): void;
+  frs3d(): void;
+  frs1f(): void;
+  frs2f(): void;
+  frs3f(): void;
+  /** Pop 64 bits into f[rd]; pop 32 bits (i32), boxed; pop an f64, an f32. */
   frd(): void;
   frds(): void;
+  frdd(): void;
+  frdf(): void;
+  /** True when it is known that rs1 and rs2 are the same register. */
+  sameSources(): boolean;
+  /**
+   * Push whether hardware's result in d0 (format 1) or s0 (format 0) may differ from the right one, or raise a flag that has not accrued: unless
+   * rounding is to nearest, NX has accrued, and the result is a normal number above the smallest binade (where tininess counts).
+   */
+  untrusted(fmt: 0 | 1): void;
   /** Raises ILLEGAL unless sstatus.FS is on. Rows of F and D start with it. */
   needFp(): void;
   /** Push the rounding mode (i32) of the rm field or frm; raises ILLEGAL on a reserved one. */
@@ -68,6 +88,8 @@ export interface Emit {
   system(what: number): void;
   /** Calls one of the helpers of fpu/fast.ts: operands and result on the stack. */
   fast(name: FastName): void;
+  /** The same for one that may raise flags. */
+  slow(name: FastName): void;
   /** Softfloat: operands in FPU_A.. scratch; op number; uses rm on the stack (i32). Result in FPU_R. */
   fpu(op: number): void;
 }

@@ -1,4 +1,5 @@
 import { FAST_NAMES, FAST_TYPES, type FastName } from '../fpu/fast.ts';
+import { hasFusedMadd } from '../fpu/probe.ts';
 import { REGION_PARAMS, REGION_RESULTS } from '../interpreter.ts';
 import {
   CODE_MAP,
@@ -197,6 +198,7 @@ export class CodeCache {
       amoAddress: m.importFunc('amoAddress', [I32, I32, I32, I32], [I32]),
       fpu: m.importFunc('fpu', [I32, I32], []),
       fast,
+      fused: hasFusedMadd(),
     };
     const made: { tag: number; region: Region; name: string }[] = [];
     for (const tag of this.pending) {

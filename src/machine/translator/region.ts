@@ -1,5 +1,5 @@
 import type { FastName } from '../fpu/fast.ts';
-import { RegionExit } from '../interpreter.ts';
+import { RESULT_BOUND, RegionExit, resultShape } from '../interpreter.ts';
 import type { Emit } from '../isa/emit.ts';
 import {
   STATE_CODE_WRITTEN,
@@ -14,7 +14,7 @@ import {
   TLB_BYTES,
   TLB_MODE_STRIDE,
 } from '../layout.ts';
-import { FuncBody, I32, I64, Op } from '../wasm/encoder.ts';
+import { F32, F64, FuncBody, I32, I64, Op } from '../wasm/encoder.ts';
 import { destination, type Group, mayBeDirty, planGroups, type RegSet } from './analysis.ts';
 import { type Block, dominates, type Insn, immB, immJ, type Region } from './cfg.ts';
 
@@ -29,6 +29,7 @@ export interface RegionImports {
   readonly amoAddress: number;
   readonly fpu: number;
   readonly fast: Readonly<Record<FastName, number>>;
+  readonly fused: boolean;
 }
 
 const ALIGN: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 2, 8: 3 };
@@ -49,6 +50,13 @@ class RegionEmit implements Emit {
   readonly a0 = this.f.newLocal(I32);
   readonly a1 = this.f.newLocal(I32);
   readonly ix = this.f.newLocal(I32);
+  readonly d0 = this.f.newLocal(F64);
+  readonly s0 = this.f.newLocal(F32);
+  readonly fused: boolean;
+  /** RESULT_BOUND while hardware's results can be trusted with the dynamic rounding mode, else 0; locals made when they are needed. */
+  private readonly bound: [number, number] = [0, 0];
+  /** Registers of the block that are known to hold a boxed single. */
+  private readonly boxed = new Set<number>();
   /** Where the region stopped at a fault: offset | index in its block << 12 | length << 24. */
   readonly site = this.f.newLocal(I32);
   readonly status = this.f.newLocal(I32);
@@ -82,6 +90,7 @@ class RegionEmit implements Emit {
   constructor(region: Region, imports: RegionImports, mode: number) {
     this.region = region;
     this.imports = imports;
+    this.fused = imports.fused;
     this.mode = mode;
     this.dirtyIn = mayBeDirty(region);
     this.block = region.entry;
@@ -129,7 +138,7 @@ class RegionEmit implements Emit {
   private storeRegister(r: number): void {
     const f = this.f.i32(0);
     if (r < 32) f.get(this.x[r]).mem(Op.i64_store, STATE_X + r * 8, 3);
-    else f.get(this.fx[r - 32]).mem(Op.i64_store, STATE_F + (r - 32) * 8, 3);
+    else f.get(this.fx[r - 32]).mem(Op.f64_store, STATE_F + (r - 32) * 8, 3);
   }
   /** Stores what may be dirty behind the block. */
   private storeDirty(): void {
@@ -169,6 +178,7 @@ class RegionEmit implements Emit {
 
   private emitBlock(b: Block): void {
     this.block = b;
+    this.boxed.clear();
     this.groups = planGroups(b);
     if (b !== b.idom && this.dirtyFs.has(b.idom)) this.dirtyFs.add(b);
     const last = b.insns.length - 1;
@@ -252,7 +262,7 @@ class RegionEmit implements Emit {
   }
   private fLocal(r: number): number {
     this.usesFp = true;
-    if (this.fx[r] === 0) this.fx[r] = this.f.newLocal(I64);
+    if (this.fx[r] === 0) this.fx[r] = this.f.newLocal(F64);
     return this.fx[r];
   }
   private pushX(r: number): void {
@@ -321,13 +331,23 @@ class RegionEmit implements Emit {
   }
 
   private pushF(r: number): void {
+    this.f.get(this.fLocal(r)).op(Op.i64_reinterpret_f64);
+  }
+  private pushD(r: number): void {
     this.f.get(this.fLocal(r));
   }
   /** The low word when the upper one is all ones, else the canonical NaN. */
   private pushSingle(r: number): void {
     const f = this.f;
-    f.get(this.fLocal(r)).op(Op.i32_wrap_i64).i32(0x7fc00000);
-    f.get(this.fLocal(r)).i64(32).op(Op.i64_shr_s).i64(-1).op(Op.i64_eq).op(Op.select);
+    this.pushF(r);
+    f.op(Op.i32_wrap_i64);
+    if (this.boxed.has(r)) return;
+    f.i32(0x7fc00000);
+    this.pushF(r);
+    f.i64(32).op(Op.i64_shr_s).i64(-1).op(Op.i64_eq).op(Op.select);
+  }
+  private get rs3n(): number {
+    return this.insn.word >>> 27;
   }
   frs1(): void {
     this.pushF(this.rs1n);
@@ -336,7 +356,7 @@ class RegionEmit implements Emit {
     this.pushF(this.rs2n);
   }
   frs3(): void {
-    this.pushF(this.insn.word >>> 27);
+    this.pushF(this.rs3n);
   }
   frs1s(): void {
     this.pushSingle(this.rs1n);
@@ -345,13 +365,63 @@ class RegionEmit implements Emit {
     this.pushSingle(this.rs2n);
   }
   frs3s(): void {
-    this.pushSingle(this.insn.word >>> 27);
+    this.pushSingle(this.rs3n);
+  }
+  frs1d(): void {
+    this.pushD(this.rs1n);
+  }
+  frs2d(): void {
+    this.pushD(this.rs2n);
+  }
+  frs3d(): void {
+    this.pushD(this.rs3n);
+  }
+  frs1f(): void {
+    this.pushSingle(this.rs1n);
+    this.f.op(Op.f32_reinterpret_i32);
+  }
+  frs2f(): void {
+    this.pushSingle(this.rs2n);
+    this.f.op(Op.f32_reinterpret_i32);
+  }
+  frs3f(): void {
+    this.pushSingle(this.rs3n);
+    this.f.op(Op.f32_reinterpret_i32);
+  }
+  sameSources(): boolean {
+    return this.rs1n === this.rs2n;
+  }
+  private boundLocal(fmt: 0 | 1): number {
+    if (this.bound[fmt] === 0) this.bound[fmt] = this.f.newLocal(I32);
+    return this.bound[fmt];
+  }
+  /** Sets the bounds in use from fcsr. */
+  private readBounds(f: FuncBody): void {
+    for (const fmt of [0, 1] as const) {
+      if (this.bound[fmt] === 0) continue;
+      f.i32(RESULT_BOUND[fmt]).i32(0);
+      f.i32(0).mem(Op.i32_load, STATE_FCSR, 2).i32(0xe1).op(Op.i32_and).i32(1).op(Op.i32_eq).op(Op.select).set(this.bound[fmt]);
+    }
+  }
+  untrusted(fmt: 0 | 1): void {
+    const f = this.f;
+    const rm = (this.insn.word >>> 12) & 7;
+    resultShape(f, fmt, this.d0, this.s0);
+    if (rm === 7) f.get(this.boundLocal(fmt));
+    else if (rm === 0) f.i32(RESULT_BOUND[fmt]).i32(0).i32(0).mem(Op.i32_load, STATE_FCSR, 2).i32(1).op(Op.i32_and).op(Op.select);
+    else f.i32(0);
+    f.op(Op.i32_ge_u);
   }
   private setFsDirty(): void {
     this.f.i32(0).i32(0).mem(Op.i32_load, STATE_SSTATUS, 2).i32(SSTATUS_FS).op(Op.i32_or).mem(Op.i32_store, STATE_SSTATUS, 2);
   }
   frd(): void {
+    this.f.op(Op.f64_reinterpret_i64);
+    this.frdd();
+  }
+  frdd(): void {
     this.f.set(this.fLocal(this.rdn));
+    this.boxed.delete(this.rdn);
     this.written[32 + this.rdn] = true;
     if (this.dirtyFs.has(this.block)) return;
     this.setFsDirty();
@@ -360,6 +430,11 @@ class RegionEmit implements Emit {
   frds(): void {
     this.f.op(Op.i64_extend_i32_u).i64(-0x1_0000_0000).op(Op.i64_or);
     this.frd();
+    this.boxed.add(this.rdn);
+  }
+  frdf(): void {
+    this.f.op(Op.i32_reinterpret_f32);
+    this.frds();
   }
   needFp(): void {
     this.usesFp = true; // tested once, at the region's entry
@@ -444,10 +519,12 @@ class RegionEmit implements Emit {
     else if (op === Op.i64_load16_s) f.op(Op.i64_extend16_s);
     else if (op === Op.i64_load32_s) f.op(Op.i64_extend32_s);
     else if (op === Op.i32_load) f.op(Op.i32_wrap_i64);
+    else if (op === Op.f64_load) f.op(Op.f64_reinterpret_i64);
   }
-  private slowStore(size: number, value: () => void): void {
+  private slowStore(op: number, size: number, value: () => void): void {
     this.f.get(this.va);
     value();
+    if (op === Op.f64_store) this.f.op(Op.i64_reinterpret_f64);
     this.f.call(this.imports.store[size]);
     this.checkSlow();
   }
@@ -482,7 +559,7 @@ class RegionEmit implements Emit {
   }
   load(op: number, size: number): void {
     const f = this.f;
-    const type = op === Op.i32_load ? I32 : I64;
+    const type = op === Op.i32_load ? I32 : op === Op.f64_load ? F64 : I64;
     const displacement = this.immediate();
     const group = this.groups.get(this.index);
     if (group !== undefined) {
@@ -511,7 +588,7 @@ class RegionEmit implements Emit {
       const local = this.openGroup(group);
       f.get(local).op(Op.i32_eqz).unlikelyIf();
       this.setVa(displacement);
-      this.slowStore(size, value);
+      this.slowStore(op, size, value);
       f.else();
       f.get(local);
       value();
@@ -521,7 +598,7 @@ class RegionEmit implements Emit {
     }
     const tlb = this.lookup(1, size, displacement);
     f.unlikelyIf();
-    this.slowStore(size, value);
+    this.slowStore(op, size, value);
     f.else();
     this.pa(tlb);
     value();
@@ -562,7 +639,15 @@ class RegionEmit implements Emit {
   fpu(op: number): void {
     const f = this.f;
     f.set(this.a1).i32(op).get(this.a1).call(this.imports.fpu);
+    this.flagsAccrued();
+  }
+  slow(name: FastName): void {
+    this.fast(name);
+    this.flagsAccrued();
+  }
+  private flagsAccrued(): void {
     if (!this.dirtyFs.has(this.block)) this.setFsDirty();
+    this.readBounds(this.f);
   }
 
   /** The whole function: live registers in, the body, written registers out. */
@@ -588,8 +673,9 @@ class RegionEmit implements Emit {
       if (this.fx[r] !== 0)
         whole
           .i32(0)
-          .mem(Op.i64_load, STATE_F + r * 8, 3)
+          .mem(Op.f64_load, STATE_F + r * 8, 3)
           .set(this.fx[r]);
+    this.readBounds(whole);
     whole.append(f);
     return whole;
   }
