@@ -38,13 +38,24 @@ function readText(file) {
     return '';
   }
 }
-/** Seconds of processor time of a process, its threads, its children, and those it waited for. */
-function cpuSeconds(pid) {
+/** Adds the processor time of a process, its threads, and the children it waited for; then of the living children. */
+function addTimes(pid, into) {
+  const children = readText(`/proc/${pid}/task/${pid}/children`).split(' ');
   const fields = readText(`/proc/${pid}/stat`).split(') ')[1]?.split(' ');
-  if (fields === undefined) return 0;
-  let sum = (Number(fields[11]) + Number(fields[12]) + Number(fields[13]) + Number(fields[14])) / 100;
-  for (const child of readText(`/proc/${pid}/task/${pid}/children`).split(' ')) if (child !== '') sum += cpuSeconds(child);
-  return sum;
+  if (fields === undefined) return;
+  into.pids.push(pid);
+  into.seconds += (Number(fields[11]) + Number(fields[12]) + Number(fields[13]) + Number(fields[14])) / 100;
+  for (const child of children) if (child !== '') addTimes(child, into);
+}
+/** Seconds of processor time of a tree of processes that stood still while it was read (one that ends moves its time to its parent). */
+function cpuSeconds(pid) {
+  let before = null;
+  for (;;) {
+    const now = { pids: [], seconds: 0 };
+    addTimes(pid, now);
+    if (before !== null && before.pids.join() === now.pids.join()) return now.seconds;
+    before = now;
+  }
 }
 
 /** Runs one peer once: {workload: {ops, cpu, wall}}. */

@@ -7,11 +7,15 @@ import {
   HEAT_ENTRIES,
   JUMP_CACHE,
   JUMP_CACHE_ENTRIES,
+  PROFILE,
+  PROFILE_ENTRIES,
   RAM_BASE,
   RVC_TABLE,
   SLOW_VALUE,
+  STATE_BUDGET,
   STATE_CAUSE,
   STATE_DISPATCHES,
+  STATE_DISTANCE,
   STATE_F,
   STATE_FAULT,
   STATE_FCSR,
@@ -22,6 +26,7 @@ import {
   STATE_PC,
   STATE_REFILLS,
   STATE_ROOT,
+  STATE_SITE,
   STATE_SSTATUS,
   STATE_TRANSLATED,
   STATE_TVAL,
@@ -53,8 +58,12 @@ export interface InterpreterImports {
   csr(insn: number): number;
   system(what: number, insn: number): number;
   fpu(op: number, rm: number): void;
-  /** A jump target (physical pc | mode) became hot; 1 = it has a translation now. */
-  promote(tag: number): number;
+  /** A jump target (physical pc | mode, and the pc) became hot; 1 = it has a translation now. */
+  promote(tag: number, lo: number, hi: number): number;
+  /** The region of a jump target does not hold in this address space. */
+  guardFailed(tag: number): void;
+  /** An indirect transfer (physical pc) went so often that many bytes away. */
+  profile(site: number, distance: number): void;
 }
 
 interface Shared {
@@ -590,7 +599,9 @@ export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Arra
     csr: m.importFunc('csr', [I32], [I32]),
     system: m.importFunc('system', [I32, I32], [I32]),
     fpu: m.importFunc('fpu', [I32, I32], []),
-    promote: m.importFunc('promote', [I32], [I32]),
+    promote: m.importFunc('promote', [I32, I32, I32], [I32]),
+    guardFailed: m.importFunc('guardFailed', [I32], []),
+    profile: m.importFunc('profile', [I32, I32], []),
   };
   const sizes: readonly [number, number, number][] = [
     [1, Op.i64_load8_u, Op.i64_store8],
@@ -625,6 +636,9 @@ export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Arra
     m.define(func, body.call(imports[name]));
     m.exportFunc(name, func);
   }
+  const checkPage = m.func([I64, I32], [I32]);
+  m.define(checkPage, checkPageFunction(refill));
+  m.exportFunc('checkPage', checkPage);
   const run = m.func([], [I32]);
   m.define(run, runBody({ imports, load, store, fast, refill, fused }, m.typeOf(REGION_PARAMS, REGION_RESULTS)));
   m.exportFunc('run', run);
@@ -632,20 +646,88 @@ export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Arra
   return m.encode(memoryPages);
 }
 
-/** A region: (va of its page, instret, limit) -> RegionExit; pc and instret are in the state block afterwards. */
-export const REGION_PARAMS: readonly number[] = [I64, I64, I64];
+/** A region: (va of its page, budget in instructions) -> RegionExit; pc and what is left of the budget are in the state block afterwards. */
+export const REGION_PARAMS: readonly number[] = [I64, I32];
 export const REGION_RESULTS: readonly number[] = [I32];
 export const RegionExit = {
   /** Goes on at pc: reached by a forward transfer, or by a backward or indirect one, where the slice may end. */
   FORWARD: 0,
   BACKWARD: 1,
+  /** As BACKWARD, by an indirect transfer that the region does not follow: STATE_SITE says which. */
+  INDIRECT: 2,
   /** STATE_CAUSE and STATE_TVAL tell. */
-  FAULT: 2,
+  FAULT: 3,
   /** The instruction at pc is for the interpreter. */
-  INTERPRET: 3,
+  INTERPRET: 4,
+  /** Nothing was done: the region's pages are not mapped as they were when it was made. */
+  GUARD: 5,
 } as const;
 /** Regions are left after so many instructions, for the engine replaces code (by its optimised form) only between calls. */
 const REGION_CHUNK = 100_000;
+
+/** An indirect transfer often goes to the same target as before: PROFILE_HOT times, and the translator hears of it. */
+const PROFILE_HOT = 500;
+
+/** Counts the pair of STATE_SITE and STATE_DISTANCE. */
+function countIndirect(e: InterpreterEmit, shared: Shared): void {
+  const f = e.f;
+  const [site, target, entry] = [e.a1, e.ilen, e.indirect];
+  f.i32(0).mem(Op.i32_load, STATE_SITE, 2).set(site);
+  f.i32(0).mem(Op.i32_load, STATE_DISTANCE, 2).set(target);
+  f.get(site).i32(5).op(Op.i32_mul).get(target).op(Op.i32_add).i32(1).op(Op.i32_shr_u);
+  f.i32(PROFILE_ENTRIES - 1)
+    .op(Op.i32_and)
+    .i32(4)
+    .op(Op.i32_shl)
+    .set(entry);
+  f.get(entry).mem(Op.i32_load, PROFILE, 2).get(site).op(Op.i32_eq);
+  f.get(entry)
+    .mem(Op.i32_load, PROFILE + 4, 2)
+    .get(target)
+    .op(Op.i32_eq)
+    .op(Op.i32_and)
+    .if();
+  f.get(entry)
+    .get(entry)
+    .mem(Op.i32_load, PROFILE + 8, 2)
+    .i32(1)
+    .op(Op.i32_add)
+    .mem(Op.i32_store, PROFILE + 8, 2);
+  f.get(entry)
+    .mem(Op.i32_load, PROFILE + 8, 2)
+    .i32(PROFILE_HOT)
+    .op(Op.i32_eq)
+    .unlikelyIf();
+  f.get(site).get(target).call(shared.imports.profile);
+  f.end();
+  f.else();
+  f.get(entry).get(site).mem(Op.i32_store, PROFILE, 2);
+  f.get(entry)
+    .get(target)
+    .mem(Op.i32_store, PROFILE + 4, 2);
+  f.get(entry)
+    .i32(0)
+    .mem(Op.i32_store, PROFILE + 8, 2);
+  f.end();
+}
+
+/** (va i64, pa i32) -> i32: whether the page is mapped there for execution; the TLB holds it then. */
+function checkPageFunction(refill: number): FuncBody {
+  const f = new FuncBody(2);
+  const entry = f.newLocal(I32);
+  tlbEntry(f, entry, 2);
+  f.get(entry).mem(Op.i64_load, TLB_BASE, 3).get(0).op(Op.i64_ne).if();
+  f.get(0).i32(2).call(refill).op(Op.i32_eqz).if().i32(0).op(Op.return).end();
+  f.end();
+  f.get(0)
+    .op(Op.i32_wrap_i64)
+    .get(entry)
+    .mem(Op.i32_load, TLB_BASE + 8, 2)
+    .op(Op.i32_add)
+    .get(1)
+    .op(Op.i32_eq);
+  return f;
+}
 
 function runBody(shared: Shared, regionType: number): FuncBody {
   const f = new FuncBody(0);
@@ -712,18 +794,26 @@ function runBody(shared: Shared, regionType: number): FuncBody {
     .tee(e.a1)
     .op(Op.i32_eqz)
     .unlikelyBrIf(interpret);
-  f.get(page).get(e.count);
-  f.get(e.count).i64(REGION_CHUNK).op(Op.i64_add).tee(e.t0).get(limit).get(e.t0).get(limit).op(Op.i64_lt_s).op(Op.select);
-  f.get(e.a1).callIndirect(regionType).set(e.a0);
+  // The budget: what is left of the slice, at most REGION_CHUNK.
+  f.get(limit).get(e.count).op(Op.i64_sub).tee(e.t0).i64(REGION_CHUNK).get(e.t0).i64(REGION_CHUNK).op(Op.i64_lt_s).op(Op.select).tee(e.t0);
+  f.i64(0).get(e.t0).i64(0).op(Op.i64_gt_s).op(Op.select).set(e.t0);
+  f.get(page).get(e.t0).op(Op.i32_wrap_i64).get(e.a1).callIndirect(regionType).set(e.a0);
   f.i32(0).mem(Op.i64_load, STATE_PC, 3).set(e.pcLocal);
+  f.get(e.t0).i32(0).mem(Op.i64_load32_s, STATE_BUDGET, 2).op(Op.i64_sub).tee(e.t0).get(e.count).op(Op.i64_add).set(e.count);
   f.i32(0).i32(0).mem(Op.i64_load, STATE_DISPATCHES, 3).i64(1).op(Op.i64_add).mem(Op.i64_store, STATE_DISPATCHES, 3);
-  f.i32(0).i32(0).mem(Op.i64_load, STATE_TRANSLATED, 3).get(e.count).op(Op.i64_sub);
-  f.i32(0).mem(Op.i64_load, STATE_INSTRET, 3).tee(e.count).op(Op.i64_add).mem(Op.i64_store, STATE_TRANSLATED, 3);
-  f.get(e.a0).i32(RegionExit.BACKWARD).op(Op.i32_le_u).if();
-  f.get(e.count).get(limit).op(Op.i64_ge_s).get(e.a0).op(Op.i32_and).op(Op.i32_eqz).brIf(dispatch);
+  f.i32(0).i32(0).mem(Op.i64_load, STATE_TRANSLATED, 3).get(e.t0).op(Op.i64_add).mem(Op.i64_store, STATE_TRANSLATED, 3);
+  f.get(e.a0).i32(RegionExit.INDIRECT).op(Op.i32_le_u).if();
+  f.get(e.a0).i32(RegionExit.INDIRECT).op(Op.i32_eq).if();
+  countIndirect(e, shared);
+  f.end();
+  f.get(e.count).get(limit).op(Op.i64_ge_s).get(e.a0).i32(RegionExit.FORWARD).op(Op.i32_ne).op(Op.i32_and).op(Op.i32_eqz).brIf(dispatch);
   f.br(sliceEnd);
   f.end();
   f.get(e.a0).i32(RegionExit.FAULT).op(Op.i32_eq).brIf(e.faultLabel);
+  f.get(e.a0).i32(RegionExit.GUARD).op(Op.i32_eq).if();
+  f.get(e.pcLocal).op(Op.i32_wrap_i64).get(addend).op(Op.i32_add);
+  mode().op(Op.i32_or).call(shared.imports.guardFailed);
+  f.end();
   f.br(interpret);
   f.end();
   f.get(e.a0)
@@ -737,7 +827,8 @@ function runBody(shared: Shared, regionType: number): FuncBody {
   f.get(e.a1).mem(Op.i32_load, HEAT, 2).i32(1).op(Op.i32_add).tee(e.ilen).mem(Op.i32_store, HEAT, 2);
   f.get(e.ilen).i32(0).mem(Op.i32_load, STATE_HEAT_LIMIT, 2).op(Op.i32_ge_u).unlikelyIf();
   f.get(e.a1).i32(0).mem(Op.i32_store, HEAT, 2);
-  f.get(e.a0).call(shared.imports.promote).brIf(dispatch);
+  f.get(e.a0).get(e.pcLocal).op(Op.i32_wrap_i64).get(e.pcLocal).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64);
+  f.call(shared.imports.promote).brIf(dispatch);
   f.end();
   f.end(); // interpret
 

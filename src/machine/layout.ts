@@ -48,6 +48,14 @@ export const STATE_DISPATCHES = STATE_TRANSLATED + 8;
 export const STATE_ROOT = STATE_DISPATCHES + 8;
 export const STATE_USER_TLB_USED = STATE_ROOT + 4;
 export const STATE_REFILLS = STATE_ROOT + 8;
+/**
+ * u32 that changes whenever entries may have left the execute TLB; i32 what a region left of its budget; u32 physical pc of its indirect exit,
+ * i32 how far that went.
+ */
+export const STATE_EXEC_GENERATION = STATE_REFILLS + 8;
+export const STATE_BUDGET = STATE_EXEC_GENERATION + 4;
+export const STATE_SITE = STATE_BUDGET + 4;
+export const STATE_DISTANCE = STATE_SITE + 4;
 
 /** Software TLBs: for each mode (U, S) and access (read, write, execute) TLB_ENTRIES of {u64 tag = page VA, u32 pa - va, pad}. */
 export const TLB_ENTRIES = 1024;
@@ -71,3 +79,9 @@ export const HEAT_ENTRIES = 0x8000;
 /** One bit for each physical page: it has translations, so stores to it must be seen. Room for 4 GiB. */
 export const CODE_MAP = 0x1a_0000;
 export const CODE_MAP_BYTES = 0x2_0000;
+/** For each index of the function table, under what circumstances its region's guards held last (region.ts), u64. */
+export const GUARDS = 0x1c_0000;
+export const GUARD_ENTRIES = 0x6000;
+/** Indirect exits of regions: PROFILE_ENTRIES of {u32 site, i32 distance of the target, u32 count, pad}. */
+export const PROFILE = 0x1f_0000;
+export const PROFILE_ENTRIES = 0x1000;

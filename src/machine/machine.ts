@@ -12,6 +12,7 @@ import {
   STATE_CAUSE,
   STATE_CODE_WRITTEN,
   STATE_DISPATCHES,
+  STATE_EXEC_GENERATION,
   STATE_F,
   STATE_FAULT,
   STATE_FCSR,
@@ -33,7 +34,7 @@ import {
   TLB_ENTRIES,
   TLB_MODE_STRIDE,
 } from './layout.ts';
-import { ACCESS_FAULT, PAGE_FAULT, walk } from './mmu.ts';
+import { ACCESS_FAULT, PAGE_FAULT, peekCode, walk } from './mmu.ts';
 import { Ram } from './ram.ts';
 import { CodeCache, type Tier } from './translator/code_cache.ts';
 import { Trap } from './trap.ts';
@@ -158,16 +159,19 @@ export class Machine implements MachineApi {
         csr: (insn: number) => this.csr(insn),
         system: (what: number, insn: number) => this.system(what, insn),
         fpu,
-        promote: (tag: number) => this.code.promote(tag >>> 0),
+        promote: (tag: number, lo: number, hi: number) => this.code.promote(tag >>> 0, address(lo, hi)),
+        guardFailed: (tag: number) => this.code.guardFailed(tag >>> 0),
+        profile: (site: number, target: number) => this.code.profile(site >>> 0, target >>> 0),
       },
     });
     this.runCode = instance.exports['run'] as () => number;
     const functions: Record<string, CallableFunction> = {};
-    for (const name of ['amoAddress', 'fpu', 'load1', 'load2', 'load4', 'load8', 'store1', 'store2', 'store4', 'store8', ...FAST_NAMES])
+    for (const name of ['amoAddress', 'fpu', 'checkPage', 'load1', 'load2', 'load4', 'load8', 'store1', 'store2', 'store4', 'store8', ...FAST_NAMES])
       functions[name] = instance.exports[name] as CallableFunction;
-    this.code = new CodeCache(this.ram, { table: instance.exports['t'] as WebAssembly.Table, functions }, tier, (pa) =>
-      this.protectPage(pa),
-    );
+    this.code = new CodeCache(this.ram, { table: instance.exports['t'] as WebAssembly.Table, functions }, tier, {
+      newCodePage: (pa) => this.protectPage(pa),
+      codePageAt: (va, mode) => this.codePageAt(va, mode),
+    });
   }
 
   get instret(): number {
@@ -197,6 +201,7 @@ export class Machine implements MachineApi {
   setPageTable(rootPa: number): void {
     if (rootPa === this.root) return;
     this.ram.write32(STATE_ROOT, rootPa);
+    this.execTlbChanged();
     // The S-mode sets hold kernel pages only, which every table maps alike.
     if (this.ram.read32(STATE_USER_TLB_USED) !== 0) this.ram.u8.fill(TLB_EMPTY, TLB_BASE, TLB_BASE + TLB_MODE_STRIDE);
     this.ram.write32(STATE_USER_TLB_USED, 0);
@@ -204,9 +209,14 @@ export class Machine implements MachineApi {
   flushTlb(): void {
     this.ram.u8.fill(TLB_EMPTY, TLB_BASE, TLB_BASE + 2 * TLB_MODE_STRIDE);
     this.ram.write32(STATE_USER_TLB_USED, 0);
+    this.execTlbChanged();
+  }
+  private execTlbChanged(): void {
+    this.ram.write32(STATE_EXEC_GENERATION, this.ram.read32(STATE_EXEC_GENERATION) + 1);
   }
   flushTlbPage(va: number): void {
     const index = Math.floor(va / PAGE_SIZE) & (TLB_ENTRIES - 1);
+    for (const set of [2, 5]) if (this.ram.read64(TLB_BASE + set * TLB_BYTES + index * 16) !== TLB_EMPTY) this.execTlbChanged();
     for (let set = 0; set < 6; set++) this.ram.write64(TLB_BASE + set * TLB_BYTES + index * 16, TLB_EMPTY);
   }
   invalidateCode(pa: number, length: number): void {
@@ -265,6 +275,11 @@ export class Machine implements MachineApi {
     this.ram.write64(entry, page);
     this.ram.write32(entry + 8, (pa - (pa % PAGE_SIZE) - page) % TWO32);
     return pa;
+  }
+
+  /** Physical page of the page of code at `va`, -1 when it has not been used yet. Changes nothing. */
+  private codePageAt(va: number, mode: number): number {
+    return peekCode(this.ram, this.root, va, mode);
   }
 
   private fetchHigh(va: number): number {

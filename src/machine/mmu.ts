@@ -56,3 +56,26 @@ export function walk(ram: Ram, rootPa: number, va: number, access: AccessKind, m
   }
   return PAGE_FAULT;
 }
+
+/** The physical page that an instruction fetch at `va` would come from, if it was accessed before (A is set); else -1. Sets nothing. */
+export function peekCode(ram: Ram, rootPa: number, va: number, mode: number): number {
+  if (va >= SV39_LIMIT || va < -SV39_LIMIT) return -1;
+  const v = va < 0 ? va + 2 * SV39_LIMIT : va;
+  let table = rootPa;
+  let span = 2 ** 30;
+  for (let level = 2; level >= 0; level--) {
+    const at = table + (Math.floor(v / span) & 511) * 8;
+    if (!isRam(ram, at)) return -1;
+    const lo = ram.read32(at);
+    if ((lo & PTE_V) === 0) return -1;
+    const frame = ((lo >>> 10) + (ram.read32(at + 4) & 0x3f_ffff) * 2 ** 22) * 4096;
+    if ((lo & (PTE_R | PTE_X)) !== 0) {
+      const fits = (lo & PTE_X) !== 0 && (lo & PTE_A) !== 0 && ((lo & PTE_U) !== 0) === (mode === 0) && frame % span === 0;
+      const pa = frame + (v % span);
+      return fits && isRam(ram, pa) ? pa - (pa % 4096) : -1;
+    }
+    table = frame;
+    span /= 512;
+  }
+  return -1;
+}

@@ -1,4 +1,5 @@
-import type { Block, Region } from './cfg.ts';
+import type { Block } from './block.ts';
+import type { Region } from './cfg.ts';
 
 // What the translator wants to know about registers and memory accesses of a region before it emits code.
 
@@ -59,6 +60,14 @@ export function mayBeDirty(region: Region): Map<Block, RegSet> {
     own.set(b, set);
     into.set(b, { x: 0, f: 0 });
   }
+  if (region.cases.length > 0) {
+    // Edges to the switch are not in the graph.
+    const all = into.get(region.entry) as RegSet;
+    for (const set of own.values()) {
+      all.x |= set.x;
+      all.f |= set.f;
+    }
+  }
   for (let changed = true; changed; ) {
     changed = false;
     for (const b of region.blocks) {
@@ -103,7 +112,7 @@ export function planGroups(b: Block): ReadonlyMap<number, Group> {
     const opcode = w & 0x7f;
     const isStore = opcode === OP.STORE || opcode === OP.STORE_FP;
     const base = (w >>> 15) & 31;
-    if (base !== 0 && (isStore || opcode === OP.LOAD || opcode === OP.LOAD_FP)) {
+    if (base !== 0 && b.unchecked?.has(index) !== true && (isStore || opcode === OP.LOAD || opcode === OP.LOAD_FP)) {
       const low = isStore ? ((w >> 20) & ~31) | ((w >>> 7) & 31) : w >> 20;
       const high = low + (1 << ((w >>> 12) & 3));
       const g = open[base];

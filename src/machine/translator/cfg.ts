@@ -1,40 +1,38 @@
-import type { Row } from '../isa/emit.ts';
 import { decode } from '../isa/table.ts';
-import { PAGE_SIZE, RVC_TABLE } from '../layout.ts';
+import { PAGE_SHIFT, PAGE_SIZE, RVC_TABLE } from '../layout.ts';
 import type { Ram } from '../ram.ts';
+import { type Block, type Context, edgeKey, type Insn, newBlock } from './block.ts';
+import { dominates, number } from './dominators.ts';
+import { addPageRuns } from './page_runs.ts';
 
-// The control-flow graph of a region: basic blocks reachable from one entry by direct transfers inside one physical page.
+// The control-flow graph of a region: basic blocks reachable from one entry by direct transfers, by indirect ones whose targets were observed,
+// and through calls of small functions, which get blocks of their own for each call site (a Context), so that their returns are edges, too.
+// Offsets count from the start of the entry's page; other pages belong to the region as long as the entry's guards hold.
 
-export interface Insn {
-  /** Offset in the page. */
-  readonly off: number;
-  readonly word: number;
-  readonly length: number;
-  readonly row: Row;
-}
-export interface Block {
-  readonly start: number;
-  readonly insns: Insn[];
-  /** Offset behind the last instruction. */
-  end: number;
-  /** How the block ends: its last instruction transfers control, or the next one does not belong to the block. */
-  ending: 'transfer' | 'fall' | 'interpret';
-  /** Successor offsets (in the page or not). */
-  next: number[];
-  /** Reverse postorder number, immediate dominator (itself for the entry). */
-  rpo: number;
-  idom: Block;
-  preds: Block[];
-}
 export interface Region {
+  /** Root of the graph; starts at offset `start`. A root without instructions is the switch of irreducible edges. */
   readonly entry: Block;
+  readonly start: number;
   /** In reverse postorder. */
-  readonly blocks: readonly Block[];
-  readonly at: ReadonlyMap<number, Block>;
+  blocks: readonly Block[];
+  readonly find: (ctx: Context, off: number) => Block | undefined;
+  /** Where the switch goes, by label; empty without one. Edges to these blocks that `switched` has go through it. */
+  readonly cases: readonly Block[];
+  readonly switched: ReadonlySet<string>;
   readonly insns: number;
-  /** Bytes of the page that the region was made from: [low, high). */
-  readonly low: number;
-  readonly high: number;
+  /** Physical pages by page number relative to the entry's page. */
+  readonly pages: ReadonlyMap<number, number>;
+  /** Physical byte ranges [low, high) that the region was made from, one for each page. */
+  readonly ranges: readonly (readonly [number, number])[];
+}
+
+export interface RegionSource {
+  readonly ram: Ram;
+  /** Physical address of the page at this distance (in pages) from the entry's, or -1. */
+  readonly pageAt: (delta: number) => number;
+  /** Observed targets (distances in bytes) of the indirect transfer at a physical address. */
+  readonly targetsOf: (pa: number) => readonly number[];
+  readonly maxInsns: number;
 }
 
 const OP_BRANCH = 0x63;
@@ -42,163 +40,304 @@ const OP_JAL = 0x6f;
 const OP_JALR = 0x67;
 const OP_SYSTEM = 0x73;
 const OP_MISC_MEM = 0x0f;
+/** Offsets reach this far from the entry's page (region.ts packs them). */
+const REACH = 1 << 19;
+const MAX_PAGES = 8;
+const MAX_DEPTH = 4;
+/** Instructions of a function that is worth a copy at its call site. */
+const MAX_CALLEE = 80;
+const MAX_BLOCK = 200;
 
 export const immJ = (w: number) => ((w >> 31) << 20) | (w & 0xff000) | ((w >>> 9) & 0x800) | ((w >>> 20) & 0x7fe);
 export const immB = (w: number) => ((w >> 31) << 12) | ((w << 4) & 0x800) | ((w >>> 20) & 0x7e0) | ((w >>> 7) & 0x1e);
+/** An access of fflags, frm or fcsr (ISA manual, volume I, section 20.2): compilers put them around comparisons that must not raise flags. */
+export const isFpCsr = (w: number) => (w & 0x7f) === OP_SYSTEM && (w & 0x3000) !== 0 && w >>> 20 >= 1 && w >>> 20 <= 3;
+/** `jalr x0, 0(ra)`. */
+export const isReturn = (w: number) => (w & 0xfffff) === (OP_JALR | (1 << 15));
 
-/** The instruction at `off`, null when only the interpreter can do it (or say what is wrong with it). */
-function fetch(ram: Ram, page: number, off: number): Insn | null {
-  const half = ram.read16(page + off);
-  let word: number;
-  let length: number;
-  if ((half & 3) !== 3) {
-    word = ram.read32(RVC_TABLE + half * 4);
-    length = 2;
-  } else {
-    if (off + 4 > PAGE_SIZE) return null;
-    word = ram.read32(page + off);
-    length = 4;
+class RegionBuilder {
+  private readonly source: RegionSource;
+  /** Physical pages: those that were looked at (-1: none), and those that the region consists of. */
+  private readonly known = new Map<number, number>();
+  readonly pages = new Map<number, number>();
+  private readonly contexts: Context[] = [];
+  private readonly decoded = new Map<number, Insn | 'interpret' | 'away'>();
+  readonly blocks = new Map<number, Block>();
+  count = 0;
+
+  constructor(source: RegionSource) {
+    this.source = source;
+    this.context(null, 0, -1);
   }
-  const opcode = word & 0x7f;
-  if (opcode === OP_SYSTEM || (opcode === OP_MISC_MEM && (word & 0x7000) !== 0)) return null;
-  const row = decode(word);
-  return row === null ? null : { off, word: word | 0, length, row };
-}
-
-/** Successors of a block's last instruction; calls and indirect jumps have none. */
-function successors(i: Insn): number[] {
-  switch (i.word & 0x7f) {
-    case OP_BRANCH:
-      return [i.off + immB(i.word), i.off + i.length];
-    case OP_JAL:
-      return ((i.word >>> 7) & 31) === 0 ? [i.off + immJ(i.word)] : [];
-    default:
-      return [];
+  private context(parent: Context | null, returnTo: number, target: number): Context {
+    const ctx: Context = { id: this.contexts.length, parent, returnTo, target, depth: parent === null ? 0 : parent.depth + 1 };
+    this.contexts.push(ctx);
+    return ctx;
   }
-}
-
-export function buildRegion(ram: Ram, page: number, entryOff: number, maxInsns: number): Region | null {
-  const leaders = new Set<number>([entryOff]);
-  const insns = new Map<number, Insn>();
-  const work = [entryOff];
-  // Breadth first, so that a region at its limit keeps what is near the entry.
-  for (let w = 0; w < work.length; w++) {
-    let off = work[w];
-    while (off < PAGE_SIZE && !insns.has(off) && insns.size < maxInsns) {
-      const i = fetch(ram, page, off);
-      if (i === null) break;
-      insns.set(off, i);
-      off += i.length;
-      const opcode = i.word & 0x7f;
-      if (opcode !== OP_BRANCH && opcode !== OP_JAL && opcode !== OP_JALR) continue;
-      for (const s of successors(i)) {
-        if (s < 0 || s >= PAGE_SIZE || leaders.has(s)) continue;
-        leaders.add(s);
-        work.push(s);
-      }
-      break;
-    }
-  }
-  if (!insns.has(entryOff)) return null;
-
-  const at = new Map<number, Block>();
-  let low = PAGE_SIZE;
-  let high = 0;
-  const blockAt = (start: number): Block | null => {
-    const known = at.get(start);
+  private page(off: number): number {
+    const delta = off >> PAGE_SHIFT;
+    const known = this.known.get(delta);
     if (known !== undefined) return known;
-    if (!insns.has(start)) return null;
-    const b = { start, insns: [], end: start, ending: 'fall', next: [], rpo: -1, preds: [] } as unknown as Block;
-    b.idom = b;
-    at.set(start, b);
-    for (let off = start; ; ) {
-      const i = insns.get(off);
-      if (i === undefined) {
-        // Past the limit, the page's end, or something for the interpreter.
-        b.ending = off >= PAGE_SIZE || fetch(ram, page, off) !== null ? 'fall' : 'interpret';
-        b.next = b.ending === 'fall' ? [off] : [];
-        break;
-      }
-      b.insns.push(i);
-      off += i.length;
-      b.end = off;
-      if (i.row.ends === true) {
-        b.ending = 'transfer';
-        b.next = successors(i);
-        break;
-      }
-      if (leaders.has(off)) {
-        b.next = [off];
-        break;
-      }
-    }
-    low = Math.min(low, start);
-    high = Math.max(high, b.end);
-    return b;
-  };
-
-  // Depth-first numbering.
-  const order: Block[] = [];
-  const entry = blockAt(entryOff) as Block;
-  const stack: { b: Block; i: number }[] = [{ b: entry, i: 0 }];
-  const seen = new Set<Block>([entry]);
-  while (stack.length > 0) {
-    const top = stack[stack.length - 1];
-    if (top.i < top.b.next.length) {
-      const s = blockAt(top.b.next[top.i++]);
-      if (s === null) continue;
-      s.preds.push(top.b);
-      if (!seen.has(s)) {
-        seen.add(s);
-        stack.push({ b: s, i: 0 });
-      }
-    } else {
-      order.push(top.b);
-      stack.pop();
-    }
+    const pa = off < -REACH || off >= REACH ? -1 : this.source.pageAt(delta);
+    this.known.set(delta, pa);
+    return pa;
   }
-  order.reverse();
-  order.forEach((b, i) => {
-    b.rpo = i;
-  });
-  dominators(order);
-  let count = 0;
-  for (const b of order) count += b.insns.length;
-  return { entry, blocks: order, at, insns: count, low, high };
-}
+  /** Makes the instruction's pages the region's; false when it would get too many. */
+  private claim(i: Insn): boolean {
+    for (const off of [i.off, i.off + i.length - 2]) {
+      const delta = off >> PAGE_SHIFT;
+      if (this.pages.has(delta)) continue;
+      if (this.pages.size >= MAX_PAGES) return false;
+      this.pages.set(delta, this.page(off));
+    }
+    return true;
+  }
+  private isAtHand(off: number): boolean {
+    const i = this.fetch(off);
+    return i === 'interpret' || (i !== 'away' && this.claim(i));
+  }
+  private half(off: number): number {
+    const page = this.page(off);
+    return page < 0 ? -1 : this.source.ram.read16(page + (off & (PAGE_SIZE - 1)));
+  }
+  /** The instruction at `off`, 'interpret' when only the interpreter can do it (or say what is wrong with it), 'away' when its page is not at hand. */
+  fetch(off: number): Insn | 'interpret' | 'away' {
+    const known = this.decoded.get(off);
+    if (known !== undefined) return known;
+    const made = this.decode(off);
+    this.decoded.set(off, made);
+    return made;
+  }
+  private decode(off: number): Insn | 'interpret' | 'away' {
+    const half = this.half(off);
+    if (half < 0) return 'away';
+    let word: number;
+    let length = 2;
+    if ((half & 3) !== 3) word = this.source.ram.read32(RVC_TABLE + half * 4);
+    else {
+      const high = this.half(off + 2);
+      if (high < 0) return 'interpret';
+      word = half | (high << 16);
+      length = 4;
+    }
+    const opcode = word & 0x7f;
+    if ((opcode === OP_SYSTEM && !isFpCsr(word)) || (opcode === OP_MISC_MEM && (word & 0x7000) !== 0)) return 'interpret';
+    const row = decode(word);
+    return row === null ? 'interpret' : { off, word: word | 0, length, row };
+  }
+  private targetsOf(i: Insn): readonly number[] {
+    const page = this.page(i.off);
+    return this.source.targetsOf(page + (i.off & (PAGE_SIZE - 1))).map((d) => d + i.off);
+  }
 
-/** Cooper, Harvey and Kennedy, "A Simple, Fast Dominance Algorithm". */
-function dominators(order: readonly Block[]): void {
-  const idom: number[] = order.map((_, i) => (i === 0 ? 0 : -1));
-  for (let changed = true; changed; ) {
-    changed = false;
-    for (let i = 1; i < order.length; i++) {
-      let d = -1;
-      for (const p of order[i].preds) {
-        if (idom[p.rpo] < 0) continue;
-        if (d < 0) {
-          d = p.rpo;
+  /** Whether a function is small enough to be copied: all that direct branches reach. */
+  private isSmall(target: number): boolean {
+    const seen = new Set<number>();
+    const work = [target];
+    while (work.length > 0) {
+      let off = work.pop() as number;
+      while (!seen.has(off)) {
+        const i = this.fetch(off);
+        if (typeof i === 'string') break;
+        seen.add(off);
+        if (seen.size > MAX_CALLEE) return false;
+        const opcode = i.word & 0x7f;
+        const linked = ((i.word >>> 7) & 31) !== 0;
+        if (opcode === OP_BRANCH) work.push(off + immB(i.word));
+        else if (opcode === OP_JAL && !linked) {
+          off += immJ(i.word);
           continue;
-        }
-        let a = p.rpo;
-        while (a !== d) {
-          while (a > d) a = idom[a];
-          while (d > a) d = idom[d];
-        }
-      }
-      if (idom[i] !== d) {
-        idom[i] = d;
-        changed = true;
+        } else if (opcode === OP_JALR && !linked) break;
+        off += i.length;
       }
     }
+    return seen.size > 0;
   }
-  order.forEach((b, i) => {
-    b.idom = order[idom[i]];
-  });
+  private calls(ctx: Context, target: number): boolean {
+    for (let c: Context | null = ctx; c !== null; c = c.parent) if (c.target === target) return true;
+    return false;
+  }
+  private canInline(ctx: Context, target: number): boolean {
+    return ctx.depth < MAX_DEPTH && !this.calls(ctx, target) && this.isSmall(target);
+  }
+
+  /** Where a block whose last instruction is `i` goes on. Makes the context of a call that is followed. */
+  private successors(b: Block, i: Insn): { ctx: Context; off: number }[] {
+    const { ctx } = b;
+    const linked = ((i.word >>> 7) & 31) !== 0;
+    const back = i.off + i.length;
+    const enter = (target: number) => {
+      if (!this.canInline(ctx, target)) return [];
+      b.callee = this.context(ctx, back, target);
+      return [{ ctx: b.callee, off: target }];
+    };
+    switch (i.word & 0x7f) {
+      case OP_BRANCH:
+        return [
+          { ctx, off: i.off + immB(i.word) },
+          { ctx, off: back },
+        ];
+      case OP_JAL: {
+        const target = i.off + immJ(i.word);
+        return linked ? enter(target) : [{ ctx, off: target }];
+      }
+      case OP_JALR: {
+        if (isReturn(i.word)) return ctx.parent === null ? [] : [{ ctx: ctx.parent, off: ctx.returnTo }];
+        const targets = this.targetsOf(i);
+        if (!linked) {
+          b.targets = targets;
+          return targets.map((off) => ({ ctx, off }));
+        }
+        if (targets.length === 0) return [];
+        const found = enter(targets[0]);
+        b.targets = found.map((t) => t.off);
+        return found;
+      }
+      default:
+        return [];
+    }
+  }
+
+  private static key(ctx: Context, off: number): number {
+    return ctx.id * 4 * REACH + off + REACH;
+  }
+  readonly find = (ctx: Context, off: number): Block | undefined => this.blocks.get(RegionBuilder.key(ctx, off));
+
+  /** All blocks, breadth first, so that a region at its limit keeps what is near the entry. Null when the entry is not for it. */
+  build(start: number): Block | null {
+    const root = this.contexts[0];
+    const owner = new Map<number, Block>();
+    const wanted: { ctx: Context; off: number }[] = [{ ctx: root, off: start }];
+    const open = (ctx: Context, off: number): Block => {
+      const b = newBlock(ctx, off);
+      this.blocks.set(RegionBuilder.key(ctx, off), b);
+      return b;
+    };
+    const to = new Map<Block, { ctx: Context; off: number }[]>();
+    for (let w = 0; w < wanted.length; w++) {
+      const { ctx, off: at } = wanted[w];
+      const key = RegionBuilder.key(ctx, at);
+      if (this.blocks.has(key)) continue;
+      const inside = owner.get(key);
+      if (inside !== undefined) {
+        // A jump into a block: split it.
+        const b = open(ctx, at);
+        const cut = inside.insns.findIndex((i) => i.off === at);
+        b.insns.push(...inside.insns.splice(cut));
+        for (const i of b.insns) owner.set(RegionBuilder.key(ctx, i.off), b);
+        b.end = inside.end;
+        inside.end = at;
+        b.ending = inside.ending;
+        b.callee = inside.callee;
+        b.targets = inside.targets;
+        to.set(b, to.get(inside) ?? []);
+        inside.ending = 'fall';
+        inside.callee = null;
+        inside.targets = [];
+        to.set(inside, [{ ctx, off: at }]);
+        continue;
+      }
+      if (this.count >= this.source.maxInsns || !this.isAtHand(at)) continue;
+      let off = at;
+      const b = open(ctx, at);
+      let out: { ctx: Context; off: number }[] = [];
+      for (;;) {
+        const i = this.fetch(off);
+        if (i === 'interpret') {
+          b.ending = 'interpret';
+          break;
+        }
+        if (i === 'away' || !this.claim(i)) {
+          b.ending = 'fall';
+          break;
+        }
+        b.insns.push(i);
+        owner.set(RegionBuilder.key(ctx, off), b);
+        this.count++;
+        off += i.length;
+        if (i.row.ends === true) {
+          b.ending = 'transfer';
+          b.end = off;
+          out = this.successors(b, i);
+          break;
+        }
+        const next = RegionBuilder.key(ctx, off);
+        if (owner.has(next) || this.blocks.has(next) || b.insns.length >= MAX_BLOCK || this.count >= this.source.maxInsns) {
+          b.ending = 'fall';
+          out = [{ ctx, off }];
+          break;
+        }
+      }
+      b.end = off;
+      to.set(b, out);
+      for (const t of out) if (!this.blocks.has(RegionBuilder.key(t.ctx, t.off))) wanted.push(t);
+    }
+    for (const [b, out] of to) {
+      for (const t of out) {
+        const target = this.find(t.ctx, t.off);
+        if (target !== undefined) b.next.push(target);
+      }
+    }
+    const entry = this.find(root, start) as Block;
+    return entry.insns.length === 0 ? null : entry;
+  }
+
+  /** What the blocks cover of each page. */
+  ranges(): [number, number][] {
+    const byPage = new Map<number, [number, number]>();
+    const touch = (off: number) => {
+      const page = this.pages.get(off >> PAGE_SHIFT) as number;
+      const at = page + (off & (PAGE_SIZE - 1));
+      const r = byPage.get(page);
+      if (r === undefined) byPage.set(page, [at, at + 2]);
+      else {
+        if (at < r[0]) r[0] = at;
+        if (at + 2 > r[1]) r[1] = at + 2;
+      }
+    };
+    for (const b of this.blocks.values()) {
+      for (const i of b.insns) {
+        touch(i.off);
+        if (i.length === 4) touch(i.off + 2);
+      }
+    }
+    return [...byPage.values()];
+  }
 }
 
-export function dominates(a: Block, b: Block): boolean {
-  let x = b;
-  while (x.rpo > a.rpo) x = x.idom;
-  return x === a;
+/**
+ * The region that starts at `start` in the page at delta 0. Where an edge would enter a loop sideways (irreducible flow), a switch becomes the
+ * root: such edges set a label and go through it.
+ */
+export function buildRegion(source: RegionSource, start: number): Region | null {
+  const builder = new RegionBuilder(source);
+  const first = builder.build(start);
+  if (first === null) return null;
+  let entry = first;
+  let blocks = number(entry, new Set());
+  const switched = new Set<string>();
+  const cases: Block[] = [];
+  for (;;) {
+    const found: Block[] = [];
+    for (const b of blocks) {
+      for (const t of b.next) {
+        if (t.rpo > b.rpo || dominates(t, b) || switched.has(edgeKey(b, t))) continue;
+        switched.add(edgeKey(b, t));
+        if (!cases.includes(t) && !found.includes(t)) found.push(t);
+      }
+    }
+    if (found.length === 0) break;
+    if (cases.length === 0) {
+      const ctx: Context = { id: -1, parent: null, returnTo: 0, target: -1, depth: 0 };
+      entry = newBlock(ctx, start);
+      cases.push(first);
+    }
+    cases.push(...found.filter((t) => !cases.includes(t)));
+    entry.next = [...cases];
+    blocks = number(entry, switched);
+  }
+  if (addPageRuns(blocks)) blocks = number(entry, switched);
+  let insns = 0;
+  for (const b of blocks) insns += b.insns.length;
+  return { entry, start, blocks, find: builder.find, cases, switched, insns, pages: builder.pages, ranges: builder.ranges() };
 }

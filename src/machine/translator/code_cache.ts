@@ -4,21 +4,26 @@ import { REGION_PARAMS, REGION_RESULTS } from '../interpreter.ts';
 import {
   CODE_MAP,
   CODE_MAP_BYTES,
+  GUARDS,
   HEAT,
   HEAT_ENTRIES,
   JUMP_CACHE,
   JUMP_CACHE_ENTRIES,
   PAGE_SHIFT,
   PAGE_SIZE,
+  PROFILE,
+  PROFILE_ENTRIES,
   STATE_HEAT_LIMIT,
 } from '../layout.ts';
 import type { Ram } from '../ram.ts';
 import { I32, I64, ModuleBuilder } from '../wasm/encoder.ts';
-import { buildRegion, type Region } from './cfg.ts';
+import { buildRegion, isReturn, type Region, type RegionSource } from './cfg.ts';
 import { emitRegion, type RegionImports } from './region.ts';
 
 // The translations: which regions exist, compiled in batches, found through the jump cache, dropped when their code changes. They belong to
 // physical pages, so every process and mapping shares them.
+
+const OP_JALR = 0x67;
 
 /** When jump targets are translated: after some executions, never, or at once (tests). */
 export type Tier = 'auto' | 'cold' | 'hot';
@@ -26,7 +31,7 @@ export type Tier = 'auto' | 'cold' | 'hot';
 const HEAT_LIMIT: Readonly<Record<Tier, number>> = { auto: 600, cold: 0xffff_ffff, hot: 1 };
 /** Hot targets wait until there are so many, or one of them has become hot again: a module costs 0.1 to 0.3 ms whatever is in it. */
 const BATCH = 32;
-const MAX_INSNS = 200;
+const MAX_INSNS = 400;
 /** Beyond this all translations are dropped, and what is hot comes back: bounds the memory that code takes in the engine. */
 const MAX_REGIONS = 20_000;
 
@@ -35,9 +40,18 @@ interface Translation {
   readonly tag: number;
   /** Index in the function table; 0 = the interpreter does it. */
   readonly index: number;
-  readonly low: number;
-  readonly high: number;
+  /** Physical byte ranges that it was made from, one for each page. */
+  readonly ranges: readonly (readonly [number, number])[];
+  /** Physical addresses of its indirect transfers. */
+  readonly sites: readonly number[];
 }
+/** What is known of an indirect transfer: the distances that it went, most frequent first, and how often that made regions new. */
+interface Site {
+  targets: readonly number[];
+  rounds: number;
+}
+const MAX_TARGETS = 12;
+const MAX_ROUNDS = 6;
 
 export interface TranslatorStats {
   regions: number;
@@ -53,6 +67,13 @@ export interface RegionLinks {
   readonly functions: Readonly<Record<string, CallableFunction>>;
 }
 
+export interface CodeCacheHooks {
+  /** A page gets its first translation: stores to it must be seen from now on. */
+  newCodePage(pa: number): void;
+  /** Physical page of the code at `va` in the current address space, -1 when there is none that was used. */
+  codePageAt(va: number, mode: number): number;
+}
+
 export class CodeCache {
   readonly stats: TranslatorStats = { regions: 0, modules: 0, insns: 0, wasmBytes: 0, dropped: 0 };
   private readonly ram: Ram;
@@ -60,18 +81,24 @@ export class CodeCache {
   private readonly tier: Tier;
   private readonly byTag = new Map<number, Translation>();
   /** By page number. */
-  private readonly byPage = new Map<number, Translation[]>();
-  private readonly pending = new Set<number>();
+  private readonly byPage = new Map<number, Set<Translation>>();
+  /** Hot targets without a translation, with their virtual addresses. */
+  private readonly pending = new Map<number, number>();
+  private readonly sites = new Map<number, Site>();
+  private readonly bySite = new Map<number, Set<Translation>>();
+  /** Targets whose neighbouring pages proved not to be mapped alike everywhere, by how often: they get regions of one page. */
+  private readonly unstable = new Map<number, number>();
   private readonly free: number[] = [];
   private nextIndex = 1;
-  /** A page gets its first translation: stores to it must be seen from now on. */
-  private readonly onNewCodePage: (pa: number) => void;
+  /** The virtual address that a tag was last translated for. */
+  private readonly addressOf = new Map<number, number>();
+  private readonly hooks: CodeCacheHooks;
 
-  constructor(ram: Ram, links: RegionLinks, tier: Tier, onNewCodePage: (pa: number) => void) {
+  constructor(ram: Ram, links: RegionLinks, tier: Tier, hooks: CodeCacheHooks) {
     this.ram = ram;
     this.links = links;
     this.tier = tier;
-    this.onNewCodePage = onNewCodePage;
+    this.hooks = hooks;
     ram.write32(STATE_HEAT_LIMIT, HEAT_LIMIT[tier]);
   }
 
@@ -88,17 +115,50 @@ export class CodeCache {
   }
 
   /** The jump target became hot. 1 = its translation (or the word that it has none) is in the jump cache now. */
-  promote(tag: number): number {
+  promote(tag: number, va: number): number {
     const known = this.byTag.get(tag);
     if (known !== undefined) {
       this.install(known);
       return 1;
     }
     const again = this.pending.has(tag);
-    this.pending.add(tag);
+    this.pending.set(tag, va);
     if (!again && this.tier !== 'hot' && this.pending.size < BATCH) return 0;
-    this.flush();
+    this.flush(tag);
     return 1;
+  }
+
+  /** A region found its pages mapped otherwise than when it was made. */
+  guardFailed(tag: number): void {
+    const t = this.byTag.get(tag);
+    if (t === undefined) return;
+    this.drop(t);
+    this.unstable.set(tag, (this.unstable.get(tag) ?? 0) + 1);
+  }
+
+  /** The indirect transfer at `site` goes `distance` bytes (as an unsigned word) often enough for regions to follow it. */
+  profile(site: number, distance: number): void {
+    const known = this.sites.get(site) ?? { targets: [], rounds: 0 };
+    this.sites.set(site, known);
+    if (known.rounds >= MAX_ROUNDS || known.targets.length >= MAX_TARGETS) return;
+    known.rounds++;
+    const found: { distance: number; count: number }[] = [];
+    for (let i = 0; i < PROFILE_ENTRIES; i++) {
+      const at = PROFILE + i * 16;
+      if (this.ram.read32(at) !== site) continue;
+      const d = this.ram.readS32(at + 4);
+      const count = this.ram.read32(at + 8);
+      if ((count >= 50 || d === (distance | 0)) && !known.targets.includes(d)) found.push({ distance: d, count });
+    }
+    found.sort((p, q) => q.count - p.count);
+    known.targets = [...known.targets, ...found.map((t) => t.distance)].slice(0, MAX_TARGETS);
+    const stale = [...(this.bySite.get(site) ?? [])];
+    for (const t of stale) {
+      this.drop(t);
+      const va = this.addressOf.get(t.tag);
+      if (va !== undefined) this.pending.set(t.tag, va);
+    }
+    if (stale.length > 0) this.flush(0);
   }
 
   /** Drops what was made from [pa, pa + length). True when there was something. */
@@ -108,16 +168,11 @@ export class CodeCache {
     const last = (pa + length - 1) >>> PAGE_SHIFT;
     for (let page = pa >>> PAGE_SHIFT; page <= last; page++) {
       if (!this.isCodePage(page)) continue;
-      const base = page * PAGE_SIZE;
-      const list = this.byPage.get(page) as Translation[];
-      const keep = list.filter((t) => base + t.high <= pa || base + t.low >= pa + length);
-      if (keep.length === list.length) continue;
-      for (const t of list) if (!keep.includes(t)) this.drop(t);
-      dropped = true;
-      if (keep.length > 0) this.byPage.set(page, keep);
-      else {
-        this.byPage.delete(page);
-        this.setCodePage(page, false);
+      for (const t of [...(this.byPage.get(page) as Set<Translation>)]) {
+        if (!t.ranges.some(([low, high]) => low < pa + length && high > pa)) continue;
+        this.drop(t);
+        this.addressOf.delete(t.tag);
+        dropped = true;
       }
     }
     return dropped;
@@ -126,7 +181,10 @@ export class CodeCache {
   /** Forgets everything, and what a snapshot of RAM may say about another machine's translations. */
   reset(): void {
     for (const t of [...this.byTag.values()]) this.drop(t);
-    this.byPage.clear();
+    this.addressOf.clear();
+    this.sites.clear();
+    this.unstable.clear();
+    this.ram.fill(PROFILE, PROFILE_ENTRIES * 16);
     this.ram.fill(CODE_MAP, CODE_MAP_BYTES);
     this.pending.clear();
     this.ram.fill(JUMP_CACHE, JUMP_CACHE_ENTRIES * 8);
@@ -151,37 +209,72 @@ export class CodeCache {
     }
     const at = this.slot(t.tag);
     if (this.ram.read32(at) === t.tag) this.ram.write64(at, 0);
+    for (const [low] of t.ranges) {
+      const page = low >>> PAGE_SHIFT;
+      const list = this.byPage.get(page);
+      list?.delete(t);
+      if (list?.size !== 0) continue;
+      this.byPage.delete(page);
+      this.setCodePage(page, false);
+    }
+    for (const site of t.sites) {
+      const list = this.bySite.get(site);
+      list?.delete(t);
+      if (list?.size === 0) this.bySite.delete(site);
+    }
   }
-  private add(tag: number, index: number, region: Region | null): void {
-    const pa = (tag & ~1) >>> 0;
-    const page = pa >>> PAGE_SHIFT;
-    const off = pa & (PAGE_SIZE - 1);
-    const t: Translation = { tag, index, low: region?.low ?? off, high: region?.high ?? off + 4 };
+  private add(tag: number, va: number, index: number, ranges: readonly (readonly [number, number])[], sites: readonly number[]): void {
+    const t: Translation = { tag, index, ranges, sites };
     this.byTag.set(tag, t);
-    const list = this.byPage.get(page);
-    if (list !== undefined) list.push(t);
-    else {
-      this.byPage.set(page, [t]);
-      this.setCodePage(page, true);
-      this.onNewCodePage(page * PAGE_SIZE);
+    this.addressOf.set(tag, va);
+    for (const [low] of ranges) {
+      const page = low >>> PAGE_SHIFT;
+      const list = this.byPage.get(page);
+      if (list !== undefined) list.add(t);
+      else {
+        this.byPage.set(page, new Set([t]));
+        this.setCodePage(page, true);
+        this.hooks.newCodePage(page * PAGE_SIZE);
+      }
+    }
+    for (const site of sites) {
+      const list = this.bySite.get(site);
+      if (list !== undefined) list.add(t);
+      else this.bySite.set(site, new Set([t]));
     }
     this.install(t);
   }
 
   private allocate(): number {
     const index = this.free.pop();
-    if (index !== undefined) return index;
+    if (index !== undefined) {
+      this.ram.write64(GUARDS + index * 8, 0);
+      return index;
+    }
     const { table } = this.links;
     if (this.nextIndex >= table.length) table.grow(table.length);
     return this.nextIndex++;
   }
 
-  private flush(): void {
+  private sourceOf(tag: number, va: number): RegionSource {
+    const page = Math.floor(va / PAGE_SIZE) * PAGE_SIZE;
+    const own = ((tag & ~1) >>> 0) - (((tag & ~1) >>> 0) % PAGE_SIZE);
+    const alone = (this.unstable.get(tag) ?? 0) > 1 || this.hooks.codePageAt(va, tag & 1) !== own;
+    return {
+      ram: this.ram,
+      pageAt: (delta) => (delta === 0 ? own : alone ? -1 : this.hooks.codePageAt(page + delta * PAGE_SIZE, tag & 1)),
+      targetsOf: (pa) => this.sites.get(pa)?.targets ?? [],
+      maxInsns: MAX_INSNS,
+    };
+  }
+
+  /** Translates what is pending in one module; targets of other address spaces wait, except `now`. */
+  private flush(now: number): void {
     const { ram } = this;
     if (this.byTag.size > MAX_REGIONS) {
       const wanted = [...this.pending];
       this.reset();
-      for (const tag of wanted) this.pending.add(tag);
+      for (const [tag, va] of wanted) this.pending.set(tag, va);
     }
     const m = new ModuleBuilder();
     const load: Record<number, number> = {};
@@ -197,26 +290,29 @@ export class CodeCache {
       store,
       amoAddress: m.importFunc('amoAddress', [I32, I32, I32, I32], [I32]),
       fpu: m.importFunc('fpu', [I32, I32], []),
+      checkPage: m.importFunc('checkPage', [I64, I32], [I32]),
       fast,
       fused: hasFusedMadd(),
     };
-    const made: { tag: number; region: Region; name: string }[] = [];
-    for (const tag of this.pending) {
+    const made: { tag: number; va: number; index: number; region: Region; name: string }[] = [];
+    for (const [tag, va] of this.pending) {
       const pa = (tag & ~1) >>> 0;
       const off = pa & (PAGE_SIZE - 1);
-      const region = buildRegion(ram, pa - off, off, MAX_INSNS);
+      if (tag !== now && this.hooks.codePageAt(va, tag & 1) !== pa - off) continue;
+      this.pending.delete(tag);
+      const region = buildRegion(this.sourceOf(tag, va), off);
       if (region === null) {
-        this.add(tag, 0, null);
+        this.add(tag, va, 0, [[pa, Math.min(pa + 4, pa - off + PAGE_SIZE)]], []);
         continue;
       }
+      const index = this.allocate();
       const func = m.func(REGION_PARAMS, REGION_RESULTS);
-      m.define(func, emitRegion(region, imports, tag & 1));
+      m.define(func, emitRegion(region, imports, tag & 1, index));
       const name = `r${made.length}`;
       m.exportFunc(name, func);
-      made.push({ tag, region, name });
+      made.push({ tag, va, index, region, name });
       this.stats.insns += region.insns;
     }
-    this.pending.clear();
     if (made.length === 0) return;
     const bytes = m.encode(ram.size / 65536);
     this.stats.modules++;
@@ -224,11 +320,21 @@ export class CodeCache {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), {
       m: { m: ram.memory, ...this.links.functions },
     });
-    for (const { tag, region, name } of made) {
-      const index = this.allocate();
+    for (const { tag, va, index, region, name } of made) {
       this.stats.regions++;
       this.links.table.set(index, instance.exports[name]);
-      this.add(tag, index, region);
+      this.add(tag, va, index, region.ranges, indirectSites(region));
     }
   }
+}
+
+/** Physical addresses of a region's indirect transfers, returns aside. */
+function indirectSites(region: Region): number[] {
+  const found = new Set<number>();
+  for (const b of region.blocks) {
+    const last = b.insns[b.insns.length - 1];
+    if (last === undefined || (last.word & 0x7f) !== OP_JALR || isReturn(last.word)) continue;
+    found.add((region.pages.get(last.off >> PAGE_SHIFT) as number) + (last.off & (PAGE_SIZE - 1)));
+  }
+  return [...found];
 }

@@ -2,12 +2,18 @@ import type { FastName } from '../fpu/fast.ts';
 import { RESULT_BOUND, RegionExit, resultShape } from '../interpreter.ts';
 import type { Emit } from '../isa/emit.ts';
 import {
+  GUARDS,
+  PAGE_SHIFT,
+  PAGE_SIZE,
+  STATE_BUDGET,
   STATE_CODE_WRITTEN,
+  STATE_DISTANCE,
+  STATE_EXEC_GENERATION,
   STATE_F,
   STATE_FAULT,
   STATE_FCSR,
-  STATE_INSTRET,
   STATE_PC,
+  STATE_SITE,
   STATE_SSTATUS,
   STATE_X,
   TLB_BASE,
@@ -16,11 +22,13 @@ import {
 } from '../layout.ts';
 import { F32, F64, FuncBody, I32, I64, Op } from '../wasm/encoder.ts';
 import { destination, type Group, mayBeDirty, planGroups, type RegSet } from './analysis.ts';
-import { type Block, dominates, type Insn, immB, immJ, type Region } from './cfg.ts';
+import { type Block, type Context, edgeKey, type Insn } from './block.ts';
+import { immB, immJ, isFpCsr, isReturn, type Region } from './cfg.ts';
+import { dominates } from './dominators.ts';
+import type { PageRun } from './page_runs.ts';
 
 // A region as one WebAssembly function with structured control flow (N. Ramsey, "Beyond Relooper", ICFP 2022): the dominator tree gives the
-// nesting, loop headers become loops, merge nodes follow blocks. Registers live in locals. An edge that would enter a loop sideways
-// (irreducible flow) leaves the region instead: the dispatcher finds the way.
+// nesting, loop headers become loops, merge nodes follow blocks. Registers live in locals; so does what is left of the slice, in instructions.
 
 /** Function indices of what regions import. */
 export interface RegionImports {
@@ -28,20 +36,25 @@ export interface RegionImports {
   readonly store: Readonly<Record<number, number>>;
   readonly amoAddress: number;
   readonly fpu: number;
+  readonly checkPage: number;
   readonly fast: Readonly<Record<FastName, number>>;
   readonly fused: boolean;
 }
 
 const ALIGN: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 2, 8: 3 };
 const SSTATUS_FS = 0x6000;
+const OP_BRANCH = 0x63;
 
 /** Parameters of a region function (interpreter.ts: REGION_PARAMS). */
 const BASE = 0;
-const COUNT = 1;
-const LIMIT = 2;
+const BUDGET = 1;
+
+/** Packs where a region stopped: offset (21 bits, biased), index in its block (9 bits), whether the instruction has 4 bytes. */
+const SITE_BIAS = 1 << 20;
+const siteOf = (off: number, index: number, length: number) => ((off + SITE_BIAS) << 10) | (index << 1) | (length === 4 ? 1 : 0);
 
 class RegionEmit implements Emit {
-  readonly f = new FuncBody(3);
+  readonly f = new FuncBody(2);
   readonly t0 = this.f.newLocal(I64);
   readonly t1 = this.f.newLocal(I64);
   readonly t2 = this.f.newLocal(I64);
@@ -57,9 +70,10 @@ class RegionEmit implements Emit {
   private readonly bound: [number, number] = [0, 0];
   /** Registers of the block that are known to hold a boxed single. */
   private readonly boxed = new Set<number>();
-  /** Where the region stopped at a fault: offset | index in its block << 12 | length << 24. */
+  /** Where the region stopped at a fault (siteOf). */
   readonly site = this.f.newLocal(I32);
   readonly status = this.f.newLocal(I32);
+  private label = 0;
 
   /** Local of each register, 0 = not used. */
   readonly x: number[] = new Array(32).fill(0);
@@ -94,7 +108,14 @@ class RegionEmit implements Emit {
     this.mode = mode;
     this.dirtyIn = mayBeDirty(region);
     this.block = region.entry;
-    this.insn = region.entry.insns[0];
+    this.insn = (region.entry.insns[0] ?? region.cases[0].insns[0]) as Insn;
+    if (region.cases.length > 0) {
+      this.loopHeaders.add(region.entry);
+      for (const c of region.cases) this.merges.add(c);
+      this.label = this.f.newLocal(I32);
+    }
+    // What writes flags refreshes every bound that the region has, so all must be known before.
+    if (region.blocks.some((b) => b.insns.some((i) => isFpCsr(i.word)))) for (const fmt of [0, 1] as const) this.boundLocal(fmt);
     for (const b of region.blocks) {
       let forward = 0;
       for (const p of b.preds) {
@@ -122,12 +143,12 @@ class RegionEmit implements Emit {
     this.tree(this.region.entry);
     f.end();
     // A fault, or a store that changed code: pc and count of the instruction.
-    f.get(BASE).get(this.site).i32(0xfff).op(Op.i32_and).op(Op.i64_extend_i32_u).op(Op.i64_add).set(this.npc);
-    f.get(COUNT).get(this.site).i32(12).op(Op.i32_shr_u).i32(0xfff).op(Op.i32_and).op(Op.i64_extend_i32_u).op(Op.i64_add).set(COUNT);
+    f.get(BASE).get(this.site).i32(10).op(Op.i32_shr_u).op(Op.i64_extend_i32_u).op(Op.i64_add).i64(SITE_BIAS).op(Op.i64_sub).set(this.npc);
+    f.get(BUDGET).get(this.site).i32(1).op(Op.i32_shr_u).i32(0x1ff).op(Op.i32_and).op(Op.i32_sub).set(BUDGET);
     f.i32(RegionExit.FAULT).set(this.status);
     f.i32(0).mem(Op.i32_load, STATE_FAULT, 2).op(Op.i32_eqz).if();
-    f.get(this.npc).get(this.site).i32(24).op(Op.i32_shr_u).op(Op.i64_extend_i32_u).op(Op.i64_add).set(this.npc);
-    f.get(COUNT).i64(1).op(Op.i64_add).set(COUNT);
+    f.get(this.npc).get(this.site).i32(1).op(Op.i32_and).i32(1).op(Op.i32_shl).i32(2).op(Op.i32_add).op(Op.i64_extend_i32_u).op(Op.i64_add).set(this.npc);
+    f.get(BUDGET).i32(1).op(Op.i32_sub).set(BUDGET);
     f.i32(RegionExit.FORWARD).set(this.status);
     f.i32(0).i32(0).mem(Op.i32_store, STATE_CODE_WRITTEN, 2);
     f.end();
@@ -181,40 +202,57 @@ class RegionEmit implements Emit {
     this.boxed.clear();
     this.groups = planGroups(b);
     if (b !== b.idom && this.dirtyFs.has(b.idom)) this.dirtyFs.add(b);
+    if (b === this.region.entry && this.region.cases.length > 0) {
+      const labels = this.region.cases.map((c) => this.labels.get(c) as number);
+      this.f.get(this.label).brTable(labels, labels[0]);
+      return;
+    }
+    if (b.ending === 'attempt') return this.attemptRun(b);
+    if (b.ending === 'again') return this.runAgain(b);
     const last = b.insns.length - 1;
     for (let i = 0; i <= last; i++) {
       this.insn = b.insns[i];
       this.index = i;
       const isTransfer = i === last && b.ending === 'transfer';
-      if (isTransfer) this.addCount(b.insns.length);
+      if (isTransfer) this.spend(b.insns.length);
       this.insn.row.emit(this);
-      if (isTransfer && b.next.length === 2) this.transfer(b, b.next[1], this.insn.off);
+      if (isTransfer && (this.insn.word & 0x7f) === OP_BRANCH) this.transfer(b, b.ctx, b.end, this.insn.off);
     }
     if (b.ending === 'transfer') return;
-    this.addCount(b.insns.length);
+    this.spend(b.insns.length);
     if (b.ending === 'interpret') this.exit(b.end, RegionExit.INTERPRET);
-    else this.transfer(b, b.end, b.end - 1);
+    else this.transfer(b, b.ctx, b.end, b.end - 1);
   }
-  private addCount(n: number): void {
-    if (n > 0) this.f.get(COUNT).i64(n).op(Op.i64_add).set(COUNT);
+  private spend(n: number): void {
+    if (n > 0) this.f.get(BUDGET).i32(n).op(Op.i32_sub).set(BUDGET);
   }
 
-  /** Control goes from instruction `from` to offset `to`; the block's instructions are counted. */
-  private transfer(source: Block, to: number, from: number): void {
+  /** Control goes from instruction `from` to offset `to` of a function; the block's instructions are counted. */
+  private transfer(source: Block, ctx: Context, to: number, from: number): void {
     const f = this.f;
     const backward = to <= from;
-    const target = this.region.at.get(to);
-    const retreats = target !== undefined && target.rpo <= source.rpo;
-    if (target === undefined || (retreats && !dominates(target, source))) {
+    const found = this.region.find(ctx, to);
+    if (found === undefined) {
       this.exit(to, backward ? RegionExit.BACKWARD : RegionExit.FORWARD);
       return;
     }
-    if (backward) {
-      f.get(COUNT).get(LIMIT).op(Op.i64_ge_s).unlikelyIf();
+    const target = source.via?.get(found) ?? found;
+    // A run knows that the budget lasts for its iterations.
+    if (backward && target.ending !== 'again') {
+      f.get(BUDGET).i32(0).op(Op.i32_le_s).unlikelyIf();
       this.leave(to, RegionExit.BACKWARD, this.fullExitLabel);
       f.end();
     }
-    if (retreats) f.br(this.loopLabels.get(target) as number);
+    this.go(source, target);
+  }
+  private go(source: Block, target: Block): void {
+    const f = this.f;
+    const { cases, switched } = this.region;
+    if (switched.size > 0 && switched.has(edgeKey(source, target))) {
+      f.i32(cases.indexOf(target))
+        .set(this.label)
+        .br(this.loopLabels.get(this.region.entry) as number);
+    } else if (target.rpo <= source.rpo) f.br(this.loopLabels.get(target) as number);
     else if (this.merges.has(target)) f.br(this.labels.get(target) as number);
     else {
       const { block, insn, index, groups } = this;
@@ -237,14 +275,69 @@ class RegionEmit implements Emit {
   }
   /** Leaves this instruction to the interpreter. */
   private interpretHere(): void {
-    this.addCount(this.index);
+    this.spend(this.index);
     this.leave(this.insn.off, RegionExit.INTERPRET, this.fullExitLabel);
   }
   private fault(): void {
     this.f
-      .i32(this.insn.off | (this.index << 12) | (this.insn.length << 24))
+      .i32(siteOf(this.insn.off, this.index, this.insn.length))
       .set(this.site)
       .br(this.faultLabel);
+  }
+
+  /** Counts the iterations that may go without look-ups: into the run's copy when there are two or more (page_runs.ts). */
+  private attemptRun(b: Block): void {
+    const f = this.f;
+    const run = b.run as PageRun;
+    const n = f.newLocal(I32);
+    run.local = n;
+    f.block();
+    const no = f.depth;
+    f.get(BUDGET).i32(1).op(Op.i32_sub).i32(run.iteration).op(Op.i32_div_s).set(n);
+    for (const g of run.groups) {
+      g.local = f.newLocal(I32);
+      const span = g.high - g.low;
+      const tlb = TLB_BASE + this.mode * TLB_MODE_STRIDE + (g.stores ? TLB_BYTES : 0);
+      f.get(this.xLocal(g.base));
+      if (g.low !== 0) f.i64(g.low).op(Op.i64_add);
+      f.tee(this.va).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and).tee(this.ix);
+      f.mem(Op.i64_load, tlb, 3).get(this.va).i64(-4096).op(Op.i64_and).op(Op.i64_ne).brIf(no);
+      f.get(this.ix).mem(Op.i32_load, tlb + 8, 2);
+      if (g.least !== 0) f.i32(g.least).op(Op.i32_add);
+      f.set(g.local);
+      // Bytes between the span and the end of the page that it moves towards.
+      f.get(this.va).op(Op.i32_wrap_i64).i32(4095).op(Op.i32_and).set(this.ix);
+      f.i32(4096 - span)
+        .get(this.ix)
+        .op(Op.i32_sub)
+        .tee(this.a0)
+        .i32(0)
+        .op(Op.i32_lt_s)
+        .brIf(no);
+      if (g.stride === 0) continue;
+      f.get(g.stride > 0 ? this.a0 : this.ix)
+        .i32(Math.abs(g.stride))
+        .op(Op.i32_div_u)
+        .i32(1)
+        .op(Op.i32_add)
+        .tee(this.a0);
+      f.get(n).get(this.a0).get(n).op(Op.i32_lt_s).op(Op.select).set(n);
+    }
+    f.get(n).i32(2).op(Op.i32_lt_s).brIf(no);
+    this.go(b, run.fast);
+    f.end();
+    this.go(b, run.header);
+  }
+  /** The end of an iteration of a run. */
+  private runAgain(b: Block): void {
+    const f = this.f;
+    const run = b.run as PageRun;
+    f.get(run.local)
+      .i32(1)
+      .op(Op.i32_sub)
+      .tee(run.local)
+      .brIf(this.loopLabels.get(run.fast) as number);
+    this.go(b, run.header);
   }
 
   private get rs1n(): number {
@@ -467,18 +560,46 @@ class RegionEmit implements Emit {
   jump(): void {
     const { off } = this.insn;
     const to = off + this.immediate();
-    // A call leaves the region even when it stays in the page.
-    if (this.rdn !== 0 && this.insn.row.format === 'J') this.exit(to, to <= off ? RegionExit.BACKWARD : RegionExit.FORWARD);
-    else this.transfer(this.block, to, off);
+    const { block } = this;
+    if (this.rdn === 0) this.transfer(block, block.ctx, to, off);
+    else if (block.callee !== null) this.transfer(block, block.callee, to, off);
+    else this.exit(to, to <= off ? RegionExit.BACKWARD : RegionExit.FORWARD);
   }
   jumpIndirect(): void {
-    this.f.set(this.npc);
+    const f = this.f;
+    const { block, insn } = this;
+    const { ctx } = block;
+    f.set(this.npc);
+    const inner = ctx.parent !== null && isReturn(insn.word) ? [{ ctx: ctx.parent, off: ctx.returnTo }] : [];
+    const edges = inner.length > 0 ? inner : block.targets.map((off) => ({ ctx: block.callee ?? ctx, off }));
+    if (edges.length > 0) {
+      f.get(BUDGET).i32(0).op(Op.i32_le_s).unlikelyIf();
+      f.i32(RegionExit.BACKWARD).set(this.status).br(this.fullExitLabel);
+      f.end();
+      for (const e of edges) {
+        const found = this.region.find(e.ctx, e.off);
+        if (found === undefined) continue;
+        f.get(this.npc).get(BASE).i64(e.off).op(Op.i64_add).op(Op.i64_eq).if();
+        this.go(block, block.via?.get(found) ?? found);
+        f.end();
+      }
+    }
     this.storeDirty();
-    this.f.i32(RegionExit.BACKWARD).set(this.status).br(this.exitLabel);
+    if (isReturn(insn.word)) f.i32(RegionExit.BACKWARD);
+    else {
+      f.i32(0).i32(this.physical(insn.off)).mem(Op.i32_store, STATE_SITE, 2);
+      f.i32(0).get(this.npc).get(BASE).op(Op.i64_sub).op(Op.i32_wrap_i64).i32(insn.off).op(Op.i32_sub).mem(Op.i32_store, STATE_DISTANCE, 2);
+      f.i32(RegionExit.INDIRECT);
+    }
+    f.set(this.status).br(this.exitLabel);
+  }
+  private physical(off: number): number {
+    return (this.region.pages.get(off >> PAGE_SHIFT) as number) + (off & (PAGE_SIZE - 1));
   }
   branchIf(): void {
+    const { block, insn } = this;
     this.f.if();
-    this.transfer(this.block, this.insn.off + this.immediate(), this.insn.off);
+    this.transfer(block, block.ctx, insn.off + this.immediate(), insn.off);
     this.f.end();
   }
 
@@ -561,6 +682,12 @@ class RegionEmit implements Emit {
     const f = this.f;
     const type = op === Op.i32_load ? I32 : op === Op.f64_load ? F64 : I64;
     const displacement = this.immediate();
+    const unchecked = this.block.unchecked?.get(this.index);
+    if (unchecked !== undefined) {
+      this.rs1w();
+      f.get(unchecked.group.local).op(Op.i32_add).mem(op, unchecked.displacement - unchecked.group.least, 0);
+      return;
+    }
     const group = this.groups.get(this.index);
     if (group !== undefined) {
       const local = this.openGroup(group);
@@ -583,6 +710,14 @@ class RegionEmit implements Emit {
   store(op: number, size: number, value: () => void): void {
     const f = this.f;
     const displacement = this.immediate();
+    const unchecked = this.block.unchecked?.get(this.index);
+    if (unchecked !== undefined) {
+      this.rs1w();
+      f.get(unchecked.group.local).op(Op.i32_add);
+      value();
+      f.mem(op, displacement - unchecked.group.least, 0);
+      return;
+    }
     const group = this.groups.get(this.index);
     if (group !== undefined) {
       const local = this.openGroup(group);
@@ -627,8 +762,39 @@ class RegionEmit implements Emit {
   trap(_cause: number): void {
     this.interpretHere();
   }
+  /** fflags, frm and fcsr; the others are the interpreter's (cfg.ts). */
   csr(): void {
-    this.interpretHere();
+    const f = this.f;
+    const w = this.insn.word;
+    const number = w >>> 20;
+    const [shift, mask] = number === 1 ? [0, 31] : number === 2 ? [5, 7] : [0, 255];
+    const how = (w >>> 12) & 3;
+    this.needFp();
+    const old = () => {
+      f.i32(0).mem(Op.i32_load, STATE_FCSR, 2);
+      if (shift > 0) f.i32(shift).op(Op.i32_shr_u);
+      f.i32(mask).op(Op.i32_and);
+    };
+    old();
+    f.set(this.a0);
+    if (how === 1 || this.rs1n !== 0) {
+      f.i32(0);
+      f.i32(0)
+        .mem(Op.i32_load, STATE_FCSR, 2)
+        .i32(~(mask << shift) & 255)
+        .op(Op.i32_and);
+      if (how !== 1) f.get(this.a0);
+      if ((w & 0x4000) !== 0) f.i32(this.rs1n);
+      else this.rs1w();
+      if (how === 3) f.i32(-1).op(Op.i32_xor);
+      if (how !== 1) f.op(how === 2 ? Op.i32_or : Op.i32_and);
+      f.i32(mask).op(Op.i32_and);
+      if (shift > 0) f.i32(shift).op(Op.i32_shl);
+      f.op(Op.i32_or).mem(Op.i32_store, STATE_FCSR, 2);
+      this.flagsAccrued();
+    }
+    f.get(this.a0).op(Op.i64_extend_i32_u);
+    this.rd();
   }
   system(_what: number): void {
     this.interpretHere();
@@ -650,18 +816,18 @@ class RegionEmit implements Emit {
     this.readBounds(this.f);
   }
 
-  /** The whole function: live registers in, the body, written registers out. */
-  finish(): FuncBody {
+  /** The whole function: guards, registers in, the body, written registers out. */
+  finish(slot: number): FuncBody {
     const f = this.f;
     f.i32(0).get(this.npc).mem(Op.i64_store, STATE_PC, 3);
-    f.i32(0).get(COUNT).mem(Op.i64_store, STATE_INSTRET, 3);
+    f.i32(0).get(BUDGET).mem(Op.i32_store, STATE_BUDGET, 2);
     f.get(this.status);
     const whole = f.withoutCode();
+    this.guards(whole, slot);
     if (this.usesFp) {
       whole.i32(0).mem(Op.i32_load, STATE_SSTATUS, 2).i32(SSTATUS_FS).op(Op.i32_and).op(Op.i32_eqz).unlikelyIf();
-      whole.i32(0).get(BASE).i64(this.region.entry.start).op(Op.i64_add).mem(Op.i64_store, STATE_PC, 3);
-      whole.i32(0).get(COUNT).mem(Op.i64_store, STATE_INSTRET, 3);
-      whole.i32(RegionExit.INTERPRET).op(Op.return).end();
+      this.refuse(whole, RegionExit.INTERPRET);
+      whole.end();
     }
     for (let r = 1; r < 32; r++)
       if (this.x[r] !== 0)
@@ -679,10 +845,38 @@ class RegionEmit implements Emit {
     whole.append(f);
     return whole;
   }
+  /** Returns before anything was done. */
+  private refuse(f: FuncBody, status: number): void {
+    f.i32(0).get(BASE).i64(this.region.start).op(Op.i64_add).mem(Op.i64_store, STATE_PC, 3);
+    f.i32(0).get(BUDGET).mem(Op.i32_store, STATE_BUDGET, 2);
+    f.i32(status).op(Op.return);
+  }
+  /**
+   * A region of several pages holds only where they are mapped in the same order. That is looked at once for each base and state of the
+   * execute TLB (STATE_EXEC_GENERATION).
+   */
+  private guards(f: FuncBody, slot: number): void {
+    if (this.region.pages.size < 2) return;
+    const stamp = () => f.get(BASE).i64(24).op(Op.i64_shl).i32(0).mem(Op.i64_load32_u, STATE_EXEC_GENERATION, 2).op(Op.i64_or);
+    f.i32(0).mem(Op.i64_load, GUARDS + slot * 8, 3);
+    stamp();
+    f.op(Op.i64_ne).unlikelyIf();
+    for (const [delta, pa] of this.region.pages) {
+      if (delta === 0) continue;
+      f.get(BASE).i64(delta * PAGE_SIZE).op(Op.i64_add).i32(pa).call(this.imports.checkPage).op(Op.i32_eqz).if();
+      this.refuse(f, RegionExit.GUARD);
+      f.end();
+    }
+    f.i32(0);
+    stamp();
+    f.mem(Op.i64_store, GUARDS + slot * 8, 3);
+    f.end();
+  }
 }
 
-export function emitRegion(region: Region, imports: RegionImports, mode: number): FuncBody {
+/** The function of a region; `slot` is its index in the function table. */
+export function emitRegion(region: Region, imports: RegionImports, mode: number, slot: number): FuncBody {
   const e = new RegionEmit(region, imports, mode);
   e.body();
-  return e.finish();
+  return e.finish(slot);
 }
