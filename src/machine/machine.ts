@@ -166,7 +166,20 @@ export class Machine implements MachineApi {
     });
     this.runCode = instance.exports['run'] as () => number;
     const functions: Record<string, CallableFunction> = {};
-    for (const name of ['amoAddress', 'fpu', 'checkPage', 'load1', 'load2', 'load4', 'load8', 'store1', 'store2', 'store4', 'store8', ...FAST_NAMES])
+    for (const name of [
+      'amoAddress',
+      'fpu',
+      'checkPage',
+      'load1',
+      'load2',
+      'load4',
+      'load8',
+      'store1',
+      'store2',
+      'store4',
+      'store8',
+      ...FAST_NAMES,
+    ])
       functions[name] = instance.exports[name] as CallableFunction;
     this.code = new CodeCache(this.ram, { table: instance.exports['t'] as WebAssembly.Table, functions }, tier, {
       newCodePage: (pa) => this.protectPage(pa),

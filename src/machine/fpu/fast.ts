@@ -182,7 +182,15 @@ function arithD(fpu: number): FuncBody {
   const f = new FuncBody(5);
   f.block();
   exactCases(f, 0, 1, 2, 3, 4, SMALL_D, f.depth);
-  callSoft(f, fpu, [[FPU_A, 2], [FPU_B, 3]], true);
+  callSoft(
+    f,
+    fpu,
+    [
+      [FPU_A, 2],
+      [FPU_B, 3],
+    ],
+    true,
+  );
   f.op(Op.return).end();
   return f.get(4);
 }
@@ -194,7 +202,15 @@ function arithS(fpu: number): FuncBody {
   f.get(4).op(Op.f64_promote_f32).set(r);
   f.block();
   exactCases(f, 0, 1, a, b, r, SMALL_S, f.depth);
-  callSoft(f, fpu, [[FPU_A, 2], [FPU_B, 3]], false);
+  callSoft(
+    f,
+    fpu,
+    [
+      [FPU_A, 2],
+      [FPU_B, 3],
+    ],
+    false,
+  );
   f.op(Op.return).end();
   return f.get(4).op(Op.i32_reinterpret_f32);
 }
@@ -223,12 +239,30 @@ function fmaSlowD(fpu: number): FuncBody {
   sumIs(f, p, c, 5);
   f.op(Op.i32_eqz).brIf(soft);
   f.get(5).op(Op.return).end();
-  callSoft(f, fpu, [[FPU_A, 2], [FPU_B, 3], [FPU_C, 4]], true);
+  callSoft(
+    f,
+    fpu,
+    [
+      [FPU_A, 2],
+      [FPU_B, 3],
+      [FPU_C, 4],
+    ],
+    true,
+  );
   return f;
 }
 function fmaSlowS(fpu: number): FuncBody {
   const f = new FuncBody(5);
-  callSoft(f, fpu, [[FPU_A, 2], [FPU_B, 3], [FPU_C, 4]], false);
+  callSoft(
+    f,
+    fpu,
+    [
+      [FPU_A, 2],
+      [FPU_B, 3],
+      [FPU_C, 4],
+    ],
+    false,
+  );
   return f;
 }
 

@@ -45,7 +45,21 @@ export interface Block {
 export const edgeKey = (from: Block, to: Block) => `${from.ctx.id}:${from.start}>${to.ctx.id}:${to.start}`;
 
 export function newBlock(ctx: Context, start: number): Block {
-  const b = { ctx, start, end: start, insns: [], ending: 'fall', next: [], rpo: -1, preds: [], callee: null, targets: [], via: null, run: null, unchecked: null };
+  const b = {
+    ctx,
+    start,
+    end: start,
+    insns: [],
+    ending: 'fall',
+    next: [],
+    rpo: -1,
+    preds: [],
+    callee: null,
+    targets: [],
+    via: null,
+    run: null,
+    unchecked: null,
+  };
   const made = b as unknown as Block;
   made.idom = made;
   return made;

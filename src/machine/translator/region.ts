@@ -147,7 +147,17 @@ class RegionEmit implements Emit {
     f.get(BUDGET).get(this.site).i32(1).op(Op.i32_shr_u).i32(0x1ff).op(Op.i32_and).op(Op.i32_sub).set(BUDGET);
     f.i32(RegionExit.FAULT).set(this.status);
     f.i32(0).mem(Op.i32_load, STATE_FAULT, 2).op(Op.i32_eqz).if();
-    f.get(this.npc).get(this.site).i32(1).op(Op.i32_and).i32(1).op(Op.i32_shl).i32(2).op(Op.i32_add).op(Op.i64_extend_i32_u).op(Op.i64_add).set(this.npc);
+    f.get(this.npc)
+      .get(this.site)
+      .i32(1)
+      .op(Op.i32_and)
+      .i32(1)
+      .op(Op.i32_shl)
+      .i32(2)
+      .op(Op.i32_add)
+      .op(Op.i64_extend_i32_u)
+      .op(Op.i64_add)
+      .set(this.npc);
     f.get(BUDGET).i32(1).op(Op.i32_sub).set(BUDGET);
     f.i32(RegionExit.FORWARD).set(this.status);
     f.i32(0).i32(0).mem(Op.i32_store, STATE_CODE_WRITTEN, 2);
@@ -207,8 +217,14 @@ class RegionEmit implements Emit {
       this.f.get(this.label).brTable(labels, labels[0]);
       return;
     }
-    if (b.ending === 'attempt') return this.attemptRun(b);
-    if (b.ending === 'again') return this.runAgain(b);
+    if (b.ending === 'attempt') {
+      this.attemptRun(b);
+      return;
+    }
+    if (b.ending === 'again') {
+      this.runAgain(b);
+      return;
+    }
     const last = b.insns.length - 1;
     for (let i = 0; i <= last; i++) {
       this.insn = b.insns[i];
@@ -685,7 +701,9 @@ class RegionEmit implements Emit {
     const unchecked = this.block.unchecked?.get(this.index);
     if (unchecked !== undefined) {
       this.rs1w();
-      f.get(unchecked.group.local).op(Op.i32_add).mem(op, unchecked.displacement - unchecked.group.least, 0);
+      f.get(unchecked.group.local)
+        .op(Op.i32_add)
+        .mem(op, unchecked.displacement - unchecked.group.least, 0);
       return;
     }
     const group = this.groups.get(this.index);
@@ -863,7 +881,13 @@ class RegionEmit implements Emit {
     f.op(Op.i64_ne).unlikelyIf();
     for (const [delta, pa] of this.region.pages) {
       if (delta === 0) continue;
-      f.get(BASE).i64(delta * PAGE_SIZE).op(Op.i64_add).i32(pa).call(this.imports.checkPage).op(Op.i32_eqz).if();
+      f.get(BASE)
+        .i64(delta * PAGE_SIZE)
+        .op(Op.i64_add)
+        .i32(pa)
+        .call(this.imports.checkPage)
+        .op(Op.i32_eqz)
+        .if();
       this.refuse(f, RegionExit.GUARD);
       f.end();
     }
