@@ -39,19 +39,32 @@ export function recordTextSize(r: LogRecord, syslog: boolean, time: boolean): nu
   for (let i = r.text.indexOf('\n'); i >= 0; i = r.text.indexOf('\n', i + 1)) lines++;
   return prefixOf(r, syslog, time).length * lines + r.text.length + 1;
 }
-/** Unprintable bytes and backslashes as \xNN. */
-function escaped(text: string): string {
-  let out = '';
-  for (const c of text) {
-    const n = c.charCodeAt(0);
-    out += n < 32 || n >= 127 || c === '\\' ? `\\x${n.toString(16).padStart(2, '0')}` : c;
+/** Text in a buffer of MESSAGE_MAX bytes. */
+class MessageBuffer {
+  text = '';
+  /** A character, while there is room. */
+  private put(c: string): void {
+    if (this.text.length < MESSAGE_MAX) this.text += c;
   }
-  return out;
+  /** Unprintable bytes and backslashes as \xNN; such a sequence leaves the last byte of the buffer alone (it is formatted with a NUL). */
+  escaped(text: string): void {
+    for (const c of text) {
+      const n = c.charCodeAt(0);
+      if (n >= 32 && n < 127 && c !== '\\') this.put(c);
+      else this.text += `\\x${n.toString(16).padStart(2, '0')}`.slice(0, Math.max(0, MESSAGE_MAX - 1 - this.text.length));
+    }
+  }
+  line(head: string, text: string): void {
+    for (const c of head) this.put(c);
+    this.escaped(text);
+    this.put('\n');
+  }
 }
-/** A record as /dev/kmsg gives it, cut to the kernel's buffer (Documentation/ABI/testing/dev-kmsg). */
+/** A record as /dev/kmsg gives it (Documentation/ABI/testing/dev-kmsg). */
 export function extendedText(r: LogRecord): string {
-  const head = `${r.facility * 8 + r.level},${r.seq},${Math.floor(r.time / 1000)},${r.continuation ? 'c' : '-'}`;
-  const subsystem = r.subsystem === '' ? '' : ` SUBSYSTEM=${escaped(r.subsystem)}\n`;
-  const device = r.device === '' ? '' : ` DEVICE=${escaped(r.device)}\n`;
-  return `${head};${escaped(r.text)}\n${subsystem}${device}`.slice(0, MESSAGE_MAX);
+  const out = new MessageBuffer();
+  out.line(`${r.facility * 8 + r.level},${r.seq},${Math.floor(r.time / 1000)},${r.continuation ? 'c' : '-'};`, r.text);
+  if (r.subsystem !== '') out.line(' SUBSYSTEM=', r.subsystem);
+  if (r.device !== '') out.line(' DEVICE=', r.device);
+  return out.text;
 }

@@ -4,9 +4,10 @@
 // A module with the block of data and one snprintf for each case writes the results to /proc/vsprintf. Two boots: with no_hash_pointers, where
 // %p is exact, and without, where a fixture keeps only the shape.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buildModule, cString } from '../ko.mjs';
 import { BLOCK, CASES, FIXUPS, NODES } from './cases.mjs';
 
 const [runLinux, headers] = process.argv.slice(2);
@@ -14,18 +15,8 @@ if (headers === undefined) {
   console.error('usage: node tests/guest/vsprintf/record.mjs RUN_LINUX HEADERS');
   process.exit(2);
 }
-const src = join(headers, 'usr/src');
-const common = join(
-  src,
-  readdirSync(src).find((d) => d.endsWith('-common')),
-);
-const build = join(
-  src,
-  readdirSync(src).find((d) => d.endsWith('-riscv64')),
-);
 const dir = mkdtempSync(join(tmpdir(), 'lintel-vsprintf.'));
 
-const cString = (text) => `"${[...text].map((c) => `\\${c.charCodeAt(0).toString(8).padStart(3, '0')}`).join('')}"`;
 const slot = (a) => (typeof a === 'object' ? `(unsigned long)(block + ${a.at})` : `0x${BigInt.asUintN(64, BigInt(a)).toString(16)}UL`);
 const CHUNK = 40;
 const chunks = [];
@@ -35,9 +26,7 @@ for (let i = 0; i < CASES.length; i += CHUNK)
       .map((c, j) => `  out(${i + j}, snprintf(buf, sizeof(buf), ${[cString(c.fmt), ...c.args.map(slot)].join(', ')}));`)
       .join('\n')}\n}`,
   );
-writeFileSync(
-  join(dir, 'x.c'),
-  `#pragma GCC diagnostic ignored "-Wformat"
+const source = `#pragma GCC diagnostic ignored "-Wformat"
 #include <linux/module.h>
 #include <linux/proc_fs.h>
 #include <linux/vmalloc.h>
@@ -68,82 +57,10 @@ static void __exit stop(void) { remove_proc_entry("vsprintf", NULL); vfree(text)
 module_init(start);
 module_exit(stop);
 MODULE_LICENSE("GPL");
-`,
-);
-const release = /linux-headers-(.*)$/.exec(build)[1];
-const crc = new Map(
-  readFileSync(join(build, 'Module.symvers'), 'utf8')
-    .split('\n')
-    .map((l) => l.split('\t'))
-    .map(([c, s]) => [s, c]),
-);
-const i = (base, p) => ['-I', join(base, p)];
-const flags = [
-  '-nostdinc',
-  ...i(common, 'arch/riscv/include'),
-  ...i(build, 'arch/riscv/include/generated'),
-  ...i(common, 'include'),
-  ...i(build, 'include'),
-  ...i(common, 'arch/riscv/include/uapi'),
-  ...i(build, 'arch/riscv/include/generated/uapi'),
-  ...i(common, 'include/uapi'),
-  ...i(build, 'include/generated/uapi'),
-  '-include',
-  join(common, 'include/linux/compiler-version.h'),
-  '-include',
-  join(common, 'include/linux/kconfig.h'),
-  '-include',
-  join(common, 'include/linux/compiler_types.h'),
-  '-D__KERNEL__',
-  '-DMODULE',
-  '-DCC_USING_PATCHABLE_FUNCTION_ENTRY',
-  '-DCONFIG_PAGE_OFFSET=0xff60000000000000',
-  '-DKBUILD_BASENAME="x"',
-  '-DKBUILD_MODNAME="x"',
-  '-D__KBUILD_MODNAME=kmod_x',
-  ...'-std=gnu11 -fshort-wchar -funsigned-char -fno-common -fno-PIE -fno-strict-aliasing -mabi=lp64 -march=rv64imac_zicsr_zifencei -mno-save-restore -mcmodel=medany -mno-relax -mno-riscv-attribute -mstrict-align -O1 -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables -fno-stack-protector -fno-builtin -fpatchable-function-entry=4 -w'.split(
-    ' ',
-  ),
-];
-const cc = (input, output) => execFileSync('riscv64-linux-gnu-gcc', [...flags, '-c', input, '-o', output], { stdio: 'inherit' });
-cc(join(dir, 'x.c'), join(dir, 'x.o'));
-const undef = execFileSync('riscv64-linux-gnu-nm', ['-u', join(dir, 'x.o')], { encoding: 'utf8' })
-  .split('\n')
-  .map((l) => l.trim().split(' ')[1])
-  .filter(Boolean);
-writeFileSync(
-  join(dir, 'x.mod.c'),
-  `#include <linux/module.h>
-#include <linux/export-internal.h>
-#include <linux/compiler.h>
-#define INCLUDE_VERMAGIC
-#include <linux/vermagic.h>
-MODULE_INFO(vermagic, VERMAGIC_STRING);
-MODULE_INFO(name, KBUILD_MODNAME);
-__visible struct module __this_module __section(".gnu.linkonce.this_module") = { .name = KBUILD_MODNAME, .init = init_module, .exit = cleanup_module, .arch = MODULE_ARCH_INIT };
-static const struct modversion_info ____versions[] __used __section("__versions") = { ${[...undef, 'module_layout'].map((s) => `{ ${crc.get(s)}, "${s}" }`).join(', ')} };
-MODULE_INFO(depends, "");
-`,
-);
-cc(join(dir, 'x.mod.c'), join(dir, 'x.mod.o'));
+`;
 mkdirSync(join(dir, 'o'));
-execFileSync(
-  'riscv64-linux-gnu-ld',
-  [
-    '-r',
-    '-melf64lriscv',
-    '-z',
-    'noexecstack',
-    '--build-id=sha1',
-    '-T',
-    join(build, 'arch/riscv/module.lds'),
-    '-o',
-    join(dir, 'o/x.ko'),
-    join(dir, 'x.o'),
-    join(dir, 'x.mod.o'),
-  ],
-  { stdio: 'inherit' },
-);
+const { ko, release } = buildModule(headers, source, dir);
+renameSync(ko, join(dir, 'o/x.ko'));
 writeFileSync(
   join(dir, 'script'),
   'insmod /x.ko || { dmesg | grep -B2 -A12 Unable; exit 1; }\ncat /proc/vsprintf\ndmesg | grep -i -A3 warn >&2\n',
