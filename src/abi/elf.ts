@@ -46,3 +46,72 @@ export const AT_MINSIGSTKSZ = 51;
 export const RISCV_MINSIGSTKSZ = 1088;
 /** Bits of AT_HWCAP: one per single-letter extension. */
 export const HWCAP_IMAFDC = (1 << 8) | (1 << 12) | (1 << 0) | (1 << 5) | (1 << 3) | (1 << 2);
+
+/** Offsets in Elf64_Shdr, Elf64_Sym and Elf64_Rela; more of Elf64_Ehdr. */
+export const EhdrSections = { e_ident_class: 4, e_ident_data: 5, e_shoff: 40, e_shentsize: 58, e_shnum: 60, e_shstrndx: 62 } as const;
+export const Shdr = {
+  sizeof: 64,
+  sh_name: 0,
+  sh_type: 4,
+  sh_flags: 8,
+  sh_addr: 16,
+  sh_offset: 24,
+  sh_size: 32,
+  sh_link: 40,
+  sh_info: 44,
+  sh_addralign: 48,
+  sh_entsize: 56,
+} as const;
+export const Sym = { sizeof: 24, st_name: 0, st_info: 4, st_other: 5, st_shndx: 6, st_value: 8, st_size: 16 } as const;
+export const Rela = { sizeof: 24, r_offset: 0, r_type: 8, r_sym: 12, r_addend: 16 } as const;
+export const SHT_NULL = 0;
+export const SHT_PROGBITS = 1;
+export const SHT_SYMTAB = 2;
+export const SHT_STRTAB = 3;
+export const SHT_RELA = 4;
+export const SHT_NOTE = 7;
+export const SHT_NOBITS = 8;
+export const SHF_WRITE = 1;
+export const SHF_ALLOC = 2;
+export const SHF_EXECINSTR = 4;
+export const SHN_UNDEF = 0;
+export const SHN_ABS = 0xfff1;
+export const SHN_COMMON = 0xfff2;
+export const STB_LOCAL = 0;
+export const STB_WEAK = 2;
+export const STT_FUNC = 2;
+export const STT_SECTION = 3;
+export const STT_FILE = 4;
+
+/** RISC-V relocations that occur in modules (psABI, "Relocations"). */
+export const R_RISCV_NONE = 0;
+export const R_RISCV_32 = 1;
+export const R_RISCV_64 = 2;
+export const R_RISCV_BRANCH = 16;
+export const R_RISCV_JAL = 17;
+export const R_RISCV_CALL = 18;
+export const R_RISCV_CALL_PLT = 19;
+export const R_RISCV_PCREL_HI20 = 23;
+export const R_RISCV_PCREL_LO12_I = 24;
+export const R_RISCV_PCREL_LO12_S = 25;
+export const R_RISCV_HI20 = 26;
+export const R_RISCV_LO12_I = 27;
+export const R_RISCV_LO12_S = 28;
+export const R_RISCV_ADD8 = 33;
+export const R_RISCV_ADD16 = 34;
+export const R_RISCV_ADD32 = 35;
+export const R_RISCV_ADD64 = 36;
+export const R_RISCV_SUB8 = 37;
+export const R_RISCV_SUB16 = 38;
+export const R_RISCV_SUB32 = 39;
+export const R_RISCV_SUB64 = 40;
+export const R_RISCV_ALIGN = 43;
+export const R_RISCV_RVC_BRANCH = 44;
+export const R_RISCV_RVC_JUMP = 45;
+export const R_RISCV_RELAX = 51;
+export const R_RISCV_SUB6 = 52;
+export const R_RISCV_SET6 = 53;
+export const R_RISCV_SET8 = 54;
+export const R_RISCV_SET16 = 55;
+export const R_RISCV_SET32 = 56;
+export const R_RISCV_32_PCREL = 57;

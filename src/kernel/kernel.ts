@@ -73,6 +73,10 @@ export class Kernel {
   readonly missingSyscalls = new Set<number>();
   /** debug.exception-trace: say so in the log when a program dies of a fault. */
   showUnhandledSignals = true;
+  /** TAINT_* bits (/proc/sys/kernel/tainted). */
+  tainted = 0;
+  /** Lock debugging counts as on until the first serious taint. */
+  debugLocks = true;
   private randomState: number;
 
   constructor(machine: MachineApi, host: HostDoors, options: { commandLine: string; cpus: number; seed: number }) {

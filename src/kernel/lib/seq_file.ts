@@ -46,6 +46,10 @@ export function seqWrite(k: Kernel, file: File, iter: Iter, store: (k: Kernel, f
 export function hex(n: number, width = 0): string {
   return n.toString(16).padStart(width, '0');
 }
+/** An address as %px shows it: 16 digits. */
+export function hex64(n: number): string {
+  return BigInt.asUintN(64, BigInt(n)).toString(16).padStart(16, '0');
+}
 /** Names in /proc tables: space, tab, newline and backslash (and what `extra` lists) as octal escapes (seq_escape). */
 export function mangle(name: string, extra = ''): string {
   let out = '';

@@ -1,6 +1,133 @@
 import type { Kernel } from '../kernel.ts';
+import { physToVirt } from '../mm/address.ts';
+import { type CallResult, type KernelFrame, type Task, THREAD_SIZE } from '../sched/task.ts';
 
-/** A trap taken in S mode, by module code. Owned by the module helper. */
-export function handleKernelTrap(k: Kernel, cause: number): void {
-  k.panic(`unexpected trap ${cause} in kernel mode`);
+// Calls of module code by the kernel.
+//
+// For the caller in TypeScript such a call is one that sleeps (design rule 3): the first attempt starts the guest's function and comes back
+// empty-handed, the kernel operation above it is given up as "blocked", and made again when the function has returned; then the same call
+// answers at once with the result. An attempt may make several calls: results are kept in order and handed out again from the first.
+
+/** sstatus in kernel code: interrupts on, FP off (an FP instruction of a module is an illegal one), came from S mode. */
+export const SSTATUS_KERNEL = 0x102;
+
+/** What becomes of a guest function's result when it was not called by an attempt that will be repeated. Data is plain. */
+export type Continuation = (k: Kernel, task: Task, result: bigint, data: Readonly<Record<string, unknown>>) => void;
+const continuations = new Map<string, Continuation>();
+/** Registers a continuation by name (subsystem start). */
+export function continuation(name: string, fn: Continuation): void {
+  continuations.set(name, fn);
+}
+
+const AGAIN = 'again';
+
+/**
+ * The result of the guest function at `fn`, or null: not yet, and the caller returns BLOCKED. Arguments are numbers as the kernel has them
+ * (addresses, int) or bigint for what a number cannot hold.
+ */
+export function callGuest(k: Kernel, fn: number, ...args: readonly (number | bigint)[]): number | null {
+  const r = callGuestBig(k, fn, ...args);
+  return r === null ? null : Number(r);
+}
+/** The same with all 64 bits, signed. */
+export function callGuestBig(k: Kernel, fn: number, ...args: readonly (number | bigint)[]): bigint | null {
+  const task = k.current;
+  if (task.callIndex < task.calls.length) {
+    const made = task.calls[task.callIndex++];
+    if (made.fn === fn) return made.result;
+    // The attempt took another way than before: kernel state changed in between. What it asked for is not what was answered.
+    task.calls.length = task.callIndex - 1;
+  }
+  enterGuest(k, task, fn, args, AGAIN, {});
+  return null;
+}
+/** The low 32 bits of a result, as a C int. */
+export function asInt(result: number): number {
+  return result | 0;
+}
+
+/** Puts a call of `fn` on top of what `task` does now; it runs when the task does. The task is loaded in the machine. */
+export function enterGuest(
+  k: Kernel,
+  task: Task,
+  fn: number,
+  args: readonly (number | bigint)[],
+  then: string,
+  data: Readonly<Record<string, unknown>>,
+): void {
+  const { regs } = k.machine;
+  const user = regs.mode === 0;
+  const frame: KernelFrame = {
+    regs: user ? null : saveRegs(k),
+    mode: regs.mode,
+    sstatus: regs.sstatus,
+    continuation: then,
+    data,
+    fn,
+    calls: task.calls,
+    restart: task.restart,
+    timedOut: task.timedOut,
+    inSyscall: task.inSyscall,
+  };
+  if (user) regs.save(task.ptRegs);
+  const sp = user ? physToVirt(task.ptRegs) : regs.get(2) - (((regs.get(2) % 16) + 16) % 16);
+  task.frames.push(frame);
+  task.calls = [];
+  task.callIndex = 0;
+  task.restart = null;
+  task.timedOut = false;
+  startGuest(k, task, fn, args, sp);
+}
+function startGuest(k: Kernel, task: Task, fn: number, args: readonly (number | bigint)[], sp: number): void {
+  const { regs } = k.machine;
+  regs.mode = 1;
+  regs.sstatus = SSTATUS_KERNEL;
+  for (let i = 1; i < 32; i++) regs.set(i, 0);
+  regs.set(1, k.modules.returnStub);
+  regs.set(2, sp);
+  regs.set(4, physToVirt(task.addr));
+  args.forEach((a, i) => {
+    if (typeof a === 'bigint') regs.setBig(10 + i, BigInt.asIntN(64, a));
+    else regs.set(10 + i, a);
+  });
+  regs.pc = fn;
+}
+/** The guest function that was entered last has returned: goes back to what was under it. The machine is at the return stub. */
+export function returnFromGuest(k: Kernel, task: Task): KernelFrame | null {
+  const frame = task.frames.pop();
+  if (frame === undefined) return null;
+  const { regs } = k.machine;
+  const result: CallResult = { fn: frame.fn, result: regs.getBig(10) };
+  dropFrame(k, task, frame);
+  if (frame.continuation === AGAIN) task.calls = [...frame.calls, result];
+  else continuations.get(frame.continuation)?.(k, task, result.result, frame.data);
+  return frame;
+}
+/** Restores what lay under `frame`, which is off the stack of frames. */
+export function dropFrame(k: Kernel, task: Task, frame: KernelFrame): void {
+  const { regs } = k.machine;
+  if (frame.regs === null) regs.load(task.ptRegs);
+  else {
+    regs.pc = Number(frame.regs[0]);
+    for (let i = 1; i < 32; i++) regs.setBig(i, frame.regs[i]);
+  }
+  regs.mode = frame.mode;
+  regs.sstatus = frame.sstatus;
+  task.calls = frame.calls;
+  task.callIndex = 0;
+  task.restart = frame.restart;
+  task.timedOut = frame.timedOut;
+  task.inSyscall = frame.inSyscall;
+}
+function saveRegs(k: Kernel): BigInt64Array {
+  const { regs } = k.machine;
+  const saved = new BigInt64Array(32);
+  saved[0] = BigInt(regs.pc);
+  for (let i = 1; i < 32; i++) saved[i] = regs.getBig(i);
+  return saved;
+}
+/** Whether `sp` lies in the task's kernel stack. */
+export function onKernelStack(task: Task, sp: number): boolean {
+  const low = physToVirt(task.stack);
+  return sp >= low && sp < low + THREAD_SIZE;
 }

@@ -30,15 +30,26 @@ export const PF_RANDOMIZE = 0x40_0000;
 export const THREAD_ORDER = 2;
 export const THREAD_SIZE = 4096 << THREAD_ORDER;
 
-/** A kernel-mode activation that the kernel put on a task: what it returns to, and who gets the result. Plain data. */
+/** A call of guest code by the kernel that has returned: its answer for the attempt that made it. */
+export interface CallResult {
+  readonly fn: number;
+  readonly result: bigint;
+}
+/** A guest function that the kernel called on a task: what it returns to, and who gets the result (module/call.ts). Plain data. */
 export interface KernelFrame {
   /** pc and x1..x31 of the context below, or null when that context is user mode (its registers are in pt_regs). */
-  readonly regs: BigInt64Array;
+  readonly regs: BigInt64Array | null;
   readonly mode: number;
   readonly sstatus: number;
   /** Name in the continuation table that receives the function's a0, and its data. */
   readonly continuation: string;
   readonly data: Readonly<Record<string, unknown>>;
+  readonly fn: number;
+  /** The task's members of these names, as the context below has them. */
+  readonly calls: CallResult[];
+  readonly restart: Readonly<Record<string, unknown>> | null;
+  readonly timedOut: boolean;
+  readonly inSyscall: boolean;
 }
 
 /**
@@ -83,7 +94,17 @@ export class Task {
   /** True when the last wait ended because `timeout` was reached. */
   timedOut = false;
 
+  /** Guest functions that run on this task now, the innermost last. */
   readonly frames: KernelFrame[] = [];
+  /** Calls of guest code that the operation being attempted has behind it, and which of them it gets next. */
+  calls: CallResult[] = [];
+  callIndex = 0;
+  /** In kernel code a state other than running counts from the call that gives the hart up (schedule) to the wake-up. */
+  asleep = false;
+  /** It stopped in kernel code because its turn was over: its hart takes it up again first (kernel code is not preempted). */
+  inKernel = false;
+  /** Kernel code gives the hart up without sleeping (cond_resched, schedule of a running task). */
+  yielding = false;
   /** The interrupted kernel-mode registers of a task that is not in the machine; null when it was in user mode. */
   kernelContext: { readonly regs: BigInt64Array; readonly sstatus: number } | null = null;
   /** The last system call blocked: it is to be made again. */

@@ -1,0 +1,58 @@
+import type { Kernel } from '../kernel.ts';
+
+// Rows of the table of exported symbols: what modules can import. Each subsystem lists its own beside its code; module/exports.ts gathers them.
+
+/**
+ * An exported function: arguments a0..a5 as signed numbers (exact for addresses and below 2^53; machine.regs has the exact values and a6, a7), the
+ * result goes to a0: a value, a negative errno, undefined for void, or BLOCKED: not finished, to be called again after the wake-up.
+ */
+export type ExportedCall = (
+  k: Kernel,
+  a0: number,
+  a1: number,
+  a2: number,
+  a3: number,
+  a4: number,
+  a5: number,
+) => number | bigint | undefined;
+
+/** How much of Linux's function is there (rule 8). */
+export type SupportLevel = 'full' | 'partial';
+
+export interface FunctionExport {
+  readonly name: string;
+  readonly call: ExportedCall;
+  readonly level: SupportLevel;
+  /** What is missing when partial. */
+  readonly note?: string;
+  /** Has an address (a table of operations points to it) but no module can import it. */
+  readonly internal?: boolean;
+}
+/** An exported object: lives in the kernel image, at Linux's layout. */
+export interface DataExport {
+  readonly name: string;
+  /** Makes the object; guest address of it. */
+  readonly place: (k: Kernel) => number;
+}
+export interface ExportedSymbol {
+  readonly name: string;
+  /** Guest address: a stub or an object. */
+  readonly addr: number;
+  readonly size: number;
+  readonly isFunction: boolean;
+  /** EXPORT_SYMBOL_GPL. */
+  readonly gpl: boolean;
+  /** Of Module.symvers; null where Linux does not export it. */
+  readonly crc: number | null;
+  /** False for functions that only have an address. */
+  readonly exported: boolean;
+}
+
+/** A row for a function that is all there. */
+export function fn(name: string, call: ExportedCall): FunctionExport {
+  return { name, call, level: 'full' };
+}
+/** A row for one with a gap. */
+export function partial(name: string, note: string, call: ExportedCall): FunctionExport {
+  return { name, call, level: 'partial', note };
+}

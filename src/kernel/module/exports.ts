@@ -1,0 +1,93 @@
+import { SYMVERS } from '../../abi/symvers.ts';
+import { RAM_BASE } from '../../machine/layout.ts';
+import type { Kernel } from '../kernel.ts';
+import { libExports } from '../lib/exports.ts';
+import { KERNEL_LINK_ADDR } from '../mm/address.ts';
+import { writeKernel64 } from '../mm/maccess.ts';
+import { mmDataExports, mmExports } from '../mm/exports.ts';
+import { IMAGE_TEXT_SIZE } from '../mm/mm.ts';
+import { printkExports } from '../printk/exports.ts';
+import { percpuDataExports } from '../mm/percpu.ts';
+import { schedDataExports, schedExports } from '../sched/exports.ts';
+import { timeDataExports, timeExports } from '../time/exports.ts';
+import { coreExports } from './core_exports.ts';
+import type { DataExport, ExportedSymbol, FunctionExport } from './export.ts';
+import { paramDataExports, paramExports } from './params.ts';
+import type { ModuleState } from './state.ts';
+
+// The table of exported symbols, and their addresses: each function has a stub in the kernel image, 16 bytes that hold an ecall.
+
+/** Every exported function, for documents and for dispatch. */
+export function allFunctionExports(): readonly FunctionExport[] {
+  return [...coreExports, ...libExports, ...mmExports, ...paramExports, ...printkExports, ...schedExports, ...timeExports];
+}
+export function allDataExports(): readonly DataExport[] {
+  return [...mmDataExports, ...paramDataExports, ...percpuDataExports, ...schedDataExports, ...timeDataExports];
+}
+
+const STUB_SIZE = 16;
+const RETURN_STUB_OFFSET = 0x1000;
+const FIRST_STUB_OFFSET = 0x2000;
+const ECALL = 0x00000073;
+
+/** Lays out stubs and objects (the kernel image's symbol table). */
+export function exportInit(k: Kernel): ModuleState {
+  const listHead = imageObject(k, 16, 8);
+  writeKernel64(k, listHead, listHead);
+  writeKernel64(k, listHead + 8, listHead);
+  const stubs = [...allFunctionExports()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (FIRST_STUB_OFFSET + stubs.length * STUB_SIZE > IMAGE_TEXT_SIZE) throw new Error('too many exported functions');
+  const firstStub = KERNEL_LINK_ADDR + FIRST_STUB_OFFSET;
+  k.ram.write32(RAM_BASE + RETURN_STUB_OFFSET, ECALL);
+  const symbols = new Map<string, ExportedSymbol>();
+  const add = (name: string, addr: number, size: number, isFunction: boolean, exported = true) => {
+    if (symbols.has(name)) throw new Error(`two rows for the exported symbol ${name}`);
+    const known = SYMVERS[name];
+    symbols.set(name, { name, addr, size, isFunction, gpl: known?.[1] === 1, crc: known?.[0] ?? null, exported });
+  };
+  stubs.forEach((row, i) => {
+    k.ram.write32(RAM_BASE + FIRST_STUB_OFFSET + i * STUB_SIZE, ECALL);
+    add(row.name, firstStub + i * STUB_SIZE, STUB_SIZE, true, row.internal !== true);
+  });
+  const state: ModuleState = {
+    returnStub: KERNEL_LINK_ADDR + RETURN_STUB_OFFSET,
+    firstStub,
+    stubs,
+    symbols,
+    byAddress: [],
+    listHead,
+    byAddr: new Map(),
+    lastUnloaded: '',
+    disabled: false,
+    unsignedSaid: false,
+    noVersionSaid: false,
+    forcedName: '',
+    charpCopies: new Set(),
+  };
+  // Objects may hold addresses of stubs (param_ops_int.set), so they come second.
+  k.modules = state;
+  for (const row of allDataExports()) add(row.name, row.place(k), 0, false);
+  const byAddress = [...symbols.values()].sort((a, b) => a.addr - b.addr);
+  k.modules = { ...state, byAddress };
+  return k.modules;
+}
+/** Space for an object in the kernel image, zeroed: its guest address. */
+export function imageObject(k: Kernel, size: number, align: number): number {
+  const pa = k.mm.imageAlloc(size, align);
+  k.ram.fill(pa, size);
+  return KERNEL_LINK_ADDR + pa - RAM_BASE;
+}
+export function isReturnStub(k: Kernel, pc: number): boolean {
+  return pc === k.modules.returnStub;
+}
+/** The exported function whose stub is at `pc`. */
+export function exportAtStub(k: Kernel, pc: number): FunctionExport | null {
+  const index = (pc - k.modules.firstStub) / STUB_SIZE;
+  return Number.isInteger(index) && index >= 0 && index < k.modules.stubs.length ? k.modules.stubs[index] : null;
+}
+/** Address of an exported function's stub or of an object. */
+export function symbolAddress(k: Kernel, name: string): number {
+  const symbol = k.modules.symbols.get(name);
+  if (symbol === undefined) throw new Error(`no exported symbol ${name}`);
+  return symbol.addr;
+}

@@ -1,0 +1,413 @@
+import { EINVAL, ENOENT, ENOMEM, ENOSPC, EPERM, EROFS } from '../../abi/errno.ts';
+import {
+  kernel_param as KP,
+  kernel_param_ops as OPS,
+  kparam_array as ARRAY,
+  kparam_string as STRING,
+} from '../../abi/layout/structs.ts';
+import { KERNEL_PARAM_OPS_FL_NOARG } from '../../abi/module.ts';
+import type { Kernel } from '../kernel.ts';
+import { bytesOf } from '../lib/bytes.ts';
+import { kstrtobool, kstrtoSigned, kstrtoUnsigned } from '../lib/kstrtox.ts';
+import { PAGE_SIZE, physToVirt, virtToPhys } from '../mm/address.ts';
+import {
+  kernelString,
+  readKernel16,
+  readKernel32,
+  readKernel64,
+  readKernel8,
+  readKernelBig,
+  writeKernel32,
+  writeKernel64,
+  writeKernelBytes,
+} from '../mm/maccess.ts';
+import { BLOCKED } from '../sched/wait.ts';
+import { asInt, callGuest } from './call.ts';
+import { type DataExport, type FunctionExport, fn } from './export.ts';
+import { exportAtStub, imageObject, symbolAddress } from './exports.ts';
+import type { Module } from './module.ts';
+
+// Parameters of modules (kernel/params.c): struct kernel_param in the module's memory, whose operations are the kernel's or the module's own.
+
+const PARAM_MAX = 1024;
+
+/** A kind of parameter that the kernel knows; `kp` is the guest address of its struct kernel_param. */
+interface StandardOps {
+  /** 0 or -errno; BLOCKED from code of modules below it. */
+  readonly set: (k: Kernel, value: string | null, kp: number) => number;
+  readonly get: (k: Kernel, kp: number) => string | number;
+  readonly free?: (k: Kernel, arg: number) => void;
+  readonly noArg?: boolean;
+}
+const argOf = (k: Kernel, kp: number) => readKernel64(k, kp + KP.arg) ?? 0;
+const nameOf = (k: Kernel, kp: number) => kernelString(k, readKernel64(k, kp + KP.name) ?? 0, 256) ?? '';
+
+function writeInteger(k: Kernel, at: number, value: bigint, bytes: number): void {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setBigInt64(0, BigInt.asIntN(64, value), true);
+  writeKernelBytes(k, at, new Uint8Array(view.buffer, 0, bytes));
+}
+function readInteger(k: Kernel, at: number, bytes: number, signed: boolean): bigint {
+  const n =
+    bytes === 1
+      ? BigInt(readKernel8(k, at) ?? 0)
+      : bytes === 2
+        ? BigInt(readKernel16(k, at) ?? 0)
+        : bytes === 4
+          ? BigInt(readKernel32(k, at) ?? 0)
+          : (readKernelBig(k, at) ?? 0n);
+  return signed ? BigInt.asIntN(bytes * 8, n) : BigInt.asUintN(bytes * 8, n);
+}
+function integerOps(bytes: number, signed: boolean, show: (n: bigint) => string = (n) => `${n}`): StandardOps {
+  return {
+    set(k, value, kp) {
+      const n = signed ? kstrtoSigned(value ?? '', 0, bytes * 8) : kstrtoUnsigned(value ?? '', 0, bytes * 8);
+      if (typeof n === 'number') return n;
+      writeInteger(k, argOf(k, kp), n, bytes);
+      return 0;
+    },
+    get: (k, kp) => `${show(readInteger(k, argOf(k, kp), bytes, signed))}\n`,
+  };
+}
+function boolOps(bytes: number, keep: (now: boolean, was: boolean) => boolean | number, show: (raw: bigint) => boolean): StandardOps {
+  return {
+    set(k, value, kp) {
+      const now = kstrtobool(value ?? '1');
+      if (typeof now === 'number') return now;
+      const at = argOf(k, kp);
+      const kept = keep(now, readInteger(k, at, bytes, false) !== 0n);
+      if (typeof kept === 'number') return kept;
+      writeInteger(k, at, kept ? 1n : 0n, bytes);
+      return 0;
+    },
+    get: (k, kp) => `${show(readInteger(k, argOf(k, kp), bytes, false)) ? 'Y' : 'N'}\n`,
+    noArg: true,
+  };
+}
+/** charp: the variable points to a copy of the text. */
+const charpOps: StandardOps = {
+  set(k, value, kp) {
+    const text = value ?? '';
+    if (text.length > PARAM_MAX) {
+      k.printk.log(3, `${nameOf(k, kp)}: string parameter too long`);
+      return -ENOSPC;
+    }
+    const at = argOf(k, kp);
+    charpFree(k, at);
+    const pa = k.mm.slab.kmalloc(text.length + 1);
+    if (pa === 0) return -ENOMEM;
+    k.ram.u8.set(bytesOf(text), pa);
+    k.ram.u8[pa + text.length] = 0;
+    k.modules.charpCopies.add(physToVirt(pa));
+    writeKernel64(k, at, physToVirt(pa));
+    return 0;
+  },
+  get(k, kp) {
+    const text = readKernel64(k, argOf(k, kp)) ?? 0;
+    return `${text === 0 ? '(null)' : (kernelString(k, text, PAGE_SIZE) ?? '')}\n`;
+  },
+  free: charpFree,
+};
+/** maybe_kfree_parameter: only what charpOps.set made. */
+function charpFree(k: Kernel, at: number): void {
+  const old = readKernel64(k, at) ?? 0;
+  if (k.modules.charpCopies.delete(old)) k.mm.slab.kfree(virtToPhys(old));
+}
+/** An array of characters of its own (module_param_string). */
+const stringOps: StandardOps = {
+  set(k, value, kp) {
+    const kps = argOf(k, kp);
+    const max = readKernel32(k, kps + STRING.maxlen) ?? 0;
+    const text = value ?? '';
+    if (text.length >= max) {
+      k.printk.log(3, `${nameOf(k, kp)}: string doesn't fit in ${(max - 1) >>> 0} chars.`);
+      return -ENOSPC;
+    }
+    writeKernelBytes(k, readKernel64(k, kps + STRING.string) ?? 0, bytesOf(`${text}\0`));
+    return 0;
+  },
+  get(k, kp) {
+    const kps = argOf(k, kp);
+    return `${kernelString(k, readKernel64(k, kps + STRING.string) ?? 0, readKernel32(k, kps + STRING.maxlen) ?? 0) ?? ''}\n`;
+  },
+};
+/** Elements of one kind, with their number in `num` when it is wanted. */
+const arrayOps: StandardOps = {
+  set(k, value, kp) {
+    const arr = argOf(k, kp);
+    const max = readKernel32(k, arr + ARRAY.max) ?? 0;
+    const elemSize = readKernel32(k, arr + ARRAY.elemsize) ?? 0;
+    const num = readKernel64(k, arr + ARRAY.num) ?? 0;
+    const ops = readKernel64(k, arr + ARRAY.ops) ?? 0;
+    const elem = readKernel64(k, arr + ARRAY.elem) ?? 0;
+    let n = 0;
+    const count = (to: number) => {
+      n = to;
+      if (num !== 0) writeKernel32(k, num, n);
+    };
+    count(0);
+    // The element's parameter is this one with another argument: lent for the time of each call.
+    const restore = argOf(k, kp);
+    for (const text of (value ?? '').split(',')) {
+      if (n === max) {
+        k.printk.log(3, `${nameOf(k, kp)}: can only take ${max} arguments`);
+        return -EINVAL;
+      }
+      writeKernel64(k, kp + KP.arg, elem + n * elemSize);
+      const r = setParam(k, ops, text, kp);
+      writeKernel64(k, kp + KP.arg, restore);
+      if (r !== 0) return r;
+      count(n + 1);
+    }
+    return 0;
+  },
+  get(k, kp) {
+    const arr = argOf(k, kp);
+    const num = readKernel64(k, arr + ARRAY.num) ?? 0;
+    const n = num !== 0 ? (readKernel32(k, num) ?? 0) : (readKernel32(k, arr + ARRAY.max) ?? 0);
+    const elemSize = readKernel32(k, arr + ARRAY.elemsize) ?? 0;
+    const ops = readKernel64(k, arr + ARRAY.ops) ?? 0;
+    const parts: string[] = [];
+    const restore = argOf(k, kp);
+    for (let i = 0; i < n; i++) {
+      writeKernel64(k, kp + KP.arg, (readKernel64(k, arr + ARRAY.elem) ?? 0) + i * elemSize);
+      const text = getParam(k, ops, kp);
+      writeKernel64(k, kp + KP.arg, restore);
+      if (typeof text === 'number') return text;
+      parts.push(text.replace(/\n$/, ''));
+    }
+    return `${parts.join(',')}\n`;
+  },
+  free(k, arr) {
+    const ops = readKernel64(k, arr + ARRAY.ops) ?? 0;
+    const num = readKernel64(k, arr + ARRAY.num) ?? 0;
+    const n = num !== 0 ? (readKernel32(k, num) ?? 0) : (readKernel32(k, arr + ARRAY.max) ?? 0);
+    for (let i = 0; i < n; i++)
+      freeParam(k, ops, (readKernel64(k, arr + ARRAY.elem) ?? 0) + i * (readKernel32(k, arr + ARRAY.elemsize) ?? 0));
+  },
+};
+
+/** Kinds by the name in param_ops_NAME. */
+const KINDS: Readonly<Record<string, StandardOps>> = {
+  byte: integerOps(1, false),
+  short: integerOps(2, true),
+  ushort: integerOps(2, false),
+  int: integerOps(4, true),
+  uint: integerOps(4, false),
+  long: integerOps(8, true),
+  ulong: integerOps(8, false),
+  ullong: integerOps(8, false),
+  hexint: integerOps(4, false, (n) => (n === 0n ? '00000000' : `0x${n.toString(16).padStart(6, '0')}`)),
+  charp: charpOps,
+  bool: boolOps(
+    1,
+    (now) => now,
+    (raw) => raw !== 0n,
+  ),
+  bool_enable_only: boolOps(
+    1,
+    (now, was) => (was && !now ? -EROFS : now),
+    (raw) => raw !== 0n,
+  ),
+  invbool: {
+    ...boolOps(
+      1,
+      (now) => !now,
+      (raw) => raw === 0n,
+    ),
+    noArg: false,
+  },
+  bint: {
+    ...boolOps(
+      4,
+      (now) => now,
+      (raw) => raw !== 0n,
+    ),
+    get: (k, kp) => `${readInteger(k, argOf(k, kp), 4, true)}\n`,
+  },
+  string: stringOps,
+  array: arrayOps,
+};
+const SET_NAMES: Readonly<Record<string, string>> = { string: 'param_set_copystring', array: 'param_array_set' };
+const GET_NAMES: Readonly<Record<string, string>> = { array: 'param_array_get' };
+const setName = (kind: string) => SET_NAMES[kind] ?? `param_set_${kind}`;
+const getName = (kind: string) => GET_NAMES[kind] ?? `param_get_${kind}`;
+const bySetName = new Map(Object.entries(KINDS).map(([kind, ops]) => [setName(kind), ops]));
+const byGetName = new Map(Object.entries(KINDS).map(([kind, ops]) => [getName(kind), ops]));
+
+/** Sets a parameter from text through the operations at `ops`, the module's own included. */
+export function setParam(k: Kernel, ops: number, value: string | null, kp: number): number {
+  const at = readKernel64(k, ops + OPS.set) ?? 0;
+  const own = bySetName.get(exportAtStub(k, at)?.name ?? '');
+  if (own !== undefined) return own.set(k, value, kp);
+  if (at === 0) return -EPERM;
+  const text = lendText(k, value);
+  if (text < 0) return text;
+  const r = callGuest(k, at, text === 0 ? 0 : physToVirt(text), kp);
+  if (r === null) return BLOCKED;
+  returnText(k);
+  return asInt(r);
+}
+export function getParam(k: Kernel, ops: number, kp: number): string | number {
+  const at = readKernel64(k, ops + OPS.get) ?? 0;
+  const own = byGetName.get(exportAtStub(k, at)?.name ?? '');
+  if (own !== undefined) return own.get(k, kp);
+  if (at === 0) return -EPERM;
+  const page = lendText(k, '\0'.repeat(PAGE_SIZE - 1));
+  if (page < 0) return page;
+  const r = callGuest(k, at, physToVirt(page), kp);
+  if (r === null) return BLOCKED;
+  const n = asInt(r);
+  const text = n < 0 ? n : (kernelString(k, physToVirt(page), Math.min(n, PAGE_SIZE - 1)) ?? '');
+  returnText(k);
+  return text;
+}
+/** Guest memory with a text for the time of a call that may be attempted twice: physical address, 0 for no text, or -ENOMEM. */
+function lendText(k: Kernel, value: string | null): number {
+  const task = k.current;
+  const lent = task.restart?.['paramText'];
+  if (lent !== undefined) return lent as number;
+  if (value === null) return 0;
+  const pa = k.mm.slab.kmalloc(value.length + 1);
+  if (pa === 0) return -ENOMEM;
+  k.ram.u8.set(bytesOf(value), pa);
+  k.ram.u8[pa + value.length] = 0;
+  task.restart = { ...task.restart, paramText: pa };
+  return pa;
+}
+function returnText(k: Kernel): void {
+  const task = k.current;
+  const { paramText, ...rest } = task.restart ?? {};
+  if (typeof paramText === 'number') k.mm.slab.kfree(paramText);
+  task.restart = rest;
+}
+function freeParam(k: Kernel, ops: number, arg: number): void {
+  const set = exportAtStub(k, readKernel64(k, ops + OPS.set) ?? 0);
+  if (set !== null) bySetName.get(set.name)?.free?.(k, arg);
+}
+/** destroy_params. A module's own free operation is not run: nothing could come back from it any more. */
+export function destroyParams(k: Kernel, mod: Module): void {
+  if (mod.memory[1].size === 0) return;
+  for (let i = 0; i < mod.params.count; i++) {
+    const kp = mod.params.base + i * KP.sizeof;
+    freeParam(k, readKernel64(k, kp + KP.ops) ?? 0, argOf(k, kp));
+  }
+}
+
+/** next_arg over the whole text: pairs of name and value (null without "="), up to "--". */
+export function splitArgs(args: string): { pairs: (readonly [string, string | null])[]; afterDashes: string | null } {
+  const pairs: (readonly [string, string | null])[] = [];
+  let at = 0;
+  const skip = () => {
+    while (at < args.length && ' \t\n\v\f\r'.includes(args[at])) at++;
+  };
+  skip();
+  while (at < args.length) {
+    let quoted = false;
+    if (args[at] === '"') {
+      at++;
+      quoted = true;
+    }
+    let inQuote = quoted;
+    let equals = -1;
+    let end = at;
+    for (; end < args.length; end++) {
+      if (' \t\n\v\f\r'.includes(args[end]) && !inQuote) break;
+      if (equals < 0 && args[end] === '=') equals = end;
+      if (args[end] === '"') inQuote = !inQuote;
+    }
+    let name = equals >= 0 ? args.slice(at, equals) : args.slice(at, end);
+    let value = equals >= 0 ? args.slice(equals + 1, end) : null;
+    if (value?.startsWith('"')) value = value.slice(1).replace(/"$/, '');
+    if (quoted && value !== null) value = value.replace(/"$/, '');
+    else if (quoted) name = name.replace(/"$/, '');
+    at = end < args.length ? end + 1 : end;
+    skip();
+    if (value === null && name === '--') return { pairs, afterDashes: args.slice(at) };
+    pairs.push([name, value]);
+  }
+  return { pairs, afterDashes: null };
+}
+const sameName = (a: string, b: string) => a.replaceAll('-', '_') === b.replaceAll('-', '_');
+
+/** parse_args over what is left of the module's arguments. 0, -errno, or BLOCKED: to be called again. */
+export function parseArgs(k: Kernel, mod: Module): number {
+  while (mod.pendingArgs.length > 0) {
+    const [name, value] = mod.pendingArgs[0];
+    const kp = findParam(k, mod, name);
+    if (kp === 0) {
+      k.printk.log(4, `${mod.name}: unknown parameter '${name}' ignored`);
+    } else {
+      const ops = readKernel64(k, kp + KP.ops) ?? 0;
+      const noArg = ((readKernel32(k, ops + OPS.flags) ?? 0) & KERNEL_PARAM_OPS_FL_NOARG) !== 0;
+      const r = value === null && !noArg ? -EINVAL : setParam(k, ops, value, kp);
+      if (r === BLOCKED) return BLOCKED;
+      if (r !== 0) {
+        paramError(k, mod.name, name, value, r, ops);
+        return r;
+      }
+    }
+    mod.pendingArgs = mod.pendingArgs.slice(1);
+    k.current.calls = [];
+    k.current.callIndex = 0;
+  }
+  return 0;
+}
+function paramError(k: Kernel, module: string, name: string, value: string | null, errno: number, ops: number): void {
+  // An array's commas were cut from the text while it was read.
+  const isArray = exportAtStub(k, readKernel64(k, ops + OPS.set) ?? 0)?.name === 'param_array_set';
+  const text = isArray ? (value ?? '').split(',')[0] : (value ?? '');
+  if (errno === -ENOENT) k.printk.log(3, `${module}: Unknown parameter \`${name}'`);
+  else if (errno === -ENOSPC) k.printk.log(3, `${module}: \`${text}' too large for parameter \`${name}'`);
+  else k.printk.log(3, `${module}: \`${text}' invalid for parameter \`${name}'`);
+}
+function findParam(k: Kernel, mod: Module, name: string): number {
+  for (let i = 0; i < mod.params.count; i++) {
+    const kp = mod.params.base + i * KP.sizeof;
+    if (sameName(nameOf(k, kp), name)) return kp;
+  }
+  return 0;
+}
+/** The parameters that show in sysfs: name, mode and guest address of each. */
+export function visibleParams(k: Kernel, mod: Module): { name: string; mode: number; kp: number }[] {
+  const out: { name: string; mode: number; kp: number }[] = [];
+  for (let i = 0; i < mod.params.count; i++) {
+    const kp = mod.params.base + i * KP.sizeof;
+    const mode = readKernel16(k, kp + KP.perm) ?? 0;
+    if (mode !== 0) out.push({ name: nameOf(k, kp), mode, kp });
+  }
+  return out;
+}
+export function paramOps(k: Kernel, kp: number): number {
+  return readKernel64(k, kp + KP.ops) ?? 0;
+}
+
+/** Exported as functions too: module_param_cb's own operations call them. */
+export const paramExports: readonly FunctionExport[] = Object.entries(KINDS).flatMap(([kind, ops]) => {
+  const hidden = kind === 'array';
+  return [
+    {
+      ...fn(setName(kind), (k, val, kp) => ops.set(k, val === 0 ? null : (kernelString(k, val, PAGE_SIZE) ?? ''), kp)),
+      internal: hidden,
+    },
+    {
+      ...fn(getName(kind), (k, buffer, kp) => {
+        const text = ops.get(k, kp);
+        if (typeof text === 'number') return text;
+        writeKernelBytes(k, buffer, bytesOf(`${text}\0`));
+        return text.length;
+      }),
+      internal: hidden,
+    },
+  ];
+});
+export const paramDataExports: readonly DataExport[] = Object.entries(KINDS).map(([kind, ops]) => ({
+  name: kind === 'array' ? 'param_array_ops' : `param_ops_${kind}`,
+  place(k) {
+    const addr = imageObject(k, OPS.sizeof, 8);
+    writeKernel32(k, addr + OPS.flags, ops.noArg === true ? KERNEL_PARAM_OPS_FL_NOARG : 0);
+    writeKernel64(k, addr + OPS.set, symbolAddress(k, setName(kind)));
+    writeKernel64(k, addr + OPS.get, symbolAddress(k, getName(kind)));
+    return addr;
+  },
+}));

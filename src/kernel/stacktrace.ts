@@ -1,0 +1,87 @@
+import type { Kernel } from './kernel.ts';
+import { sprintSymbol } from './kallsyms.ts';
+import { readKernel64 } from './mm/maccess.ts';
+import { onKernelStack } from './module/call.ts';
+import { isReturnStub } from './module/exports.ts';
+import { printStackInfo } from './traps.ts';
+import type { Task } from './sched/task.ts';
+
+// Registers and frames of kernel code in the log (arch/riscv/kernel/{process,stacktrace}.c). A trace ends at the function that the kernel called:
+// below it there is TypeScript, which has no guest frames.
+
+const hex16 = (n: bigint) => BigInt.asUintN(64, n).toString(16).padStart(16, '0');
+const NAMES: readonly (readonly [string, number])[] = [
+  ['epc', -1],
+  ['ra ', 1],
+  ['sp ', 2],
+  ['gp ', 3],
+  ['tp ', 4],
+  ['t0 ', 5],
+  ['t1 ', 6],
+  ['t2 ', 7],
+  ['s0 ', 8],
+  ['s1 ', 9],
+  ['a0 ', 10],
+  ['a1 ', 11],
+  ['a2 ', 12],
+  ['a3 ', 13],
+  ['a4 ', 14],
+  ['a5 ', 15],
+  ['a6 ', 16],
+  ['a7 ', 17],
+  ['s2 ', 18],
+  ['s3 ', 19],
+  ['s4 ', 20],
+  ['s5 ', 21],
+  ['s6 ', 22],
+  ['s7 ', 23],
+  ['s8 ', 24],
+  ['s9 ', 25],
+  ['s10', 26],
+  ['s11', 27],
+  ['t3 ', 28],
+  ['t4 ', 29],
+  ['t5 ', 30],
+  ['t6 ', 31],
+];
+
+/** show_regs: who, the registers in the machine, and the frames. */
+export function showRegs(k: Kernel, task: Task, cause: number, badaddr: number): void {
+  const { printk, machine } = k;
+  const { regs } = machine;
+  printStackInfo(k, task);
+  printk.log(4, `epc : ${sprintSymbol(k, regs.pc, 'S')}`);
+  printk.log(4, ` ra : ${sprintSymbol(k, regs.get(1), 'S')}`);
+  const value = (i: number) => hex16(i < 0 ? BigInt(regs.pc) : regs.getBig(i));
+  for (let i = 0; i < NAMES.length; i += 3) {
+    const cells = NAMES.slice(i, i + 3).map(([name, x]) => `${name}: ${value(x)}`);
+    printk.log(4, `${i === 0 ? '' : ' '}${cells.join(' ')}`);
+  }
+  // UXL = 2 (64 bits), SPP and SPIE as on entry from S mode with interrupts on.
+  const status = (2n << 32n) | BigInt((regs.sstatus & ~2) | ((regs.sstatus & 2) !== 0 ? 0x20 : 0) | 0x100);
+  printk.log(4, `status: ${hex16(status)} badaddr: ${hex16(BigInt(badaddr))} cause: ${hex16(BigInt(cause))}`);
+  printFrame(k, regs.pc);
+  walkFrames(k, task, (pc) => printFrame(k, pc));
+}
+function printFrame(k: Kernel, pc: number): void {
+  k.printk.log(4, `[<${hex16(BigInt(pc))}>] ${sprintSymbol(k, pc, 'S')}`);
+}
+/** The frames above the exported function that is being called: first its caller. */
+export function dumpBacktrace(k: Kernel, task: Task): void {
+  printFrame(k, k.machine.regs.get(1));
+  walkFrames(k, task, (pc) => printFrame(k, pc));
+}
+/** Follows the frame pointers: at s0-16 the caller's s0, at s0-8 the return address (walk_stackframe). */
+function walkFrames(k: Kernel, task: Task, visit: (pc: number) => void): void {
+  let fp = k.machine.regs.get(8);
+  let low = k.machine.regs.get(2);
+  for (let depth = 0; depth < 64; depth++) {
+    if (!onKernelStack(task, fp - 8) || fp < low || fp % 8 !== 0) return;
+    const ra = readKernel64(k, fp - 8);
+    const up = readKernel64(k, fp - 16);
+    if (ra === null || up === null || isReturnStub(k, ra)) return;
+    visit(ra);
+    low = fp;
+    fp = up;
+  }
+}

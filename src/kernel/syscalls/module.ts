@@ -1,0 +1,80 @@
+import { EBADF, EFAULT, EINVAL, ENOEXEC, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
+import { CAP_SYS_MODULE } from '../../abi/capability.ts';
+import { FMODE_READ } from '../../abi/fs.ts';
+import * as M from '../../abi/module.ts';
+import * as NR from '../../abi/syscall_nr.ts';
+import type { Kernel } from '../kernel.ts';
+import { IovIter } from '../lib/iov_iter.ts';
+import { copyFromUser, strncpyFromUser } from '../mm/uaccess.ts';
+import { deleteModule, loadModule } from '../module/main.ts';
+import type { SyscallRow } from './table.ts';
+
+// init_module(2), finit_module(2), delete_module(2).
+
+const ARGS_MAX = 2 ** 20;
+/** A module's file may be this large (kernel_read_file takes INT_MAX; here what RAM can hold anyway). */
+const IMAGE_MAX = 2 ** 28;
+const CHUNK = 65536;
+const NO_IMAGE = new Uint8Array(0);
+
+function mayInitModule(k: Kernel): boolean {
+  return k.current.capable(CAP_SYS_MODULE) && !k.modules.disabled;
+}
+/** An attempt that is made again has the module in memory: it reads neither image nor arguments. */
+const again = (k: Kernel) => k.current.restart?.['loading'] !== undefined;
+
+function initModule(k: Kernel, image: number, length: number, args: number): number {
+  if (again(k)) return loadModule(k, NO_IMAGE, '', 0);
+  if (!mayInitModule(k)) return -EPERM;
+  if (length < 0 || length > IMAGE_MAX) return -ENOEXEC;
+  const bytes = copyFromUser(k, image, length);
+  if (typeof bytes === 'number') return -EFAULT;
+  return load(k, bytes, args, 0);
+}
+function finitModule(k: Kernel, fd: number, args: number, flags: number): number {
+  if (again(k)) return loadModule(k, NO_IMAGE, '', 0);
+  if (!mayInitModule(k)) return -EPERM;
+  const known = M.MODULE_INIT_IGNORE_MODVERSIONS | M.MODULE_INIT_IGNORE_VERMAGIC | M.MODULE_INIT_COMPRESSED_FILE;
+  if ((flags & ~known) !== 0) return -EINVAL;
+  const file = k.current.files.get(fd | 0);
+  if (file === null || (file.mode & FMODE_READ) === 0) return -EBADF;
+  const mapping = file.inode.mapping;
+  if (mapping === null || mapping.size === 0) return -EINVAL;
+  if ((flags & M.MODULE_INIT_COMPRESSED_FILE) !== 0) {
+    k.printk.log(4, 'finit_module: compressed modules are not implemented');
+    return -EOPNOTSUPP;
+  }
+  const bytes = new Uint8Array(mapping.size);
+  for (let at = 0; at < bytes.length; at += CHUNK) {
+    const part = bytes.subarray(at, Math.min(at + CHUNK, bytes.length));
+    const n = file.op.read?.(k, file, IovIter.kernel(part), at) ?? -EINVAL;
+    if (n < 0) return n;
+  }
+  return load(k, bytes, args, flags);
+}
+function load(k: Kernel, image: Uint8Array, args: number, flags: number): number {
+  const text = strncpyFromUser(k, args, ARGS_MAX);
+  return typeof text === 'number' ? -EFAULT : loadModule(k, image, text, flags);
+}
+
+export const moduleSyscalls: readonly SyscallRow[] = [
+  { nr: NR.NR_init_module, name: 'init_module', handler: (k, image, len, args) => initModule(k, image, len, args), support: 'full' },
+  {
+    nr: NR.NR_finit_module,
+    name: 'finit_module',
+    handler: (k, fd, args, flags) => finitModule(k, fd, args, flags),
+    support: 'partial',
+    note: 'compressed files (MODULE_INIT_COMPRESSED_FILE)',
+  },
+  {
+    nr: NR.NR_delete_module,
+    name: 'delete_module',
+    handler(k, name, flags) {
+      if (!mayInitModule(k)) return -EPERM;
+      const text = strncpyFromUser(k, name, M.MODULE_NAME_LEN);
+      if (typeof text === 'number') return -EFAULT;
+      return deleteModule(k, text, flags | 0);
+    },
+    support: 'full',
+  },
+];

@@ -1,0 +1,281 @@
+import { TAINT_DIE, TAINT_WARN } from '../abi/module.ts';
+import { bug_entry as BUG, exception_table_entry as EX } from '../abi/layout/structs.ts';
+import { Access } from '../machine/api.ts';
+import { Trap } from '../machine/trap.ts';
+import { doExit } from './exit.ts';
+import { sprintSymbol } from './kallsyms.ts';
+import type { Kernel } from './kernel.ts';
+import { Fault, handleMmFault } from './mm/memory.ts';
+import { TASK_SIZE } from './mm/address.ts';
+import { kernelString, readKernel16, readKernel32 } from './mm/maccess.ts';
+import { exportAtStub, isReturnStub } from './module/exports.ts';
+import { returnFromGuest } from './module/call.ts';
+import { findModuleAt, listModules, type Module } from './module/module.ts';
+import { addTaint, printTainted, printTaintedVerbose } from './panic.ts';
+import { dumpBacktrace, showRegs } from './stacktrace.ts';
+import { BLOCKED } from './sched/wait.ts';
+import { TASK_RUNNING, type Task } from './sched/task.ts';
+import { UTS_RELEASE, UTS_VERSION } from '../abi/kernel_release.ts';
+
+// Traps taken in S mode, by module code: calls of exported functions, faults, BUG and WARN, and the oops (arch/riscv/kernel/traps.c, mm/fault.c,
+// lib/bug.c).
+
+const SSTATUS_SUM = 1 << 18;
+const BUGFLAG_WARNING = 1;
+const BUGFLAG_ONCE = 2;
+const BUGFLAG_DONE = 4;
+const BUGFLAG_NO_CUT_HERE = 8;
+const SIGSEGV = 11;
+const SIGKILL = 9;
+/** Exception table: a user access that failed sets a register to -EFAULT and perhaps clears another (asm/asm-extable.h). */
+const EX_TYPE_FIXUP = 1;
+const EX_TYPE_UACCESS_ERR_ZERO = 3;
+const EFAULT = 14;
+
+/** What a trap in kernel code means for the run loop. */
+export type KernelTrap = 'run' | 'syscall';
+
+/** Handles it; 'syscall' when the call of module code under a system call has returned and the system call is to be made again. */
+export function handleKernelTrap(k: Kernel, task: Task, cause: number): KernelTrap {
+  const { machine } = k;
+  switch (cause) {
+    case Trap.ECALL_S:
+      return callFromKernel(k, task);
+    case Trap.INSN_PAGE_FAULT:
+    case Trap.LOAD_PAGE_FAULT:
+    case Trap.STORE_PAGE_FAULT:
+      kernelFault(k, task, cause);
+      return 'run';
+    case Trap.BREAKPOINT:
+      breakpoint(k, task);
+      return 'run';
+    case Trap.ILLEGAL:
+      dieInNmi(k, task, 'Oops - illegal instruction', cause);
+      return 'run';
+    case Trap.INSN_MISALIGNED:
+      dieInNmi(k, task, 'Oops - instruction address misaligned', cause);
+      return 'run';
+    case Trap.LOAD_MISALIGNED:
+      dieInNmi(k, task, 'Oops - load address misaligned', cause);
+      return 'run';
+    case Trap.STORE_MISALIGNED:
+      dieInNmi(k, task, 'Oops - store (or AMO) address misaligned', cause);
+      return 'run';
+    default:
+      if (!fixupException(k, machine.regs.pc)) dieInNmi(k, task, `Oops - access fault (cause ${cause})`, cause);
+      return 'run';
+  }
+}
+
+/** An ecall in S mode: at a stub it is a call of that exported function, or the return of a function that the kernel called. */
+function callFromKernel(k: Kernel, task: Task): KernelTrap {
+  const { regs } = k.machine;
+  if (isReturnStub(k, regs.pc)) {
+    const frame = returnFromGuest(k, task);
+    return frame !== null && frame.mode === 0 && frame.inSyscall ? 'syscall' : 'run';
+  }
+  const row = exportAtStub(k, regs.pc);
+  if (row === null) {
+    // Real hardware would enter the firmware, which answers an unknown call with SBI_ERR_NOT_SUPPORTED.
+    regs.set(10, -2);
+    regs.set(11, 0);
+    regs.pc += 4;
+    return 'run';
+  }
+  const depth = task.frames.length;
+  task.callIndex = 0;
+  task.timedOut = task.timedOut && task.restart !== null;
+  const result = row.call(k, regs.get(10), regs.get(11), regs.get(12), regs.get(13), regs.get(14), regs.get(15));
+  if (task.exitState !== 0 || k.halted !== null || task.frames.length !== depth) return 'run';
+  if (result === BLOCKED) {
+    if (task.state !== TASK_RUNNING) task.asleep = true;
+    else task.yielding = true;
+    return 'run';
+  }
+  task.restart = null;
+  task.timedOut = false;
+  task.calls = [];
+  if (typeof result === 'bigint') regs.setBig(10, BigInt.asIntN(64, result));
+  else if (result !== undefined) regs.set(10, result);
+  regs.pc = regs.get(1);
+  return 'run';
+}
+
+/** do_page_fault in kernel mode. */
+function kernelFault(k: Kernel, task: Task, cause: number): void {
+  const { machine } = k;
+  const addr = machine.tval;
+  const access = cause === Trap.INSN_PAGE_FAULT ? Access.EXEC : cause === Trap.LOAD_PAGE_FAULT ? Access.READ : Access.WRITE;
+  const user = addr >= 0 && addr < TASK_SIZE;
+  const sum = (machine.regs.sstatus & SSTATUS_SUM) !== 0;
+  if (user && sum && task.mm !== null && access !== Access.EXEC && handleMmFault(k, task.mm, addr, access) === Fault.DONE) return;
+  if (fixupException(k, machine.regs.pc)) return;
+  const what =
+    user && !sum && task.mm !== null
+      ? 'access to user memory without uaccess routines'
+      : addr >= 0 && addr < 4096
+        ? 'NULL pointer dereference'
+        : 'paging request';
+  k.printk.log(1, `Unable to handle kernel ${what} at virtual address ${hex16(addr)}`);
+  die(k, task, 'Oops', cause, addr);
+  makeTaskDead(k, task, SIGKILL);
+}
+const hex16 = (n: number) => BigInt.asUintN(64, BigInt(n)).toString(16).padStart(16, '0');
+
+/** fixup_exception: a listed instruction goes on at its fix-up. */
+function fixupException(k: Kernel, pc: number): boolean {
+  const mod = findModuleAt(k, pc);
+  if (mod === null) return false;
+  const { base, count } = mod.extable;
+  for (let i = 0; i < count; i++) {
+    const at = base + i * EX.sizeof;
+    const insn = readKernel32(k, at);
+    const fixup = readKernel32(k, at + EX.fixup);
+    const type = readKernel16(k, at + EX.type);
+    const data = readKernel16(k, at + EX.data);
+    if (insn === null || fixup === null || type === null || data === null || at + (insn | 0) !== pc) continue;
+    const { regs } = k.machine;
+    if (type === EX_TYPE_UACCESS_ERR_ZERO) {
+      const [err, zero] = [data & 31, (data >> 5) & 31];
+      if (err !== 0) regs.set(err, -EFAULT);
+      if (zero !== 0) regs.set(zero, 0);
+    } else if (type !== EX_TYPE_FIXUP) return false;
+    regs.pc = at + EX.fixup + (fixup | 0);
+    return true;
+  }
+  return false;
+}
+
+/** ebreak: a WARN goes on behind it, anything else is fatal. */
+function breakpoint(k: Kernel, task: Task): void {
+  const { regs } = k.machine;
+  const bug = findBug(k, regs.pc);
+  if (bug === null) {
+    dieInNmi(k, task, 'Kernel BUG', Trap.BREAKPOINT);
+    return;
+  }
+  if ((bug.flags & BUGFLAG_WARNING) !== 0) {
+    const skip = (bug.flags & (BUGFLAG_ONCE | BUGFLAG_DONE)) === (BUGFLAG_ONCE | BUGFLAG_DONE);
+    if (!skip) {
+      if ((bug.flags & BUGFLAG_ONCE) !== 0) k.ram.write16(bug.flagsPa, bug.flags | BUGFLAG_DONE);
+      if ((bug.flags & BUGFLAG_NO_CUT_HERE) === 0) k.printk.log(4, CUT_HERE);
+      warn(k, task, bug.file === null ? '' : ` at ${bug.file}:${bug.line}`);
+    }
+    // ebreak or c.ebreak.
+    const half = readKernel16(k, regs.pc) ?? 0;
+    regs.pc += (half & 3) === 3 ? 4 : 2;
+    return;
+  }
+  if ((bug.flags & BUGFLAG_NO_CUT_HERE) === 0) k.printk.log(4, CUT_HERE);
+  k.printk.log(2, bug.file === null ? `kernel BUG at ${sprintSymbol(k, regs.pc, 'S')} [verbose debug info unavailable]` : `kernel BUG at ${bug.file}:${bug.line}!`);
+  dieInNmi(k, task, 'Kernel BUG', Trap.BREAKPOINT);
+}
+export const CUT_HERE = '------------[ cut here ]------------';
+interface BugEntry {
+  readonly file: string | null;
+  readonly line: number;
+  readonly flags: number;
+  readonly flagsPa: number;
+}
+function findBug(k: Kernel, pc: number): BugEntry | null {
+  const mod = findModuleAt(k, pc);
+  if (mod === null) return null;
+  const { base, count } = mod.bugTable;
+  for (let i = 0; i < count; i++) {
+    const at = base + i * BUG.sizeof;
+    if (at + ((readKernel32(k, at) ?? 0) | 0) !== pc) continue;
+    const file = kernelString(k, at + BUG.file_disp + ((readKernel32(k, at + BUG.file_disp) ?? 0) | 0), 256);
+    return {
+      file,
+      line: readKernel16(k, at + BUG.line) ?? 0,
+      flags: readKernel16(k, at + BUG.flags) ?? 0,
+      flagsPa: k.machine.translate(k.mm.swapperPgDir, at + BUG.flags, Access.READ, 1, false),
+    };
+  }
+  return null;
+}
+
+/** __warn. */
+function warn(k: Kernel, task: Task, where: string): void {
+  const { printk, machine } = k;
+  printk.log(4, `WARNING: CPU: ${k.cpu} PID: ${task.pid}${where} ${sprintSymbol(k, machine.regs.pc, 'S')}`);
+  printModules(k);
+  showRegs(k, task, Trap.BREAKPOINT, 0);
+  printk.log(4, END_TRACE);
+  addTaint(k, TAINT_WARN, true);
+  k.warnCount++;
+  if (k.panicOnWarn) k.panic('kernel: panic_on_warn set ...');
+}
+const END_TRACE = '---[ end trace 0000000000000000 ]---';
+
+/** die: the report of an oops. The taint follows it. */
+function die(k: Kernel, task: Task, title: string, cause: number, badaddr: number): void {
+  const { printk, machine } = k;
+  k.oopsCount++;
+  printk.log(0, `${title} [#${k.oopsCount}]`);
+  printModules(k);
+  showRegs(k, task, cause, badaddr);
+  printk.log(0, codeLine(k, machine.regs.pc));
+  addTaint(k, TAINT_DIE, false);
+  printk.log(4, END_TRACE);
+}
+/** Exceptions other than page faults enter as NMIs do, so that a fatal one takes the whole kernel with it (irqentry_nmi_enter; die's in_interrupt). */
+function dieInNmi(k: Kernel, task: Task, title: string, cause: number): void {
+  if (cause !== Trap.BREAKPOINT && fixupException(k, k.machine.regs.pc)) return;
+  die(k, task, title, cause, cause === Trap.BREAKPOINT || cause === Trap.ILLEGAL ? 0 : k.machine.tval);
+  k.panic('Fatal exception in interrupt');
+}
+/** make_task_dead: the task ends where it stands; what it held stays held. */
+function makeTaskDead(k: Kernel, task: Task, signal: number): void {
+  if (k.panicOnOops) {
+    k.panic('Fatal exception');
+    return;
+  }
+  task.inKernel = false;
+  task.asleep = false;
+  doExit(k, task, signal === SIGKILL ? SIGSEGV : signal);
+}
+
+/** The ten halfwords before pc, and its own in brackets (dump_kernel_instr). */
+function codeLine(k: Kernel, pc: number): string {
+  const words: string[] = [];
+  for (let i = -10; i < 2; i++) {
+    const half = readKernel16(k, pc + i * 2);
+    if (half === null || pc >= 0) return `Code: Unable to access instruction at 0x${hex16(pc + i * 2)}.`;
+    const text = half.toString(16).padStart(4, '0');
+    words.push(i === 0 ? `(${text})` : text);
+  }
+  return `Code: ${words.join(' ')} `;
+}
+
+/** print_modules. */
+export function printModules(k: Kernel): void {
+  const list = listModules(k).map((m) => ` ${m.name}${moduleFlags(m)}`);
+  const last = k.modules.lastUnloaded;
+  k.printk.log(4, `Modules linked in:${list.join('')}${last === '' ? '' : ` [last unloaded: ${last}]`}`);
+}
+/** module_flags with its state: "(OE+)". */
+export function moduleFlags(mod: Module, showState = true): string {
+  const letters = mod.taintLetters;
+  const state = showState ? mod.stateMark : '';
+  return letters === '' && state === '' ? '' : `(${letters}${state})`;
+}
+
+/** dump_stack_print_info. */
+export function printStackInfo(k: Kernel, task: Task): void {
+  const { printk } = k;
+  const build = UTS_VERSION.split(' ')[0];
+  const package_ = UTS_VERSION.split(' ').slice(2, 4).join(' ');
+  printk.log(
+    4,
+    `CPU: ${k.cpu} UID: ${task.cred.uid} PID: ${task.pid} Comm: ${task.comm} ${printTainted(k)} ${UTS_RELEASE} ${build}  ${package_}`,
+  );
+  if (k.tainted !== 0) printk.log(4, `Tainted: ${printTaintedVerbose(k)}`);
+  printk.log(4, 'Hardware name: lintel (DT)');
+}
+/** dump_stack of the task that called, in module code. */
+export function dumpStack(k: Kernel, task: Task): void {
+  printStackInfo(k, task);
+  k.printk.log(4, 'Call Trace:');
+  dumpBacktrace(k, task);
+}
