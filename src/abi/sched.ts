@@ -20,6 +20,7 @@ export const RLIMIT_RTPRIO = 14;
 export const RLIM_NLIMITS = 16;
 
 export const CAP_SETPCAP = 8;
+export const CAP_SYS_MODULE = 16;
 export const CAP_SYS_PTRACE = 19;
 export const CAP_SYS_ADMIN = 21;
 export const CAP_SYS_BOOT = 22;

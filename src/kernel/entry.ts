@@ -1,4 +1,4 @@
-import { EINTR, ENOSYS, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../abi/errno.ts';
+import { ENOSYS, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../abi/errno.ts';
 import {
   BUS_ADRALN,
   BUS_ADRERR,
@@ -18,13 +18,13 @@ import type { Kernel } from './kernel.ts';
 import { TASK_SIZE } from './mm/address.ts';
 import { Fault, handleMmFault } from './mm/memory.ts';
 import { outOfMemory } from './mm/oom_kill.ts';
-import { handleKernelTrap } from './module/call.ts';
 import { doSignal, forceSignal, signalPending } from './signal.ts';
 import { TASK_RUNNING, type Task } from './sched/task.ts';
 import { BLOCKED } from './sched/wait.ts';
 import { syscallName, syscallTable } from './syscalls/index.ts';
 import { runPosixCpuTimers } from './time/posix_timers.ts';
 import { runTimers } from './time/timers.ts';
+import { handleKernelTrap } from './traps.ts';
 import { TICK_NSEC } from './time/timekeeping.ts';
 
 // The way into the kernel and back: the run loop over harts, traps, system calls (arch/riscv/kernel/entry.S, traps.c, and the idle loop).
@@ -87,11 +87,12 @@ export function runKernel(k: Kernel, budget: number, until = Number.POSITIVE_INF
     putDeadTasks(k);
     const now = time.now();
     if (now >= until) return 'running';
+    time.updateJiffies();
     sched.expireTimeouts(now);
     runTimers(k, now);
     let ran = false;
     for (const rq of sched.runQueues) {
-      const task = sched.pickNextTask(rq.cpu);
+      const task = stillInKernel(rq.current) ? rq.current : sched.pickNextTask(rq.cpu);
       if (task === null) {
         rq.current = null;
         continue;
@@ -114,6 +115,11 @@ export function runKernel(k: Kernel, budget: number, until = Number.POSITIVE_INF
   return 'running';
 }
 
+/** Kernel code keeps its hart until it gives it up (PREEMPT_VOLUNTARY). */
+function stillInKernel(task: Task | null): task is Task {
+  return task?.inKernel === true && task.exitState === 0;
+}
+
 /** Instructions until the next thing that must happen: the tick, a timer; short seeded turns when harts interleave. */
 function slice(k: Kernel): number {
   if (k.cpus > 1) return 500 + (k.random32() % 20_000);
@@ -127,12 +133,15 @@ function runTask(k: Kernel, task: Task, insns: number): void {
   switchTo(k, task);
   const begin = machine.instret;
   const end = begin + insns;
+  task.asleep = false;
+  task.yielding = false;
+  task.inKernel = false;
   if (machine.regs.mode === 0) {
     // A call that blocked is made again before any signal is looked at: it settles its own result (rule 3).
     if (task.inSyscall) doSyscall(k, task);
     if (task.state === TASK_RUNNING) returnToUser(k, task);
   }
-  while (task.state === TASK_RUNNING && k.halted === null) {
+  while (mayRun(task, machine.regs.mode) && k.halted === null) {
     const left = end - machine.instret;
     if (left <= 0) break;
     const before = machine.instret;
@@ -141,19 +150,26 @@ function runTask(k: Kernel, task: Task, insns: number): void {
     if (wasUser) task.utime += machine.instret - before;
     else task.stime += machine.instret - before;
     if (cause !== Trap.SLICE_END) {
-      if (machine.regs.mode === 1) handleKernelTrap(k, cause);
-      else handleUserTrap(k, task, cause);
+      if (!wasUser) {
+        if (handleKernelTrap(k, task, cause) === 'syscall') doSyscall(k, task);
+      } else handleUserTrap(k, task, cause);
     }
-    if (task.state === TASK_RUNNING && machine.regs.mode === 0) returnToUser(k, task);
-    if (task.needResched) break;
+    if (task.state === TASK_RUNNING && machine.regs.mode === 0 && task.exitState === 0) returnToUser(k, task);
+    if (task.yielding || (task.needResched && machine.regs.mode === 0)) break;
   }
   task.needResched = false;
   if (task.exitState === 0) {
+    task.inKernel = machine.regs.mode === 1 && !task.asleep && !task.yielding;
     if (!task.isKernelThread) runPosixCpuTimers(k, task);
     k.sched.account(task, machine.instret - begin + 100);
-    if (task.state !== TASK_RUNNING) k.sched.deactivate(task);
+    if (!mayRun(task, machine.regs.mode)) k.sched.deactivate(task);
     else if (machine.instret >= end) task.nivcsw++;
   }
+}
+
+/** Kernel code runs on whatever its task's state says, until it calls schedule(). */
+function mayRun(task: Task, mode: number): boolean {
+  return task.exitState === 0 && (mode === 1 ? !task.asleep : task.state === TASK_RUNNING);
 }
 
 /** exit_to_user_mode: signals first. */
@@ -224,6 +240,7 @@ function doSyscall(k: Kernel, task: Task): void {
   const nr = regs.get(17);
   task.syscallNr = nr;
   task.timedOut = task.timedOut && task.restart !== null;
+  task.callIndex = 0;
   const row = syscallTable[nr];
   let result: number;
   if (row === undefined) {
@@ -242,15 +259,15 @@ export function finishSyscall(k: Kernel, task: Task, result: number): void {
   if (result === BLOCKED || task.exitState !== 0 || k.sched.loaded !== task || task.frames.length > 0) return;
   const { regs } = k.machine;
   if (result === -ERESTARTSYS || result === -ERESTARTNOINTR || result === -ERESTARTNOHAND || result === -ERESTART_RESTARTBLOCK) {
-    // Without a pending signal there is nothing that interrupted it.
+    // Without a pending signal nothing makes the call again, and the program sees the number (only a module's init can do that).
     if (signalPending(task) || task.signal.groupStop !== 0) {
       task.restartCode = -result;
       return;
     }
-    result = -EINTR;
   }
   task.restart = null;
   task.timedOut = false;
+  if (task.calls.length > 0) task.calls = [];
   if (task.skipResult) {
     task.skipResult = false;
     return;

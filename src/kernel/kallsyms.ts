@@ -1,4 +1,4 @@
-import { CAP_SYSLOG } from '../abi/capability.ts';
+import { CAP_SYSLOG } from '../abi/sched.ts';
 import type { Kernel } from './kernel.ts';
 import { hex64 } from './lib/seq_file.ts';
 import { findModuleAt, listModules, type Module } from './module/module.ts';

@@ -10,6 +10,7 @@ import type { HostDoors } from './host.ts';
 import { PointerPolicy } from './lib/pointers.ts';
 import type { MemoryManager } from './mm/mm.ts';
 import type { VdsoPages } from './mm/special.ts';
+import type { PerCpu } from './mm/percpu.ts';
 import type { ModuleState } from './module/state.ts';
 import type { Net } from './net/net.ts';
 import type { Printk } from './printk/printk.ts';
@@ -49,6 +50,7 @@ export class Kernel {
   sysfs!: Kernfs;
   net!: Net;
   modules!: ModuleState;
+  percpu!: PerCpu;
   caches!: TaskCaches;
   readonly futexes = new FutexTable();
   /** How pointers are printed. */
@@ -77,6 +79,11 @@ export class Kernel {
   tainted = 0;
   /** Lock debugging counts as on until the first serious taint. */
   debugLocks = true;
+  /** Oopses and WARNs so far (/sys/kernel/oops_count, warn_count), and whether one of them is the end. */
+  oopsCount = 0;
+  warnCount = 0;
+  panicOnOops = 0;
+  panicOnWarn = 0;
   private randomState: number;
 
   constructor(machine: MachineApi, host: HostDoors, options: { commandLine: string; cpus: number; seed: number }) {

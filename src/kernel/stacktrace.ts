@@ -1,9 +1,10 @@
+import { UTS_RELEASE, UTS_VERSION } from '../abi/kernel_release.ts';
 import type { Kernel } from './kernel.ts';
 import { sprintSymbol } from './kallsyms.ts';
 import { readKernel64 } from './mm/maccess.ts';
 import { onKernelStack } from './module/call.ts';
 import { isReturnStub } from './module/exports.ts';
-import { printStackInfo } from './traps.ts';
+import { printTainted, printTaintedVerbose } from './panic.ts';
 import type { Task } from './sched/task.ts';
 
 // Registers and frames of kernel code in the log (arch/riscv/kernel/{process,stacktrace}.c). A trace ends at the function that the kernel called:
@@ -11,7 +12,7 @@ import type { Task } from './sched/task.ts';
 
 const hex16 = (n: bigint) => BigInt.asUintN(64, n).toString(16).padStart(16, '0');
 const NAMES: readonly (readonly [string, number])[] = [
-  ['epc', -1],
+  ['epc ', -1],
   ['ra ', 1],
   ['sp ', 2],
   ['gp ', 3],
@@ -61,20 +62,30 @@ export function showRegs(k: Kernel, task: Task, cause: number, badaddr: number):
   const status = (2n << 32n) | BigInt((regs.sstatus & ~2) | ((regs.sstatus & 2) !== 0 ? 0x20 : 0) | 0x100);
   printk.log(4, `status: ${hex16(status)} badaddr: ${hex16(BigInt(badaddr))} cause: ${hex16(BigInt(cause))}`);
   printFrame(k, regs.pc);
-  walkFrames(k, task, (pc) => printFrame(k, pc));
+  walkFrames(k, task, true, (pc) => printFrame(k, pc));
 }
 function printFrame(k: Kernel, pc: number): void {
   k.printk.log(4, `[<${hex16(BigInt(pc))}>] ${sprintSymbol(k, pc, 'S')}`);
 }
 /** The frames above the exported function that is being called: first its caller. */
 export function dumpBacktrace(k: Kernel, task: Task): void {
+  if (k.machine.regs.mode === 0) return;
   printFrame(k, k.machine.regs.get(1));
-  walkFrames(k, task, (pc) => printFrame(k, pc));
+  walkFrames(k, task, false, (pc) => printFrame(k, pc));
 }
 /** Follows the frame pointers: at s0-16 the caller's s0, at s0-8 the return address (walk_stackframe). */
-function walkFrames(k: Kernel, task: Task, visit: (pc: number) => void): void {
+function walkFrames(k: Kernel, task: Task, leaf: boolean, visit: (pc: number) => void): void {
   let fp = k.machine.regs.get(8);
   let low = k.machine.regs.get(2);
+  if (leaf) {
+    // A leaf function saves s0 alone, where others have the return address; its own is in ra.
+    const saved = readKernel64(k, fp - 8) ?? 0;
+    if (onKernelStack(task, saved - 8) && saved >= low && saved % 8 === 0) {
+      visit(k.machine.regs.get(1));
+      low = fp;
+      fp = saved;
+    }
+  }
   for (let depth = 0; depth < 64; depth++) {
     if (!onKernelStack(task, fp - 8) || fp < low || fp % 8 !== 0) return;
     const ra = readKernel64(k, fp - 8);
@@ -84,4 +95,23 @@ function walkFrames(k: Kernel, task: Task, visit: (pc: number) => void): void {
     low = fp;
     fp = up;
   }
+}
+
+/** dump_stack_print_info. */
+export function printStackInfo(k: Kernel, task: Task): void {
+  const { printk } = k;
+  const build = UTS_VERSION.split(' ')[0];
+  const package_ = UTS_VERSION.split(' ').slice(2, 4).join(' ');
+  printk.log(
+    4,
+    `CPU: ${k.cpu} UID: ${task.cred.uid} PID: ${task.pid} Comm: ${task.comm} ${printTainted(k)} ${UTS_RELEASE} ${build}  ${package_}`,
+  );
+  if (k.tainted !== 0) printk.log(4, `Tainted: ${printTaintedVerbose(k)}`);
+  printk.log(4, 'Hardware name: lintel (DT)');
+}
+/** dump_stack of the task that called, in module code. */
+export function dumpStack(k: Kernel, task: Task): void {
+  printStackInfo(k, task);
+  k.printk.log(4, 'Call Trace:');
+  dumpBacktrace(k, task);
 }

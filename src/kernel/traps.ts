@@ -11,11 +11,11 @@ import { kernelString, readKernel16, readKernel32 } from './mm/maccess.ts';
 import { exportAtStub, isReturnStub } from './module/exports.ts';
 import { returnFromGuest } from './module/call.ts';
 import { findModuleAt, listModules, type Module } from './module/module.ts';
-import { addTaint, printTainted, printTaintedVerbose } from './panic.ts';
-import { dumpBacktrace, showRegs } from './stacktrace.ts';
+import { addTaint } from './panic.ts';
+import { showRegs } from './stacktrace.ts';
+import { hex64 } from './lib/seq_file.ts';
 import { BLOCKED } from './sched/wait.ts';
 import { TASK_RUNNING, type Task } from './sched/task.ts';
-import { UTS_RELEASE, UTS_VERSION } from '../abi/kernel_release.ts';
 
 // Traps taken in S mode, by module code: calls of exported functions, faults, BUG and WARN, and the oops (arch/riscv/kernel/traps.c, mm/fault.c,
 // lib/bug.c).
@@ -116,11 +116,10 @@ function kernelFault(k: Kernel, task: Task, cause: number): void {
       : addr >= 0 && addr < 4096
         ? 'NULL pointer dereference'
         : 'paging request';
-  k.printk.log(1, `Unable to handle kernel ${what} at virtual address ${hex16(addr)}`);
+  k.printk.log(1, `Unable to handle kernel ${what} at virtual address ${hex64(addr)}`);
   die(k, task, 'Oops', cause, addr);
   makeTaskDead(k, task, SIGKILL);
 }
-const hex16 = (n: number) => BigInt.asUintN(64, BigInt(n)).toString(16).padStart(16, '0');
 
 /** fixup_exception: a listed instruction goes on at its fix-up. */
 function fixupException(k: Kernel, pc: number): boolean {
@@ -204,7 +203,7 @@ function warn(k: Kernel, task: Task, where: string): void {
   printk.log(4, END_TRACE);
   addTaint(k, TAINT_WARN, true);
   k.warnCount++;
-  if (k.panicOnWarn) k.panic('kernel: panic_on_warn set ...');
+  if (k.panicOnWarn !== 0) k.panic('kernel: panic_on_warn set ...');
 }
 const END_TRACE = '---[ end trace 0000000000000000 ]---';
 
@@ -212,6 +211,7 @@ const END_TRACE = '---[ end trace 0000000000000000 ]---';
 function die(k: Kernel, task: Task, title: string, cause: number, badaddr: number): void {
   const { printk, machine } = k;
   k.oopsCount++;
+  k.debugLocks = false; // oops_enter: without a word
   printk.log(0, `${title} [#${k.oopsCount}]`);
   printModules(k);
   showRegs(k, task, cause, badaddr);
@@ -227,7 +227,7 @@ function dieInNmi(k: Kernel, task: Task, title: string, cause: number): void {
 }
 /** make_task_dead: the task ends where it stands; what it held stays held. */
 function makeTaskDead(k: Kernel, task: Task, signal: number): void {
-  if (k.panicOnOops) {
+  if (k.panicOnOops !== 0) {
     k.panic('Fatal exception');
     return;
   }
@@ -241,7 +241,7 @@ function codeLine(k: Kernel, pc: number): string {
   const words: string[] = [];
   for (let i = -10; i < 2; i++) {
     const half = readKernel16(k, pc + i * 2);
-    if (half === null || pc >= 0) return `Code: Unable to access instruction at 0x${hex16(pc + i * 2)}.`;
+    if (half === null || pc >= 0) return `Code: Unable to access instruction at 0x${hex64(pc + i * 2)}.`;
     const text = half.toString(16).padStart(4, '0');
     words.push(i === 0 ? `(${text})` : text);
   }
@@ -261,21 +261,3 @@ export function moduleFlags(mod: Module, showState = true): string {
   return letters === '' && state === '' ? '' : `(${letters}${state})`;
 }
 
-/** dump_stack_print_info. */
-export function printStackInfo(k: Kernel, task: Task): void {
-  const { printk } = k;
-  const build = UTS_VERSION.split(' ')[0];
-  const package_ = UTS_VERSION.split(' ').slice(2, 4).join(' ');
-  printk.log(
-    4,
-    `CPU: ${k.cpu} UID: ${task.cred.uid} PID: ${task.pid} Comm: ${task.comm} ${printTainted(k)} ${UTS_RELEASE} ${build}  ${package_}`,
-  );
-  if (k.tainted !== 0) printk.log(4, `Tainted: ${printTaintedVerbose(k)}`);
-  printk.log(4, 'Hardware name: lintel (DT)');
-}
-/** dump_stack of the task that called, in module code. */
-export function dumpStack(k: Kernel, task: Task): void {
-  printStackInfo(k, task);
-  k.printk.log(4, 'Call Trace:');
-  dumpBacktrace(k, task);
-}

@@ -21,6 +21,9 @@ import { Kernel } from '../kernel.ts';
 import { KERNEL_IMAGE_SIZE, PAGE_SIZE } from '../mm/address.ts';
 import { IMAGE_TEXT_SIZE, mmInit } from '../mm/mm.ts';
 import { netInit } from '../net/init.ts';
+import { PerCpu } from '../mm/percpu.ts';
+import { exportInit } from '../module/exports.ts';
+import { moduleProcInit } from '../module/procfs.ts';
 import { Printk, printkOptionsNotice } from '../printk/printk.ts';
 import { Scheduler } from '../sched/core.ts';
 import type { Task } from '../sched/task.ts';
@@ -71,6 +74,8 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   k.sched.tasks.delete(0);
   log('smp: Bringing up secondary CPUs ...');
   log(`smp: Brought up 1 node, ${k.cpus} CPU${k.cpus > 1 ? 's' : ''}`);
+  k.percpu = new PerCpu(k);
+  exportInit(k);
   logMemory(k);
   k.drivers = new DriverCore(k);
   log('devtmpfs: initialized');
@@ -78,6 +83,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   procInit(k);
   netInit(k);
   sysfsInit(k);
+  moduleProcInit(k);
   log('clocksource: Switched to clocksource riscv_clocksource');
   defaultRootfs(k);
   if (options.image !== undefined) {

@@ -67,7 +67,10 @@ export const coreExports: readonly FunctionExport[] = [
     const m = moduleAt(k, mod);
     if (m !== null) modulePut(m);
   }),
-  fn('dump_stack', (k) => dumpStack(k, k.current)),
+  fn('dump_stack', (k) => {
+    dumpStack(k, k.current);
+    return undefined;
+  }),
   fn('panic', (k, fmt) => {
     k.panic(vsnprintf(k, kernelString(k, fmt, 1024) ?? '', callArguments(k, 1)).replace(/\n$/, ''));
   }),
@@ -77,7 +80,7 @@ export const coreExports: readonly FunctionExport[] = [
   // The text before the WARN that follows as an ebreak in the module.
   fn('__warn_printk', (k, fmt) => {
     k.printk.log(4, CUT_HERE);
-    k.printk.emit(0, null, vsnprintf(k, kernelString(k, fmt, 1024) ?? '', callArguments(k, 1)));
+    k.printk.vprintk(kernelString(k, fmt, 1024) ?? '', callArguments(k, 1));
   }),
   fn('__list_add_valid_or_report', listAddValid),
   fn('__list_del_entry_valid_or_report', listDelValid),

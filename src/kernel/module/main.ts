@@ -1,11 +1,11 @@
-import { EBUSY, EEXIST, EFAULT, EINVAL, ENOENT, ENOEXEC, ENOMEM, EPERM, EWOULDBLOCK } from '../../abi/errno.ts';
+import { EBUSY, EEXIST, EINVAL, ENOENT, ENOEXEC, ENOMEM, EWOULDBLOCK } from '../../abi/errno.ts';
 import * as ELF from '../../abi/elf.ts';
-import { UTS_RELEASE, VERMAGIC } from '../../abi/kernel_release.ts';
+import { VERMAGIC } from '../../abi/kernel_release.ts';
 import { bug_entry as BUG, exception_table_entry as EX, kernel_param as KP, module as MODULE } from '../../abi/layout/structs.ts';
 import * as M from '../../abi/module.ts';
 import type { Kernel } from '../kernel.ts';
-import { kernelBytes, writeKernel32, writeKernel64, writeKernelBytes } from '../mm/maccess.ts';
-import { PAGE_SIZE, pageAlign } from '../mm/address.ts';
+import { writeKernel32, writeKernel64, writeKernelBytes } from '../mm/maccess.ts';
+import { pageAlign } from '../mm/address.ts';
 import { percpuModuleAlloc, percpuModuleFree } from '../mm/percpu.ts';
 import { PAGE_KERNEL, PAGE_KERNEL_READ, PAGE_KERNEL_READ_EXEC } from '../mm/pgtable.ts';
 import { addTaint, testTaint } from '../panic.ts';
@@ -19,7 +19,6 @@ import {
   linkModule,
   listModules,
   Module,
-  type ModuleExport,
   type ModuleMemory,
   type Table,
   unlinkModule,
@@ -32,7 +31,6 @@ import { checkModstructVersion, tryToForceLoad } from './version.ts';
 
 // Loading and unloading (kernel/module/main.c): load_module, do_init_module, delete_module.
 
-const O_NONBLOCK = 0o4000;
 const O_TRUNC = 0o1000;
 const MODULE_CALLER = 'load_module';
 
@@ -149,10 +147,12 @@ function prepare(k: Kernel, elf: ModuleElf, mod: Module, layout: ModuleLayout, a
     const r = applyRelocateAdd(k, elf, s, (text) => k.printk.log(3, `${mod.name}: ${text}`));
     if (r < 0) return r;
   }
-  mod.symbols = layout.coreSymbols
-    .filter((i) => i > 0)
-    .map((i) => elf.symbols[i])
-    .map((s) => ({ name: s.name, value: s.value, type: symbolType(elf, s), size: s.size }));
+  const symbol = (i: number) => {
+    const s = elf.symbols[i];
+    return { name: s.name, value: s.value, type: symbolType(elf, s), size: s.size };
+  };
+  mod.coreSymbols = layout.coreSymbols.filter((i) => i > 0).map(symbol);
+  mod.symbols = elf.symbols.map((_s, i) => symbol(i)).filter((s) => s.type !== 'U');
   mod.sections = elf.sections
     .filter((s) => (s.flags & ELF.SHF_ALLOC) !== 0 && s.size > 0)
     .map((s) => ({ name: s.name, addr: s.addr, size: s.size, note: s.type === ELF.SHT_NOTE }));
@@ -161,7 +161,7 @@ function prepare(k: Kernel, elf: ModuleElf, mod: Module, layout: ModuleLayout, a
   if (formed < 0) return formed;
   const split = splitArgs(args);
   mod.pendingArgs = split.pairs;
-  if (split.afterDashes !== null) k.printk.log(4, `${mod.name}: parameters '${split.afterDashes}' after \`--' ignored`);
+  mod.afterDashes = split.afterDashes;
   return 0;
 }
 
@@ -267,6 +267,7 @@ function continueLoading(k: Kernel, mod: Module, step: string): number {
       freeModule(k, mod);
       return r;
     }
+    if (mod.afterDashes !== null) k.printk.log(4, `${mod.name}: parameters '${mod.afterDashes}' after \`--' ignored`);
     moduleSysfsSetup(k, mod);
     for (const used of mod.uses) addHolder(k, used, mod);
     k.current.restart = { loading: mod.addr, step: 'init' };
@@ -296,6 +297,7 @@ function doInitModule(k: Kernel, mod: Module): number {
     }
   }
   mod.state = M.MODULE_STATE_LIVE;
+  mod.symbols = mod.coreSymbols;
   protect(k, mod, M.MOD_RO_AFTER_INIT, PAGE_KERNEL_READ);
   for (const type of [M.MOD_INIT_TEXT, M.MOD_INIT_DATA, M.MOD_INIT_RODATA]) freeMemory(k, mod, type);
   mod.refcount -= 1;

@@ -48,7 +48,9 @@ export class Module {
   version: string | null = null;
   srcversion: string | null = null;
   sections: readonly ModuleSection[] = [];
+  /** All while it initialises, then those of the memory that stays. */
   symbols: readonly ModuleSymbol[] = [];
+  coreSymbols: readonly ModuleSymbol[] = [];
   exports: ReadonlyMap<string, ModuleExport> = new Map();
   /** Namespaces it imports. */
   importNamespaces: readonly string[] = [];
@@ -65,6 +67,8 @@ export class Module {
   dir: KernfsNode | null = null;
   /** What loading has still to do after a call of module code: parameters from here on. */
   pendingArgs: readonly (readonly [string, string | null])[] = [];
+  /** Text of the arguments behind "--". */
+  afterDashes: string | null = null;
 
   constructor(k: Kernel, name: string, addr: number, memory: ModuleMemory[]) {
     this.k = k;

@@ -11,6 +11,7 @@ import { bytesOf } from '../lib/bytes.ts';
 import { kstrtobool, kstrtoSigned, kstrtoUnsigned } from '../lib/kstrtox.ts';
 import { PAGE_SIZE, physToVirt, virtToPhys } from '../mm/address.ts';
 import {
+  kernelBytes,
   kernelString,
   readKernel16,
   readKernel32,
@@ -31,15 +32,22 @@ import type { Module } from './module.ts';
 
 const PARAM_MAX = 1024;
 
-/** A kind of parameter that the kernel knows; `kp` is the guest address of its struct kernel_param. */
+/** A struct kernel_param at guest address `kp`, with `arg` in the place of its own argument (elements of an array have theirs). */
+export interface Param {
+  readonly kp: number;
+  readonly arg: number;
+}
+export function paramAt(k: Kernel, kp: number): Param {
+  return { kp, arg: readKernel64(k, kp + KP.arg) ?? 0 };
+}
+/** A kind of parameter that the kernel knows. */
 interface StandardOps {
   /** 0 or -errno; BLOCKED from code of modules below it. */
-  readonly set: (k: Kernel, value: string | null, kp: number) => number;
-  readonly get: (k: Kernel, kp: number) => string | number;
+  readonly set: (k: Kernel, value: string | null, param: Param) => number;
+  readonly get: (k: Kernel, param: Param) => string | number;
   readonly free?: (k: Kernel, arg: number) => void;
   readonly noArg?: boolean;
 }
-const argOf = (k: Kernel, kp: number) => readKernel64(k, kp + KP.arg) ?? 0;
 const nameOf = (k: Kernel, kp: number) => kernelString(k, readKernel64(k, kp + KP.name) ?? 0, 256) ?? '';
 
 function writeInteger(k: Kernel, at: number, value: bigint, bytes: number): void {
@@ -60,50 +68,48 @@ function readInteger(k: Kernel, at: number, bytes: number, signed: boolean): big
 }
 function integerOps(bytes: number, signed: boolean, show: (n: bigint) => string = (n) => `${n}`): StandardOps {
   return {
-    set(k, value, kp) {
+    set(k, value, { arg }) {
       const n = signed ? kstrtoSigned(value ?? '', 0, bytes * 8) : kstrtoUnsigned(value ?? '', 0, bytes * 8);
       if (typeof n === 'number') return n;
-      writeInteger(k, argOf(k, kp), n, bytes);
+      writeInteger(k, arg, n, bytes);
       return 0;
     },
-    get: (k, kp) => `${show(readInteger(k, argOf(k, kp), bytes, signed))}\n`,
+    get: (k, { arg }) => `${show(readInteger(k, arg, bytes, signed))}\n`,
   };
 }
 function boolOps(bytes: number, keep: (now: boolean, was: boolean) => boolean | number, show: (raw: bigint) => boolean): StandardOps {
   return {
-    set(k, value, kp) {
+    set(k, value, { arg }) {
       const now = kstrtobool(value ?? '1');
       if (typeof now === 'number') return now;
-      const at = argOf(k, kp);
-      const kept = keep(now, readInteger(k, at, bytes, false) !== 0n);
+      const kept = keep(now, readInteger(k, arg, bytes, false) !== 0n);
       if (typeof kept === 'number') return kept;
-      writeInteger(k, at, kept ? 1n : 0n, bytes);
+      writeInteger(k, arg, kept ? 1n : 0n, bytes);
       return 0;
     },
-    get: (k, kp) => `${show(readInteger(k, argOf(k, kp), bytes, false)) ? 'Y' : 'N'}\n`,
+    get: (k, { arg }) => `${show(readInteger(k, arg, bytes, false)) ? 'Y' : 'N'}\n`,
     noArg: true,
   };
 }
 /** charp: the variable points to a copy of the text. */
 const charpOps: StandardOps = {
-  set(k, value, kp) {
+  set(k, value, { kp, arg }) {
     const text = value ?? '';
     if (text.length > PARAM_MAX) {
       k.printk.log(3, `${nameOf(k, kp)}: string parameter too long`);
       return -ENOSPC;
     }
-    const at = argOf(k, kp);
-    charpFree(k, at);
+    charpFree(k, arg);
     const pa = k.mm.slab.kmalloc(text.length + 1);
     if (pa === 0) return -ENOMEM;
     k.ram.u8.set(bytesOf(text), pa);
     k.ram.u8[pa + text.length] = 0;
     k.modules.charpCopies.add(physToVirt(pa));
-    writeKernel64(k, at, physToVirt(pa));
+    writeKernel64(k, arg, physToVirt(pa));
     return 0;
   },
-  get(k, kp) {
-    const text = readKernel64(k, argOf(k, kp)) ?? 0;
+  get(k, { arg }) {
+    const text = readKernel64(k, arg) ?? 0;
     return `${text === 0 ? '(null)' : (kernelString(k, text, PAGE_SIZE) ?? '')}\n`;
   },
   free: charpFree,
@@ -115,75 +121,65 @@ function charpFree(k: Kernel, at: number): void {
 }
 /** An array of characters of its own (module_param_string). */
 const stringOps: StandardOps = {
-  set(k, value, kp) {
-    const kps = argOf(k, kp);
-    const max = readKernel32(k, kps + STRING.maxlen) ?? 0;
+  set(k, value, { kp, arg }) {
+    const max = readKernel32(k, arg + STRING.maxlen) ?? 0;
     const text = value ?? '';
     if (text.length >= max) {
       k.printk.log(3, `${nameOf(k, kp)}: string doesn't fit in ${(max - 1) >>> 0} chars.`);
       return -ENOSPC;
     }
-    writeKernelBytes(k, readKernel64(k, kps + STRING.string) ?? 0, bytesOf(`${text}\0`));
+    writeKernelBytes(k, readKernel64(k, arg + STRING.string) ?? 0, bytesOf(`${text}\0`));
     return 0;
   },
-  get(k, kp) {
-    const kps = argOf(k, kp);
-    return `${kernelString(k, readKernel64(k, kps + STRING.string) ?? 0, readKernel32(k, kps + STRING.maxlen) ?? 0) ?? ''}\n`;
+  get(k, { arg }) {
+    return `${kernelString(k, readKernel64(k, arg + STRING.string) ?? 0, readKernel32(k, arg + STRING.maxlen) ?? 0) ?? ''}\n`;
   },
 };
 /** Elements of one kind, with their number in `num` when it is wanted. */
 const arrayOps: StandardOps = {
-  set(k, value, kp) {
-    const arr = argOf(k, kp);
-    const max = readKernel32(k, arr + ARRAY.max) ?? 0;
-    const elemSize = readKernel32(k, arr + ARRAY.elemsize) ?? 0;
-    const num = readKernel64(k, arr + ARRAY.num) ?? 0;
-    const ops = readKernel64(k, arr + ARRAY.ops) ?? 0;
-    const elem = readKernel64(k, arr + ARRAY.elem) ?? 0;
+  set(k, value, { kp, arg }) {
+    const max = readKernel32(k, arg + ARRAY.max) ?? 0;
+    const elemSize = readKernel32(k, arg + ARRAY.elemsize) ?? 0;
+    const num = readKernel64(k, arg + ARRAY.num) ?? 0;
+    const ops = readKernel64(k, arg + ARRAY.ops) ?? 0;
+    const elem = readKernel64(k, arg + ARRAY.elem) ?? 0;
     let n = 0;
     const count = (to: number) => {
       n = to;
       if (num !== 0) writeKernel32(k, num, n);
     };
     count(0);
-    // The element's parameter is this one with another argument: lent for the time of each call.
-    const restore = argOf(k, kp);
     for (const text of (value ?? '').split(',')) {
       if (n === max) {
         k.printk.log(3, `${nameOf(k, kp)}: can only take ${max} arguments`);
         return -EINVAL;
       }
-      writeKernel64(k, kp + KP.arg, elem + n * elemSize);
-      const r = setParam(k, ops, text, kp);
-      writeKernel64(k, kp + KP.arg, restore);
+      const r = setParam(k, ops, text, { kp, arg: elem + n * elemSize });
       if (r !== 0) return r;
       count(n + 1);
     }
     return 0;
   },
-  get(k, kp) {
-    const arr = argOf(k, kp);
-    const num = readKernel64(k, arr + ARRAY.num) ?? 0;
-    const n = num !== 0 ? (readKernel32(k, num) ?? 0) : (readKernel32(k, arr + ARRAY.max) ?? 0);
-    const elemSize = readKernel32(k, arr + ARRAY.elemsize) ?? 0;
-    const ops = readKernel64(k, arr + ARRAY.ops) ?? 0;
+  get(k, { kp, arg }) {
+    const num = readKernel64(k, arg + ARRAY.num) ?? 0;
+    const n = num !== 0 ? (readKernel32(k, num) ?? 0) : (readKernel32(k, arg + ARRAY.max) ?? 0);
+    const elemSize = readKernel32(k, arg + ARRAY.elemsize) ?? 0;
+    const ops = readKernel64(k, arg + ARRAY.ops) ?? 0;
     const parts: string[] = [];
-    const restore = argOf(k, kp);
+    const elem = readKernel64(k, arg + ARRAY.elem) ?? 0;
     for (let i = 0; i < n; i++) {
-      writeKernel64(k, kp + KP.arg, (readKernel64(k, arr + ARRAY.elem) ?? 0) + i * elemSize);
-      const text = getParam(k, ops, kp);
-      writeKernel64(k, kp + KP.arg, restore);
+      const text = getParam(k, ops, { kp, arg: elem + i * elemSize });
       if (typeof text === 'number') return text;
       parts.push(text.replace(/\n$/, ''));
     }
     return `${parts.join(',')}\n`;
   },
-  free(k, arr) {
-    const ops = readKernel64(k, arr + ARRAY.ops) ?? 0;
-    const num = readKernel64(k, arr + ARRAY.num) ?? 0;
-    const n = num !== 0 ? (readKernel32(k, num) ?? 0) : (readKernel32(k, arr + ARRAY.max) ?? 0);
+  free(k, arg) {
+    const ops = readKernel64(k, arg + ARRAY.ops) ?? 0;
+    const num = readKernel64(k, arg + ARRAY.num) ?? 0;
+    const n = num !== 0 ? (readKernel32(k, num) ?? 0) : (readKernel32(k, arg + ARRAY.max) ?? 0);
     for (let i = 0; i < n; i++)
-      freeParam(k, ops, (readKernel64(k, arr + ARRAY.elem) ?? 0) + i * (readKernel32(k, arr + ARRAY.elemsize) ?? 0));
+      freeParam(k, ops, (readKernel64(k, arg + ARRAY.elem) ?? 0) + i * (readKernel32(k, arg + ARRAY.elemsize) ?? 0));
   },
 };
 
@@ -223,7 +219,7 @@ const KINDS: Readonly<Record<string, StandardOps>> = {
       (now) => now,
       (raw) => raw !== 0n,
     ),
-    get: (k, kp) => `${readInteger(k, argOf(k, kp), 4, true)}\n`,
+    get: (k, { arg }) => `${readInteger(k, arg, 4, true)}\n`,
   },
   string: stringOps,
   array: arrayOps,
@@ -236,50 +232,61 @@ const bySetName = new Map(Object.entries(KINDS).map(([kind, ops]) => [setName(ki
 const byGetName = new Map(Object.entries(KINDS).map(([kind, ops]) => [getName(kind), ops]));
 
 /** Sets a parameter from text through the operations at `ops`, the module's own included. */
-export function setParam(k: Kernel, ops: number, value: string | null, kp: number): number {
+export function setParam(k: Kernel, ops: number, value: string | null, param: Param): number {
   const at = readKernel64(k, ops + OPS.set) ?? 0;
   const own = bySetName.get(exportAtStub(k, at)?.name ?? '');
-  if (own !== undefined) return own.set(k, value, kp);
+  if (own !== undefined) return own.set(k, value, param);
   if (at === 0) return -EPERM;
-  const text = lendText(k, value);
-  if (text < 0) return text;
-  const r = callGuest(k, at, text === 0 ? 0 : physToVirt(text), kp);
+  const lent = lend(k, value, param);
+  if (typeof lent === 'number') return lent;
+  const r = callGuest(k, at, lent.text === 0 ? 0 : physToVirt(lent.text), physToVirt(lent.param));
   if (r === null) return BLOCKED;
-  returnText(k);
+  takeBack(k, lent);
   return asInt(r);
 }
-export function getParam(k: Kernel, ops: number, kp: number): string | number {
+export function getParam(k: Kernel, ops: number, param: Param): string | number {
   const at = readKernel64(k, ops + OPS.get) ?? 0;
   const own = byGetName.get(exportAtStub(k, at)?.name ?? '');
-  if (own !== undefined) return own.get(k, kp);
+  if (own !== undefined) return own.get(k, param);
   if (at === 0) return -EPERM;
-  const page = lendText(k, '\0'.repeat(PAGE_SIZE - 1));
-  if (page < 0) return page;
-  const r = callGuest(k, at, physToVirt(page), kp);
+  const lent = lend(k, '\0'.repeat(PAGE_SIZE - 1), param);
+  if (typeof lent === 'number') return lent;
+  const r = callGuest(k, at, physToVirt(lent.text), physToVirt(lent.param));
   if (r === null) return BLOCKED;
   const n = asInt(r);
-  const text = n < 0 ? n : (kernelString(k, physToVirt(page), Math.min(n, PAGE_SIZE - 1)) ?? '');
-  returnText(k);
+  const text = n < 0 ? n : (kernelString(k, physToVirt(lent.text), Math.min(n, PAGE_SIZE - 1)) ?? '');
+  takeBack(k, lent);
   return text;
 }
-/** Guest memory with a text for the time of a call that may be attempted twice: physical address, 0 for no text, or -ENOMEM. */
-function lendText(k: Kernel, value: string | null): number {
-  const task = k.current;
-  const lent = task.restart?.['paramText'];
-  if (lent !== undefined) return lent as number;
-  if (value === null) return 0;
-  const pa = k.mm.slab.kmalloc(value.length + 1);
-  if (pa === 0) return -ENOMEM;
-  k.ram.u8.set(bytesOf(value), pa);
-  k.ram.u8[pa + value.length] = 0;
-  task.restart = { ...task.restart, paramText: pa };
-  return pa;
+/** Guest memory for the time of a call that is attempted twice: a text (0 = none) and a struct kernel_param; physical addresses. */
+interface Lent {
+  readonly text: number;
+  readonly param: number;
 }
-function returnText(k: Kernel): void {
+function lend(k: Kernel, value: string | null, { kp, arg }: Param): Lent | number {
+  const { slab } = k.mm;
   const task = k.current;
-  const { paramText, ...rest } = task.restart ?? {};
-  if (typeof paramText === 'number') k.mm.slab.kfree(paramText);
-  task.restart = rest;
+  const before = task.restart?.['lent'] as Lent | undefined;
+  if (before !== undefined) return before;
+  const param = slab.kmalloc(KP.sizeof);
+  const text = value === null || param === 0 ? 0 : slab.kmalloc(value.length + 1);
+  if (param === 0 || (text === 0 && value !== null)) {
+    if (param !== 0) slab.kfree(param);
+    return -ENOMEM;
+  }
+  const copy = kernelBytes(k, kp, KP.sizeof);
+  if (copy !== null) k.ram.u8.set(copy, param);
+  k.ram.write64(param + KP.arg, arg);
+  if (value !== null) k.ram.u8.set(bytesOf(`${value}\0`), text);
+  const lent: Lent = { text, param };
+  task.restart = { ...task.restart, lent };
+  return lent;
+}
+function takeBack(k: Kernel, lent: Lent): void {
+  const { lent: _done, ...rest } = k.current.restart ?? {};
+  if (lent.text !== 0) k.mm.slab.kfree(lent.text);
+  k.mm.slab.kfree(lent.param);
+  k.current.restart = rest;
 }
 function freeParam(k: Kernel, ops: number, arg: number): void {
   const set = exportAtStub(k, readKernel64(k, ops + OPS.set) ?? 0);
@@ -290,7 +297,7 @@ export function destroyParams(k: Kernel, mod: Module): void {
   if (mod.memory[1].size === 0) return;
   for (let i = 0; i < mod.params.count; i++) {
     const kp = mod.params.base + i * KP.sizeof;
-    freeParam(k, readKernel64(k, kp + KP.ops) ?? 0, argOf(k, kp));
+    freeParam(k, readKernel64(k, kp + KP.ops) ?? 0, paramAt(k, kp).arg);
   }
 }
 
@@ -336,11 +343,12 @@ export function parseArgs(k: Kernel, mod: Module): number {
     const [name, value] = mod.pendingArgs[0];
     const kp = findParam(k, mod, name);
     if (kp === 0) {
-      k.printk.log(4, `${mod.name}: unknown parameter '${name}' ignored`);
+      // Linux's look for "dyndbg" cuts the name at its first dot.
+      k.printk.log(4, `${mod.name}: unknown parameter '${name.split('.')[0]}' ignored`);
     } else {
       const ops = readKernel64(k, kp + KP.ops) ?? 0;
       const noArg = ((readKernel32(k, ops + OPS.flags) ?? 0) & KERNEL_PARAM_OPS_FL_NOARG) !== 0;
-      const r = value === null && !noArg ? -EINVAL : setParam(k, ops, value, kp);
+      const r = value === null && !noArg ? -EINVAL : setParam(k, ops, value, paramAt(k, kp));
       if (r === BLOCKED) return BLOCKED;
       if (r !== 0) {
         paramError(k, mod.name, name, value, r, ops);
@@ -387,12 +395,12 @@ export const paramExports: readonly FunctionExport[] = Object.entries(KINDS).fla
   const hidden = kind === 'array';
   return [
     {
-      ...fn(setName(kind), (k, val, kp) => ops.set(k, val === 0 ? null : (kernelString(k, val, PAGE_SIZE) ?? ''), kp)),
+      ...fn(setName(kind), (k, val, kp) => ops.set(k, val === 0 ? null : (kernelString(k, val, PAGE_SIZE) ?? ''), paramAt(k, kp))),
       internal: hidden,
     },
     {
       ...fn(getName(kind), (k, buffer, kp) => {
-        const text = ops.get(k, kp);
+        const text = ops.get(k, paramAt(k, kp));
         if (typeof text === 'number') return text;
         writeKernelBytes(k, buffer, bytesOf(`${text}\0`));
         return text.length;

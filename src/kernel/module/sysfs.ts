@@ -6,7 +6,7 @@ import { stringOf } from '../lib/bytes.ts';
 import { hex64 } from '../lib/seq_file.ts';
 import { kernelBytes } from '../mm/maccess.ts';
 import type { Module, ModuleSection } from './module.ts';
-import { getParam, paramOps, setParam, visibleParams } from './params.ts';
+import { getParam, paramAt, paramOps, setParam, visibleParams } from './params.ts';
 
 // /sys/module/NAME (kernel/module/sysfs.c, kernel/params.c).
 
@@ -33,17 +33,18 @@ const attributes: readonly (readonly [string, number, Attribute])[] = [
 ];
 const uevent: Attribute = { store: () => 0 };
 const text: Attribute = { show: (_k, n) => `${n.data as string}\n` };
-const sectionAddress: Attribute = { show: (_k, n) => `0x${hex64((n.data as ModuleSection).addr)}\n` };
+/** MODULE_SECT_READ_SIZE: 0x, 16 digits, newline. */
+const sectionAddress: Attribute = { size: 19, show: (_k, n) => `0x${hex64((n.data as ModuleSection).addr)}\n` };
 const note: Attribute = {
   show: (k, n) => {
     const s = n.data as ModuleSection;
     return stringOf(kernelBytes(k, s.addr, s.size) ?? new Uint8Array(0));
   },
 };
-const readParam = (k: Kernel, n: KernfsNode) => getParam(k, paramOps(k, paramOf(n)), paramOf(n));
+const readParam = (k: Kernel, n: KernfsNode) => getParam(k, paramOps(k, paramOf(n)), paramAt(k, paramOf(n)));
 const writeParam = (k: Kernel, n: KernfsNode, value: string) => {
   const ops = paramOps(k, paramOf(n));
-  return ops === 0 ? -EPERM : setParam(k, ops, value, paramOf(n));
+  return ops === 0 ? -EPERM : setParam(k, ops, value, paramAt(k, paramOf(n)));
 };
 
 /** mod_sysfs_setup. */

@@ -38,5 +38,5 @@ function nameIs(image: Uint8Array, at: number, room: number, name: string): bool
 }
 /** check_modstruct_version: struct module as this kernel has it. */
 export function checkModstructVersion(k: Kernel, elf: ModuleElf): boolean {
-  return checkVersion(k, elf, 'module_layout', SYMVERS['module_layout'][0]);
+  return checkVersion(k, elf, 'module_layout', SYMVERS['module_layout']?.[0] ?? null);
 }

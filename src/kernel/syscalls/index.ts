@@ -3,6 +3,7 @@ import { eventSyscalls } from './eventfd.ts';
 import { fsSyscalls } from './fs.ts';
 import { futexSyscalls } from './futex.ts';
 import { miscSyscalls } from './misc.ts';
+import { moduleSyscalls } from './module.ts';
 import { schedSyscalls } from './sched.ts';
 import { timerSyscalls } from './timer.ts';
 import { mmSyscalls } from './mm.ts';
@@ -20,6 +21,7 @@ export const allSyscalls: readonly SyscallRow[] = [
   ...fsSyscalls,
   ...futexSyscalls,
   ...miscSyscalls,
+  ...moduleSyscalls,
   ...schedSyscalls,
   ...timerSyscalls,
   ...mmSyscalls,

@@ -1,5 +1,6 @@
 import { EBADF, EFAULT, EINVAL, ENOEXEC, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
-import { CAP_SYS_MODULE } from '../../abi/capability.ts';
+import { CAP_SYS_MODULE } from '../../abi/sched.ts';
+import { Ehdr } from '../../abi/elf.ts';
 import { FMODE_READ } from '../../abi/fs.ts';
 import * as M from '../../abi/module.ts';
 import * as NR from '../../abi/syscall_nr.ts';
@@ -26,7 +27,7 @@ const again = (k: Kernel) => k.current.restart?.['loading'] !== undefined;
 function initModule(k: Kernel, image: number, length: number, args: number): number {
   if (again(k)) return loadModule(k, NO_IMAGE, '', 0);
   if (!mayInitModule(k)) return -EPERM;
-  if (length < 0 || length > IMAGE_MAX) return -ENOEXEC;
+  if (length < Ehdr.sizeof || length > IMAGE_MAX) return -ENOEXEC;
   const bytes = copyFromUser(k, image, length);
   if (typeof bytes === 'number') return -EFAULT;
   return load(k, bytes, args, 0);

@@ -1,4 +1,6 @@
+import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
+import { KERNEL_LINK_ADDR } from '../mm/address.ts';
 
 /** Virtual nanoseconds that one retired instruction takes (docs/architecture.md, Time). */
 export const NSEC_PER_INSN = 1;
@@ -28,6 +30,7 @@ export class Timekeeper {
   /** Nanoseconds that all harts together were idle. */
   idle = 0;
   readonly timers: KernelTimer[] = [];
+  private jiffiesPa = 0;
 
   constructor(k: Kernel) {
     this.k = k;
@@ -42,6 +45,15 @@ export class Timekeeper {
   /** Ticks since boot, from INITIAL_JIFFIES. */
   get jiffies(): number {
     return INITIAL_JIFFIES + Math.floor(this.now() / TICK_NSEC);
+  }
+  /** From now on the 64-bit tick counter that modules read lies at this address of the kernel image. */
+  publishJiffies(addr: number): void {
+    this.jiffiesPa = addr - KERNEL_LINK_ADDR + RAM_BASE;
+    this.updateJiffies();
+  }
+  /** Brings the tick counter in RAM up to date: every turn of the run loop is at most a tick long. */
+  updateJiffies(): void {
+    if (this.jiffiesPa !== 0) this.k.ram.write64(this.jiffiesPa, this.jiffies);
   }
   /** Wall clock since the epoch. */
   wall(): { sec: number; nsec: number } {

@@ -44,6 +44,11 @@ const INT_MAX = 0x7fff_ffff;
 /** Settings with an effect. */
 const LIVE: readonly (readonly [string, IntRow])[] = [
   ['kernel/randomize_va_space', { get: (k) => k.mm.randomizeVaSpace, set: (k, n) => (k.mm.randomizeVaSpace = n), min: 0, max: INT_MAX }],
+  // One way: no way back to 0.
+  ['kernel/modules_disabled', { get: (k) => (k.modules.disabled ? 1 : 0), set: (k) => (k.modules.disabled = true), min: 1, max: 1 }],
+  ['kernel/panic_on_oops', { get: (k) => k.panicOnOops, set: (k, n) => (k.panicOnOops = n), min: 0, max: INT_MAX }],
+  ['kernel/panic_on_warn', { get: (k) => k.panicOnWarn, set: (k, n) => (k.panicOnWarn = n), min: 0, max: 1 }],
+  ['kernel/tainted', { get: (k) => k.tainted, set: (k, n) => (k.tainted |= n), min: 0, max: INT_MAX }],
   ['kernel/pid_max', { get: (k) => k.sched.pidMax, set: (k, n) => (k.sched.pidMax = n), min: 301, max: 4194304 }],
   ['vm/overcommit_memory', { get: (k) => k.mm.overcommitMemory, set: (k, n) => (k.mm.overcommitMemory = n), min: 0, max: 2 }],
 ];
@@ -56,15 +61,12 @@ const STORED: readonly (readonly [string, number, number, number])[] = [
   ['kernel/core_pipe_limit', 0, 0, INT_MAX],
   ['kernel/ctrl-alt-del', 1, 0, INT_MAX],
   ['kernel/hung_task_timeout_secs', 120, 0, INT_MAX],
-  ['kernel/modules_disabled', 0, 0, 1],
   ['kernel/msgmax', 8192, 0, INT_MAX],
   ['kernel/msgmnb', 16384, 0, INT_MAX],
   ['kernel/msgmni', 32000, 0, INT_MAX],
   ['kernel/overflowgid', 65534, 0, 65535],
   ['kernel/overflowuid', 65534, 0, 65535],
   ['kernel/panic', 0, -INT_MAX, INT_MAX],
-  ['kernel/panic_on_oops', 0, 0, INT_MAX],
-  ['kernel/panic_on_warn', 0, 0, 1],
   ['kernel/perf_event_paranoid', 3, -INT_MAX, INT_MAX],
   ['kernel/print-fatal-signals', 0, 0, INT_MAX],
   ['kernel/sched_rr_timeslice_ms', 100, -INT_MAX, INT_MAX],

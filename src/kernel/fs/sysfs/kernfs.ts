@@ -27,6 +27,8 @@ export interface KernfsNode {
 export interface Attribute {
   readonly show?: (k: Kernel, node: KernfsNode) => string | number;
   readonly store?: (k: Kernel, node: KernfsNode, text: string) => number;
+  /** What stat says; a page unless told. */
+  readonly size?: number;
 }
 
 export class Kernfs {
@@ -152,7 +154,7 @@ export function kernfsInode(k: Kernel, n: KernfsNode): Inode {
   if (n.inode !== null) return n.inode;
   const base = k.vfs.newInode(k.sysfs.sb, n.mode, kernfsOps, (n.mode & S_IFMT) === S_IFREG ? (n.fop ?? kernfsFileOps) : {});
   const inode: Inode = { ...base, ino: n.ino, data: n };
-  if ((n.mode & S_IFMT) === S_IFREG) inode.size = PAGE_SIZE;
+  if ((n.mode & S_IFMT) === S_IFREG) inode.size = n.attr?.size ?? PAGE_SIZE;
   if ((n.mode & S_IFMT) === S_IFDIR) {
     inode.nlink = 2;
     for (const c of n.children.values()) if ((c.mode & S_IFMT) === S_IFDIR) inode.nlink++;
