@@ -40,7 +40,7 @@ export const kmsgOps: FileOperations = {
     return 0;
   },
   release(k, file) {
-    ratelimitExit(k, userOf(file).limit, k.current.comm);
+    ratelimitExit(k, userOf(file).limit, `printk: ${k.current.comm}`);
   },
   read(k, file, iter) {
     const user = userOf(file);
