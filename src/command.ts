@@ -131,19 +131,22 @@ export class CommandStreams {
     return this.outputs.some((o) => o.held !== null);
   }
 
-  /** Pushes waiting input in. */
-  feed(): void {
+  /** Pushes waiting input in. True when something moved. */
+  feed(): boolean {
     const { k, pending } = this;
+    let moved = false;
     asHost(k, () => {
       while (this.stdin !== null && pending.length > 0) {
         // Nobody can read it any more (a write would only earn SIGPIPE).
         if (pipeInfo(this.stdin)?.readers === 0) {
           this.dropInput();
+          moved = true;
           break;
         }
         const next = pending[0];
         const n = this.stdin.op.write?.(k, this.stdin, IovIter.kernel(next.bytes), 0) ?? -1;
         if (n === -EAGAIN) return;
+        moved = true;
         if (n < 0) this.dropInput();
         else if (n < next.bytes.length) next.bytes = next.bytes.subarray(n);
         else {
@@ -151,8 +154,12 @@ export class CommandStreams {
           next.taken();
         }
       }
-      if (this.ending && pending.length === 0 && this.stdin !== null) this.finishInput(this.stdin);
+      if (this.ending && pending.length === 0 && this.stdin !== null) {
+        this.finishInput(this.stdin);
+        moved = true;
+      }
     });
+    return moved;
   }
   /** The end of input: closing the pipe, or the terminal's end-of-file character. */
   private finishInput(file: File): void {

@@ -176,6 +176,7 @@ export class Vm {
       sinks.stderr(encoder.encode(`lintel: ${argv[0]}: ${found ? `cannot execute (${errnoName(pid)})` : 'not found'}\n`));
       const info: ExitInfo = { exitCode: found ? 126 : 127, signal: null, timedOut: false, oomKilled: false };
       const none = { write: () => Promise.resolve(), end() {}, kill() {}, resize() {}, closeOutput() {} };
+      this.wake(); // what the attempt took is given back
       return { pid: -1, ...none, done: streams.close().then(() => info) };
     }
     return this.watch(pid, streams, options);
@@ -353,13 +354,9 @@ export class Vm {
     const elapsed = k.host.elapsed;
     // What a seeded run does must not hang on when somebody takes its output: it stands still meanwhile.
     if (elapsed === null && this.running.some((p) => p.streams.held)) return;
-    let until = Number.POSITIVE_INFINITY;
-    for (const p of this.running) {
-      p.streams.feed();
-      if (!p.timedOut) until = Math.min(until, p.deadline);
-    }
+    for (const p of this.running) p.streams.feed();
     if (elapsed !== null) k.time.advanceTo(elapsed());
-    const state = runKernel(k, TURN, until);
+    const state = runKernel(k, TURN, false);
     const moved = this.collect();
     if (state === 'halted') {
       this.haltResolve((k.halted as { reason: HaltReason }).reason);
@@ -371,16 +368,25 @@ export class Vm {
       return;
     }
     for (const resolve of this.idleWaiters.splice(0)) resolve();
-    // Asleep. In a seeded run only input can change that; else the next timer is waited for on the host's clock.
-    if (elapsed !== null && state.idleUntil !== Number.POSITIVE_INFINITY) {
+    if (elapsed === null) this.jump(state.idleUntil);
+    else if (state.idleUntil !== Number.POSITIVE_INFINITY) {
+      // Asleep: the next timer is waited for on the host's clock.
       const ms = Math.min(Math.max(0, (state.idleUntil - elapsed()) / 1e6), 1e9);
       const timer = setTimeout(() => this.step(), ms);
       if (this.running.length === 0 && !this.attached) timer.unref();
       this.turn = timer;
     }
   }
+  /** Asleep in virtual time: on to the next timer or deadline. Without a command or a console time stands still. */
+  private jump(idleUntil: number): void {
+    if (this.running.length === 0 && !this.attached) return;
+    const next = this.running.reduce((at, p) => (p.timedOut ? at : Math.min(at, p.deadline)), idleUntil);
+    if (next === Number.POSITIVE_INFINITY) return;
+    this.kernel.time.advanceTo(next);
+    this.wake();
+  }
 
-  /** Takes output and ends of commands. True when something moved. */
+  /** Moves input, output and ends of commands. True when something moved. */
   private collect(): boolean {
     const k = this.kernel;
     let moved = false;
@@ -394,6 +400,7 @@ export class Vm {
         this.expire(p);
         moved = true;
       }
+      if (p.streams.feed()) moved = true;
       if (p.streams.drain(p.exit !== null)) moved = true;
       // Done when the command has ended; output that it left to others in the background is not waited for.
       if (p.exit !== null) {

@@ -201,6 +201,33 @@ test('a disposed system ends its commands and gives its memory back', async () =
     await withVm({ memory: '1G' }, (big) => assert.ok(big.instructions > 0));
   }
 });
+test('commands give all memory back, also those that fail to start', async () => {
+  await withVm({ seed: 1, memory: '96M' }, async (v) => {
+    const busybox = Uint8Array.from(v.readFile('/bin/busybox'));
+    const noEntry = busybox.slice();
+    new DataView(noEntry.buffer).setBigUint64(24, 0n, true);
+    const victims = [busybox, busybox.slice(0, 300_000), noEntry, new Uint8Array(100_000)];
+    const free = async () => {
+      await v.run(['sync']);
+      return v.kernel.mm.pages.freePages;
+    };
+    const round = async () => {
+      for (const victim of victims) {
+        v.writeFile('/tmp/victim', victim);
+        await v.run(['chmod', '755', '/tmp/victim']);
+        await v.run(['/tmp/victim', 'true']);
+        await v.run(['sh', '-c', '/tmp/victim true; /tmp/victim true | cat; (/tmp/victim true &)']);
+        await v.run(['rm', '/tmp/victim']);
+      }
+      await v.run(['no-such-command']);
+      await v.run(['sleep', '5'], { timeout: 1500 });
+    };
+    for (let i = 0; i < 3; i++) await round();
+    const before = await free();
+    for (let i = 0; i < 10; i++) await round();
+    assert.equal(await free(), before);
+  });
+});
 test('power off and a panic, end what runs', async () => {
   const off = await boot({ memory: '32M' });
   const r = await off.run(['poweroff', '-f']);
@@ -212,6 +239,22 @@ test('power off and a panic, end what runs', async () => {
   assert.match(panicked.dmesg(), /Kernel panic - not syncing: asked for by the test/);
 });
 
+test('virtual time: sleeping is free, deadlines hold, full pipes do not let time pass', async () => {
+  await withVm({ seed: 3, memory: '64M' }, async (v) => {
+    const started = v.kernel.time.now();
+    await v.run(['sleep', '3600']);
+    assert.ok(v.kernel.time.now() - started >= 3600e9);
+    const late = await v.run(['sleep', '100'], { timeout: 99_000 });
+    assert.equal(late.timedOut, true);
+    const output = await v.run(['seq', '100000'], { timeout: 2000 });
+    assert.deepEqual([output.timedOut, output.stdout.length], [false, 588895]);
+    const input = await v.run(['wc', '-c'], { stdin: new Uint8Array(1 << 20), timeout: 2000 });
+    assert.equal(input.stdout, '1048576\n');
+    const before = v.kernel.time.now();
+    await v.run(['true'], { timeout: 1e9 });
+    assert.ok(v.kernel.time.now() - before < 1e9, 'the end of a command is not waited out');
+  });
+});
 test('one seed is one run; another seed interleaves otherwise', async () => {
   const script = 'for i in 1 2 3 4; do (seq 200 | sort -r | md5sum) & done; wait; sleep 1.5; date; od -N8 -tx1 /dev/urandom';
   const run = (seed, cpus) =>

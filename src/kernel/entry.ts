@@ -78,15 +78,17 @@ function loadContext(k: Kernel, task: Task): void {
   regs.loadFp(task.fpState);
 }
 
-/** Runs the system for about `budget` instructions, or until virtual time `until`, or until nothing is left to run now. */
-export function runKernel(k: Kernel, budget: number, until = Number.POSITIVE_INFINITY): RunState {
+/**
+ * Runs the system for about `budget` instructions, or until nothing is left to run now. In virtual time it then jumps to the next timer and goes on,
+ * unless `jump` says that the caller has something to do first.
+ */
+export function runKernel(k: Kernel, budget: number, jump = true): RunState {
   const { machine, sched, time } = k;
   const end = machine.instret + budget;
   while (machine.instret < end) {
     if (k.halted !== null) return 'halted';
     putDeadTasks(k);
     const now = time.now();
-    if (now >= until) return 'running';
     time.updateJiffies();
     sched.expireTimeouts(now);
     runTimers(k, now);
@@ -108,8 +110,8 @@ export function runKernel(k: Kernel, budget: number, until = Number.POSITIVE_INF
     // A task whose hart changed is taken up in the next round.
     if (!ran && sched.runnableCount === 0) {
       const next = Math.min(sched.nextTimeout, ...time.timers.map((t) => t.at));
-      if (k.host.elapsed !== null || Math.min(next, until) === Number.POSITIVE_INFINITY) return { idleUntil: next };
-      time.advanceTo(Math.min(next, until));
+      if (!jump || k.host.elapsed !== null || next === Number.POSITIVE_INFINITY) return { idleUntil: next };
+      time.advanceTo(next);
     }
   }
   return 'running';

@@ -162,9 +162,12 @@ function exitNotify(k: Kernel, leader: Task): void {
   const parent = leader.parent;
   const action = parent.sighand.action[SIGCHLD - 1];
   const code = leader.exitCode;
+  // The host waits for what it started, as Linux's user mode helpers are waited for in the kernel.
   const autoReap =
-    parent.pid === 0 || (leader.exitSignal === SIGCHLD && (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0));
-  if (parent.pid !== 0)
+    leader.watched ||
+    parent.pid === 0 ||
+    (leader.exitSignal === SIGCHLD && (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0));
+  if (parent.pid !== 0 && !leader.watched)
     notifyParent(
       k,
       leader,

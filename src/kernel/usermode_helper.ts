@@ -1,6 +1,6 @@
 import { O_RDWR } from '../abi/fs.ts';
 import { doExecve } from './exec.ts';
-import { reap } from './exit.ts';
+import { dropResources, reap } from './exit.ts';
 import { kernelProcess } from './fork.ts';
 import type { File } from './fs/types.ts';
 import { pathWalk } from './fs/namei.ts';
@@ -33,8 +33,9 @@ export function kernelSpawn(k: Kernel, request: SpawnRequest): number {
   k.current = saved;
   if (r < 0) {
     for (const f of request.files) k.vfs.fput(f);
+    // The program may have got as far as an address space of its own.
+    dropResources(k, task);
     task.exitState = EXIT_ZOMBIE;
-    task.signal.live = 0;
     reap(k, task);
     return r;
   }
