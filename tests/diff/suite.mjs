@@ -75,7 +75,11 @@ export class Session {
     } catch (error) {
       r = { halted: `exception\n${error.stack}` };
     }
-    if (r.halted === undefined && !r.timedOut) return { exit: r.exitCode, stdout: r.stdout, stderr: r.stderr };
+    if (r.halted === undefined && !r.timedOut) {
+      // What a case left in the background ends before the next one, as it had in real Linux.
+      await this.vm.run(['sleep', '60']);
+      return { exit: r.exitCode, stdout: r.stdout, stderr: r.stderr };
+    }
     const why = r.halted === undefined ? 'timed out' : `system stopped: ${r.halted}`;
     const log = r.halted === undefined ? '' : this.vm.dmesg().split('\n').slice(-15).join('\n');
     await this.close();
