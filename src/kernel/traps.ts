@@ -1,6 +1,6 @@
 import { TAINT_DIE, TAINT_WARN } from '../abi/module.ts';
 import { bug_entry as BUG, exception_table_entry as EX } from '../abi/layout/structs.ts';
-import { Access } from '../machine/api.ts';
+import { Access, type AccessKind } from '../machine/api.ts';
 import { Trap } from '../machine/trap.ts';
 import { doExit } from './exit.ts';
 import { sprintSymbol } from './kallsyms.ts';
@@ -121,6 +121,26 @@ function kernelFault(k: Kernel, task: Task, cause: number): void {
   makeTaskDead(k, task, SIGKILL);
 }
 
+/** An exported function followed an address that is not there: the fault that its code would have taken, at its own address. */
+export function faultInExport(k: Kernel, addr: number, access: AccessKind): void {
+  const task = k.current;
+  if (task.exitState !== 0) return;
+  const user = addr >= 0 && addr < TASK_SIZE && task.mm !== null;
+  const what = user ? 'access to user memory without uaccess routines' : addr >= 0 && addr < 4096 ? 'NULL pointer dereference' : 'paging request';
+  k.printk.log(1, `Unable to handle kernel ${what} at virtual address ${hex64(addr)}`);
+  die(k, task, 'Oops', access === Access.WRITE ? Trap.STORE_PAGE_FAULT : Trap.LOAD_PAGE_FAULT, addr);
+  makeTaskDead(k, task, SIGKILL);
+}
+/** WARN and BUG of an exported function itself. */
+export function warnInExport(k: Kernel, text: string): void {
+  k.printk.log(4, CUT_HERE);
+  k.printk.log(4, text);
+  warn(k, k.current, '');
+}
+export function bugInExport(k: Kernel): void {
+  dieInNmi(k, k.current, 'Kernel BUG', Trap.BREAKPOINT);
+}
+
 /** fixup_exception: a listed instruction goes on at its fix-up. */
 function fixupException(k: Kernel, pc: number): boolean {
   const mod = findModuleAt(k, pc);
@@ -197,7 +217,7 @@ function findBug(k: Kernel, pc: number): BugEntry | null {
 /** __warn. */
 function warn(k: Kernel, task: Task, where: string): void {
   const { printk, machine } = k;
-  printk.log(4, `WARNING: CPU: ${k.cpu} PID: ${task.pid}${where} ${sprintSymbol(k, machine.regs.pc, 'S')}`);
+  printk.log(4, `WARNING: CPU: ${k.cpu} PID: ${task.pid}${where === '' ? ' at' : where} ${sprintSymbol(k, machine.regs.pc, 'S')}`);
   printModules(k);
   showRegs(k, task, Trap.BREAKPOINT, 0);
   printk.log(4, END_TRACE);

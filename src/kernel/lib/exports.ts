@@ -1,9 +1,13 @@
 import type { Kernel } from '../kernel.ts';
+import { Access } from '../../machine/api.ts';
+import { LOGLEVEL_DEFAULT } from '../../abi/syslog.ts';
+import { bugInExport, faultInExport, warnInExport } from '../traps.ts';
 import { kernelBytes, kernelString, readKernel8, writeKernel32, writeKernel64, writeKernelBig, writeKernelBytes } from '../mm/maccess.ts';
 import { type FunctionExport, fn } from '../module/export.ts';
 import { bytesOf } from './bytes.ts';
+import { hexDump } from './hexdump.ts';
 import { fixupRadix, kstrtobool, kstrtoSigned, kstrtoUnsigned, parseInteger } from './kstrtox.ts';
-import { callArguments, type VaList, vaListArguments } from './va_list.ts';
+import { callArguments, slotArguments, type VaList, vaListArguments } from './va_list.ts';
 import { vsnprintf } from './vsprintf.ts';
 
 // What lib/ exports: memory and string functions, numbers from text, formatted text.
@@ -13,11 +17,22 @@ const E2BIG = 7;
 
 /** Unsigned lengths come as signed numbers. */
 const size = (n: number) => (n < 0 ? n + 2 ** 64 : n);
-function text(k: Kernel, at: number): string {
-  return kernelString(k, at, STRING_MAX) ?? '';
+/** Bytes that Linux's function would load: a wild address is an oops in it, after which the task is no more and nothing is stored. */
+function load(k: Kernel, at: number, n: number): Uint8Array {
+  const bytes = kernelBytes(k, at, n);
+  if (bytes === null) faultInExport(k, at, Access.READ);
+  return bytes ?? new Uint8Array(0);
+}
+function store(k: Kernel, at: number, bytes: Uint8Array): void {
+  if (k.current.exitState === 0 && bytes.length > 0 && !writeKernelBytes(k, at, bytes)) faultInExport(k, at, Access.WRITE);
+}
+function text(k: Kernel, at: number, max = STRING_MAX): string {
+  const s = max > 0 ? kernelString(k, at, Math.min(max, STRING_MAX)) : '';
+  if (s === null) faultInExport(k, at, Access.READ);
+  return s ?? '';
 }
 function writeText(k: Kernel, at: number, value: string): void {
-  writeKernelBytes(k, at, bytesOf(`${value}\0`));
+  store(k, at, bytesOf(`${value}\0`));
 }
 /** The sign of the first difference, as lib/string.c returns it. */
 function compare(a: string, b: string): number {
@@ -28,8 +43,7 @@ function compare(a: string, b: string): number {
   }
 }
 function copyBytes(k: Kernel, to: number, from: number, n: number): number {
-  const bytes = kernelBytes(k, from, size(n));
-  if (bytes !== null) writeKernelBytes(k, to, bytes);
+  store(k, to, load(k, from, size(n)));
   return to;
 }
 /** vsnprintf into a buffer: the length that the whole text has. */
@@ -48,7 +62,7 @@ function storeSigned(k: Kernel, at: number, n: bigint | number, bytes: 4 | 8): n
 }
 function storeBytes(k: Kernel, at: number, n: bigint | number, bytes: 1 | 2): number {
   if (typeof n === 'number') return n;
-  writeKernelBytes(k, at, Uint8Array.of(Number(n & 0xffn), Number((n >> 8n) & 0xffn)).subarray(0, bytes));
+  store(k, at, Uint8Array.of(Number(n & 0xffn), Number((n >> 8n) & 0xffn)).subarray(0, bytes));
   return 0;
 }
 /** simple_strtoull and its kin: leading digits, no complaint. */
@@ -64,27 +78,40 @@ function simpleSigned(k: Kernel, s: number, endp: number, base: number): bigint 
   return -simpleNumber(k, s + 1, endp, base);
 }
 
+/** Functions that FORTIFY_SOURCE knows, by number (enum fortify_func). */
+const FORTIFY_FUNCTIONS =
+  'strncpy strnlen strlen strscpy strlcat strcat strncat memset memcpy memmove memscan memcmp memchr memchr_inv kmemdup strcpy UNKNOWN'.split(' ');
+/** __fortify_panic(reason, avail, size): what overflowed, and the end (lib/string_helpers.c). */
+function fortifyPanic(k: Kernel, reason: number, avail: number, wanted: number): undefined {
+  const name = FORTIFY_FUNCTIONS[(reason >> 1) & 0x7f] ?? 'UNKNOWN';
+  const text = `${name}: detected buffer overflow: ${size(wanted)} byte ${(reason & 1) !== 0 ? 'write' : 'read'} of buffer size ${size(avail)}`;
+  warnInExport(k, text);
+  bugInExport(k);
+  return undefined;
+}
+
 export const libExports: readonly FunctionExport[] = [
   fn('memset', (k, to, value, n) => {
-    writeKernelBytes(k, to, new Uint8Array(size(n)).fill(value));
+    // A length that RAM cannot have ends at the first page that is not mapped.
+    if (size(n) > k.ram.size) faultInExport(k, to, Access.WRITE);
+    else store(k, to, new Uint8Array(size(n)).fill(value));
     return to;
   }),
   fn('memcpy', copyBytes),
   fn('memmove', copyBytes),
   fn('memcmp', (k, a, b, n) => {
-    const [x, y] = [kernelBytes(k, a, size(n)), kernelBytes(k, b, size(n))];
-    if (x === null || y === null) return 0;
-    for (let i = 0; i < x.length; i++) if (x[i] !== y[i]) return x[i] - y[i];
+    const [x, y] = [load(k, a, size(n)), load(k, b, size(n))];
+    for (let i = 0; i < Math.min(x.length, y.length); i++) if (x[i] !== y[i]) return x[i] - y[i];
     return 0;
   }),
   fn('memchr', (k, s, c, n) => {
-    const at = kernelBytes(k, s, size(n))?.indexOf(c & 0xff) ?? -1;
+    const at = load(k, s, size(n)).indexOf(c & 0xff);
     return at < 0 ? 0 : s + at;
   }),
   fn('strlen', (k, s) => text(k, s).length),
-  fn('strnlen', (k, s, n) => (kernelString(k, s, Math.min(size(n), STRING_MAX)) ?? '').length),
+  fn('strnlen', (k, s, n) => text(k, s, size(n)).length),
   fn('strcmp', (k, a, b) => compare(text(k, a), text(k, b))),
-  fn('strncmp', (k, a, b, n) => compare(kernelString(k, a, size(n)) ?? '', kernelString(k, b, size(n)) ?? '')),
+  fn('strncmp', (k, a, b, n) => compare(text(k, a, size(n)), text(k, b, size(n)))),
   fn('strcasecmp', (k, a, b) => {
     const [x, y] = [`${text(k, a).toLowerCase()}\0`, `${text(k, b).toLowerCase()}\0`];
     let i = 0;
@@ -97,13 +124,13 @@ export const libExports: readonly FunctionExport[] = [
   }),
   fn('strncpy', (k, to, from, n) => {
     const room = size(n);
-    writeKernelBytes(k, to, bytesOf((kernelString(k, from, room) ?? '').padEnd(room, '\0')));
+    store(k, to, bytesOf(text(k, from, room).padEnd(Math.min(room, STRING_MAX), '\0')));
     return to;
   }),
   fn('sized_strscpy', (k, to, from, n) => {
     const room = size(n);
     if (room === 0 || room > 0x7fff_ffff) return -E2BIG;
-    const s = kernelString(k, from, room) ?? '';
+    const s = text(k, from, room);
     writeText(k, to, s.slice(0, room - 1));
     return s.length < room ? s.length : -E2BIG;
   }),
@@ -112,7 +139,7 @@ export const libExports: readonly FunctionExport[] = [
     return to;
   }),
   fn('strncat', (k, to, from, n) => {
-    writeText(k, to + text(k, to).length, (kernelString(k, from, size(n)) ?? '').slice(0, size(n)));
+    writeText(k, to + text(k, to).length, text(k, from, size(n)));
     return to;
   }),
   fn('strchr', (k, s, c) => {
@@ -128,6 +155,17 @@ export const libExports: readonly FunctionExport[] = [
     return at < 0 ? 0 : s + at;
   }),
 
+  fn('__fortify_panic', fortifyPanic),
+  // print_hex_dump(level, prefix, type, row, group, buffer, length, ascii)
+  fn('print_hex_dump', (k, level, prefix, prefixType, rowSize, groupSize, buffer) => {
+    const { regs } = k.machine;
+    const bytes = load(k, buffer, size(regs.get(16)));
+    const how = { prefix: text(k, prefix), prefixType, rowSize, groupSize, ascii: (regs.getLo(17) & 0xff) !== 0 };
+    const lines = hexDump(bytes, how, (offset) => vsnprintf(k, '%p', slotArguments([BigInt(buffer + offset)])));
+    const head = text(k, level);
+    for (const line of lines) k.printk.emit(0, LOGLEVEL_DEFAULT, `${head}${line}\n`);
+    return undefined;
+  }),
   fn('vsnprintf', (k, buffer, n, fmt, args) => printInto(k, buffer, size(n), fmt, vaListArguments(k, args))),
   fn('vscnprintf', (k, buffer, n, fmt, args) => scn(printInto(k, buffer, size(n), fmt, vaListArguments(k, args)), size(n))),
   fn('vsprintf', (k, buffer, fmt, args) => printInto(k, buffer, 0x7fff_ffff, fmt, vaListArguments(k, args))),
@@ -148,7 +186,7 @@ export const libExports: readonly FunctionExport[] = [
   fn('kstrtobool', (k, s, to) => {
     const value = s === 0 ? -22 : kstrtobool(text(k, s));
     if (typeof value === 'number') return value;
-    writeKernelBytes(k, to, Uint8Array.of(value ? 1 : 0));
+    store(k, to, Uint8Array.of(value ? 1 : 0));
     return 0;
   }),
   fn('simple_strtoull', simpleNumber),
