@@ -213,23 +213,22 @@ const KINDS: Readonly<Record<string, StandardOps>> = {
     ),
     noArg: false,
   },
-  bint: {
-    ...boolOps(
-      4,
-      (now) => now,
-      (raw) => raw !== 0n,
-    ),
-    get: (k, { arg }) => `${readInteger(k, arg, 4, true)}\n`,
-  },
+  bint: boolOps(
+    4,
+    (now) => now,
+    (raw) => raw !== 0n,
+  ),
   string: stringOps,
   array: arrayOps,
 };
 const SET_NAMES: Readonly<Record<string, string>> = { string: 'param_set_copystring', array: 'param_array_set' };
-const GET_NAMES: Readonly<Record<string, string>> = { array: 'param_array_get' };
+/** Kinds that show as another one does have no function of their own for it. */
+const GET_NAMES: Readonly<Record<string, string>> = { array: 'param_array_get', bool_enable_only: 'param_get_bool', bint: 'param_get_int' };
+const ownGet = (kind: string) => getName(kind).endsWith(`_${kind}`) || kind === 'array';
 const setName = (kind: string) => SET_NAMES[kind] ?? `param_set_${kind}`;
 const getName = (kind: string) => GET_NAMES[kind] ?? `param_get_${kind}`;
 const bySetName = new Map(Object.entries(KINDS).map(([kind, ops]) => [setName(kind), ops]));
-const byGetName = new Map(Object.entries(KINDS).map(([kind, ops]) => [getName(kind), ops]));
+const byGetName = new Map(Object.entries(KINDS).filter(([kind]) => ownGet(kind)).map(([kind, ops]) => [getName(kind), ops]));
 
 /** Sets a parameter from text through the operations at `ops`, the module's own included. */
 export function setParam(k: Kernel, ops: number, value: string | null, param: Param): number {
@@ -393,12 +392,14 @@ export function paramOps(k: Kernel, kp: number): number {
 /** Exported as functions too: module_param_cb's own operations call them. */
 export const paramExports: readonly FunctionExport[] = Object.entries(KINDS).flatMap(([kind, ops]) => {
   const hidden = kind === 'array';
-  return [
+  const rows: FunctionExport[] = [
     {
       ...fn(setName(kind), (k, val, kp) => ops.set(k, val === 0 ? null : (kernelString(k, val, PAGE_SIZE) ?? ''), paramAt(k, kp))),
       internal: hidden,
     },
-    {
+  ];
+  if (ownGet(kind))
+    rows.push({
       ...fn(getName(kind), (k, buffer, kp) => {
         const text = ops.get(k, paramAt(k, kp));
         if (typeof text === 'number') return text;
@@ -406,8 +407,8 @@ export const paramExports: readonly FunctionExport[] = Object.entries(KINDS).fla
         return text.length;
       }),
       internal: hidden,
-    },
-  ];
+    });
+  return rows;
 });
 export const paramDataExports: readonly DataExport[] = Object.entries(KINDS).map(([kind, ops]) => ({
   name: kind === 'array' ? 'param_array_ops' : `param_ops_${kind}`,
