@@ -19,6 +19,7 @@ import { TASK_SIZE } from './mm/address.ts';
 import { Fault, handleMmFault } from './mm/memory.ts';
 import { outOfMemory } from './mm/oom_kill.ts';
 import { doSignal, forceSignal, signalPending } from './signal.ts';
+import { ptraceBeforeUser, ptraceSyscallEnter, ptraceSyscallExit } from './ptrace.ts';
 import { TASK_RUNNING, type Task } from './sched/task.ts';
 import { BLOCKED } from './sched/wait.ts';
 import { syscallName, syscallTable } from './syscalls/index.ts';
@@ -176,6 +177,14 @@ function mayRun(task: Task, mode: number): boolean {
 
 /** exit_to_user_mode: signals first. */
 function returnToUser(k: Kernel, task: Task): void {
+  const p = task.ptrace;
+  if (p !== null) {
+    if (ptraceBeforeUser(k, task, p)) return;
+    if (p.resumed !== null) {
+      doSignal(k);
+      return;
+    }
+  }
   if (signalPending(task) || task.restartCode !== 0 || task.savedSigmask !== null || task.signal.groupStop !== 0) doSignal(k);
 }
 
@@ -239,6 +248,7 @@ function addrText(addr: number): string {
 /** Decode, one call, encode. */
 function doSyscall(k: Kernel, task: Task): void {
   const { regs } = k.machine;
+  if (task.ptrace !== null && ptraceSyscallEnter(k, task, task.ptrace)) return;
   const nr = regs.get(17);
   task.syscallNr = nr;
   task.timedOut = task.timedOut && task.restart !== null;
@@ -246,8 +256,9 @@ function doSyscall(k: Kernel, task: Task): void {
   const row = syscallTable[nr];
   let result: number;
   if (row === undefined) {
-    result = -ENOSYS;
-    if (!k.missingSyscalls.has(nr)) {
+    // -1 is a call that a tracer skips.
+    result = nr === -1 && task.ptrace !== null ? regs.get(10) : -ENOSYS;
+    if (nr !== -1 && !k.missingSyscalls.has(nr)) {
       k.missingSyscalls.add(nr);
       k.printk.log(4, `${task.comm}[${task.pid}]: system call ${syscallName(nr)} is not implemented`);
     }
@@ -264,6 +275,7 @@ export function finishSyscall(k: Kernel, task: Task, result: number): void {
     // Without a pending signal nothing makes the call again, and the program sees the number (only a module's init can do that).
     if (signalPending(task) || task.signal.groupStop !== 0) {
       task.restartCode = -result;
+      if (task.ptrace !== null) ptraceSyscallExit(k, task, task.ptrace);
       return;
     }
   }
@@ -272,8 +284,9 @@ export function finishSyscall(k: Kernel, task: Task, result: number): void {
   if (task.calls.length > 0) task.calls = [];
   if (task.skipResult) {
     task.skipResult = false;
-    return;
+  } else {
+    regs.set(10, result);
+    regs.pc += 4;
   }
-  regs.set(10, result);
-  regs.pc += 4;
+  if (task.ptrace !== null) ptraceSyscallExit(k, task, task.ptrace);
 }

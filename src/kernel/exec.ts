@@ -13,6 +13,7 @@ import type { Kernel } from './kernel.ts';
 import { IovIter } from './lib/iov_iter.ts';
 import { mmPut } from './mm/memory.ts';
 import type { MmStruct } from './mm/mm_struct.ts';
+import { ptraceExec, ptraceLink, ptraceUnlink } from './ptrace.ts';
 import { publishPriority } from './sched/core.ts';
 import { PF_FORKNOEXEC, TASK_RUNNING, type Task } from './sched/task.ts';
 import { DEFAULT_ACTION } from './signal.ts';
@@ -202,6 +203,12 @@ function becomeLeader(k: Kernel, task: Task, leader: Task): void {
   leader.savedSigmask = null;
   leader.stopReport = 0;
   leader.clearChildTid = 0;
+  const p = task.ptrace;
+  if (p !== null) {
+    ptraceUnlink(k, task);
+    ptraceUnlink(k, leader);
+    Object.assign(ptraceLink(k, leader, p.tracer, p.seized, p.options), { syscalls: p.syscalls, inCall: p.inCall, origA0: p.origA0 });
+  }
   // The thread's own end takes its one off again.
   leader.signal.live++;
   doExit(k, task, 0);
@@ -255,6 +262,7 @@ export function beginNewExec(k: Kernel, bprm: Bprm, mm: MmStruct): void {
   if (bprm.secureexec) task.personality &= ~PER_CLEAR_ON_SETID;
   if (bprm.secureexec || cred.euid !== task.cred.euid) task.pdeathSignal = 0;
   task.cred = cred;
+  ptraceExec(k, task, caller.pid);
 }
 
 /** Registers of a program at its first instruction (start_thread). */

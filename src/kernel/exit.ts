@@ -5,6 +5,7 @@ import {
   CLD_EXITED,
   CLD_KILLED,
   CLD_STOPPED,
+  CLD_TRAPPED,
   SA_NOCLDWAIT,
   SIG_IGN,
   SIGCHLD,
@@ -19,6 +20,7 @@ import { futexExit, futexWakeAddress } from './futex.ts';
 import type { Kernel } from './kernel.ts';
 import { mmPut } from './mm/memory.ts';
 import { putUser32 } from './mm/uaccess.ts';
+import { exitPtrace, ptraceExitStop, ptraceThreadEnded, ptraceUnlink } from './ptrace.ts';
 import { isOrphanedPgrp, killPgrp, notifyParent, sendSignalTo } from './signal.ts';
 import { tryToWakeUp } from './sched/core.ts';
 import { exitItimers } from './time/posix_timers.ts';
@@ -65,7 +67,7 @@ export function mmRelease(k: Kernel, task: Task): void {
 
 /** One task ends with wait status `code`. */
 export function doExit(k: Kernel, task: Task, code: number): void {
-  if (task.exitState !== 0) return;
+  if (task.exitState !== 0 || ptraceExitStop(k, task, code)) return;
   if (task.pid === 1 || (task.tgid === 1 && task.signal.live === 1)) {
     k.panic(`Attempted to kill init! exitcode=0x${code.toString(16).padStart(8, '0')}`);
     return;
@@ -84,7 +86,7 @@ export function doExit(k: Kernel, task: Task, code: number): void {
     else {
       task.exitState = EXIT_DEAD;
       leader.exitState = EXIT_ZOMBIE;
-      releaseThread(k, task);
+      endThread(k, task);
     }
     exitNotify(k, leader);
   } else if (task.isLeader) {
@@ -92,13 +94,18 @@ export function doExit(k: Kernel, task: Task, code: number): void {
     task.exitState = EXIT_ZOMBIE;
   } else {
     task.exitState = EXIT_DEAD;
-    releaseThread(k, task);
+    endThread(k, task);
   }
+}
+function endThread(k: Kernel, task: Task): void {
+  if (task.ptrace !== null) ptraceThreadEnded(k, task);
+  else releaseThread(k, task);
 }
 
 /** Takes a dying task out of the group's count, off all queues, and its share of memory and files away. */
 export function dropResources(k: Kernel, task: Task): void {
   finishWait(task);
+  if (task.ptraced.length > 0) exitPtrace(k, task);
   k.sched.clearTimeout(task);
   k.sched.deactivate(task);
   task.signal.live--;
@@ -115,7 +122,8 @@ export function dropResources(k: Kernel, task: Task): void {
   task.state = TASK_DEAD;
   for (const rq of k.sched.runQueues) if (rq.current === task) rq.current = null;
 }
-function releaseThread(k: Kernel, task: Task): void {
+export function releaseThread(k: Kernel, task: Task): void {
+  ptraceUnlink(k, task);
   task.groupLeader.utime += task.utime;
   task.groupLeader.stime += task.stime;
   unlinkThread(k, task);
@@ -158,15 +166,19 @@ function groupHasStopped(k: Kernel, pgid: number): boolean {
 }
 
 /** Tells the parent of a zombie, or reaps it at once when the parent does not care. */
-function exitNotify(k: Kernel, leader: Task): void {
+export function exitNotify(k: Kernel, leader: Task): void {
   const parent = leader.parent;
   const action = parent.sighand.action[SIGCHLD - 1];
   const code = leader.exitCode;
+  const tracer = leader.ptrace?.tracer.groupLeader;
+  // A tracer that is not the parent waits for it first; then the parent (or the host) is told.
+  if (tracer !== undefined && tracer !== parent.groupLeader) {
+    ptraceThreadEnded(k, leader);
+    return;
+  }
   // The host waits for what it started, as Linux's user mode helpers are waited for in the kernel.
-  const autoReap =
-    leader.watched ||
-    parent.pid === 0 ||
-    (leader.exitSignal === SIGCHLD && (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0));
+  const ignored = tracer === undefined && leader.exitSignal === SIGCHLD && (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0);
+  const autoReap = leader.watched || parent.pid === 0 || ignored;
   if (parent.pid !== 0 && !leader.watched)
     notifyParent(
       k,
@@ -181,6 +193,8 @@ function exitNotify(k: Kernel, leader: Task): void {
 /** Removes a zombie for good (release_task). */
 export function reap(k: Kernel, leader: Task): void {
   const parent = leader.parent;
+  ptraceUnlink(k, leader);
+  for (const t of [...leader.threads]) if (t !== leader && t.exitState === EXIT_ZOMBIE) releaseThread(k, t);
   const i = parent.children.indexOf(leader);
   if (i >= 0) parent.children.splice(i, 1);
   parent.signal.cutime += leader.utime + leader.signal.cutime;
@@ -213,29 +227,64 @@ export interface WaitResult {
   readonly stime: number;
 }
 
+function exitResult(child: Task): WaitResult {
+  const code = child.exitCode;
+  const killed = (code & 0x7f) !== 0;
+  return {
+    pid: child.pid,
+    uid: child.cred.uid,
+    status: code,
+    code: !killed ? CLD_EXITED : (code & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED,
+    value: killed ? code & 0x7f : (code >> 8) & 0xff,
+    utime: child.utime + child.signal.cutime,
+    stime: child.stime + child.signal.cstime,
+  };
+}
+/** What a tracee has for its tracer: a stop, or its end; null = nothing now. */
+function waitTracee(k: Kernel, t: Task, options: number): WaitResult | null {
+  const p = t.ptrace;
+  if (p === null) return null;
+  if (t.exitState === EXIT_ZOMBIE) {
+    const own = p.tracer.groupLeader === t.parent.groupLeader;
+    // A leader is waited for when its threads are gone; one's own child as any other child.
+    if ((options & WEXITED) === 0 || (t.isLeader && (t.signal.live > 0 || own))) return null;
+    const result = exitResult(t);
+    if ((options & WNOWAIT) !== 0) return result;
+    ptraceUnlink(k, t);
+    if (t.isLeader) exitNotify(k, t);
+    else releaseThread(k, t);
+    return result;
+  }
+  if (t.exitState !== 0 || p.report === 0) return null;
+  const code = p.report;
+  if ((options & WNOWAIT) === 0) p.report = 0;
+  return { pid: t.pid, uid: t.cred.uid, status: (code << 8) | 0x7f, code: CLD_TRAPPED, value: code, utime: t.utime, stime: t.stime };
+}
+
 /** Looks for a child in a reportable state: a result, 0 (WNOHANG and none), -ECHILD, -ERESTARTSYS or BLOCKED. */
 export function doWait(k: Kernel, match: (t: Task) => boolean, options: number): WaitResult | number {
   const task = k.current;
   let eligible = false;
   const parents = (options & 0x2000_0000) !== 0 ? [task] : task.threads; // __WNOTHREAD
   for (const parent of parents) {
+    for (const tracee of parent.ptraced) {
+      if (!match(tracee)) continue;
+      eligible = true;
+      const r = waitTracee(k, tracee, options);
+      if (r !== null) return r;
+    }
     for (const child of parent.children) {
       if (!match(child)) continue;
+      const tracer = child.ptrace?.tracer.groupLeader;
+      if (tracer !== undefined && tracer !== task.groupLeader) {
+        eligible = true; // the tracer has it first
+        continue;
+      }
       // Children that do not report with SIGCHLD are "clone" children: __WCLONE waits for them only, __WALL for all.
-      if ((options & WALL) === 0 && (child.exitSignal !== SIGCHLD) !== ((options & WCLONE) !== 0)) continue;
+      if ((options & WALL) === 0 && tracer === undefined && (child.exitSignal !== SIGCHLD) !== ((options & WCLONE) !== 0)) continue;
       eligible = true;
       if (child.exitState === EXIT_ZOMBIE && child.signal.live === 0 && (options & WEXITED) !== 0) {
-        const code = child.exitCode;
-        const killed = (code & 0x7f) !== 0;
-        const result: WaitResult = {
-          pid: child.pid,
-          uid: child.cred.uid,
-          status: code,
-          code: !killed ? CLD_EXITED : (code & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED,
-          value: killed ? code & 0x7f : (code >> 8) & 0xff,
-          utime: child.utime + child.signal.cutime,
-          stime: child.stime + child.signal.cstime,
-        };
+        const result = exitResult(child);
         if ((options & WNOWAIT) === 0) reap(k, child);
         return result;
       }

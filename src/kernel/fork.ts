@@ -8,6 +8,7 @@ import { dupMm } from './mm/memory.ts';
 import { putUser32 } from './mm/uaccess.ts';
 import type { KmemCache } from './mm/slab.ts';
 import { ROOT_CRED } from './cred.ts';
+import { cloneEvent, ptraceInitTask, ptraceQueueEvent, ptraceVforkDone, ptraceVforkStop } from './ptrace.ts';
 import { DEFAULT_ACTION, newPending } from './signal.ts';
 import type { SigHandStruct, SignalStruct } from './signal_types.ts';
 import { newProcessTimers } from './time/posix_timers.ts';
@@ -22,12 +23,14 @@ export const CLONE_FS = 0x200;
 export const CLONE_FILES = 0x400;
 export const CLONE_SIGHAND = 0x800;
 export const CLONE_PIDFD = 0x1000;
+export const CLONE_PTRACE = 0x2000;
 export const CLONE_VFORK = 0x4000;
 export const CLONE_PARENT = 0x8000;
 export const CLONE_THREAD = 0x1_0000;
 export const CLONE_SETTLS = 0x8_0000;
 export const CLONE_PARENT_SETTID = 0x10_0000;
 export const CLONE_CHILD_CLEARTID = 0x20_0000;
+export const CLONE_UNTRACED = 0x80_0000;
 export const CLONE_CHILD_SETTID = 0x100_0000;
 const CLONE_NAMESPACES = 0x7e02_0000;
 
@@ -224,12 +227,17 @@ export function doClone(k: Kernel, args: CloneArgs): number {
     }
   }
   k.sched.totalForks++;
+  const vfork = (flags & CLONE_VFORK) !== 0;
+  const event = cloneEvent(parent, vfork, args.exitSignal, (flags & CLONE_UNTRACED) !== 0);
+  if (event !== 0 || (flags & CLONE_PTRACE) !== 0) ptraceInitTask(k, child, parent);
+  if (event !== 0 && !vfork) ptraceQueueEvent(parent, event, child.pid);
   k.sched.activate(child);
   if ((flags & CLONE_VFORK) !== 0) {
     child.vforkParent = parent;
     child.vforkDone = false;
     parent.restart = { vforkChild: child.pid, vforkTid: child.pid };
     parent.state = TASK_UNINTERRUPTIBLE;
+    if (event !== 0) ptraceVforkStop(k, parent, child.pid);
     return BLOCKED;
   }
   return child.pid;
@@ -241,6 +249,7 @@ function vforkWait(k: Kernel): number {
     k.current.state = TASK_UNINTERRUPTIBLE;
     return BLOCKED;
   }
+  ptraceVforkDone(k.current, tid);
   return tid;
 }
 

@@ -39,9 +39,10 @@ import {
 import { doGroupExit } from './exit.ts';
 import type { Kernel } from './kernel.ts';
 import { copyFromUser, copyToUser } from './mm/uaccess.ts';
-import { TASK_INTERRUPTIBLE, TASK_RUNNING, TASK_STOPPED, TASK_WAKEKILL, type Task } from './sched/task.ts';
+import { TASK_INTERRUPTIBLE, TASK_RUNNING, TASK_STOPPED, TASK_TRACED, TASK_WAKEKILL, type Task } from './sched/task.ts';
 import { wakeUpAll } from './sched/wait.ts';
 import { wakeUpState } from './sched/core.ts';
+import { ptraceBeforeUser, ptraceGroupContinued, ptraceInjected, ptraceJoinGroupStop, ptraceSignal } from './ptrace.ts';
 import type { SigAction, SigInfo, SigPending } from './signal_types.ts';
 import { VDSO_SIGRETURN } from './vdso.ts';
 
@@ -62,7 +63,7 @@ export function newPending(): SigPending {
 export const DEFAULT_ACTION: SigAction = { handler: SIG_DFL, flags: 0, mask: 0n };
 
 export function signalPending(task: Task): boolean {
-  return ((task.pending.set | task.signal.pending.set) & ~task.blocked) !== 0n;
+  return ((task.pending.set | task.signal.pending.set) & ~task.blocked) !== 0n || task.ptrace?.trap === true;
 }
 export function fatalSignalPending(task: Task): boolean {
   return (task.pending.set & sigBit(SIGKILL)) !== 0n;
@@ -74,6 +75,8 @@ function handlerOf(task: Task, sig: number): number {
 /** True when the signal would be dropped on delivery (sig_ignored). */
 function ignored(task: Task, sig: number): boolean {
   if (((task.blocked >> BigInt(sig - 1)) & 1n) !== 0n) return false;
+  // A tracer hears of ignored signals too.
+  if (task.ptrace !== null && sig !== SIGKILL) return false;
   const h = handlerOf(task, sig);
   // pid 1 gets only what it asked for.
   if (h === SIG_DFL && task.tgid === 1) return true;
@@ -119,7 +122,7 @@ function completeSignal(k: Kernel, task: Task, sig: number, group: boolean): voi
     // Death comes to every thread at once.
     for (const t of task.threads) {
       t.pending.set |= sigBit(SIGKILL);
-      wakeUpState(k, t, TASK_INTERRUPTIBLE | TASK_WAKEKILL | TASK_STOPPED);
+      wakeUpState(k, t, TASK_INTERRUPTIBLE | TASK_WAKEKILL | TASK_STOPPED | TASK_TRACED);
     }
     return;
   }
@@ -136,6 +139,7 @@ function continueGroup(k: Kernel, task: Task): void {
   task.signal.groupStop = 0;
   for (const t of task.threads) {
     t.stopReport = 0;
+    if (t.ptrace !== null) ptraceGroupContinued(k, t, t.ptrace);
     wakeUpState(k, t, TASK_STOPPED);
   }
   task.groupLeader.continueReport = true;
@@ -242,11 +246,18 @@ function stopGroup(k: Kernel, task: Task, sig: number): void {
   task.signal.groupStop = sig;
   for (const t of task.threads) {
     if (t.exitState !== 0) continue;
+    if (t.ptrace !== null) {
+      ptraceJoinGroupStop(k, t, t.ptrace, sig);
+      continue;
+    }
     t.stopReport = sig;
     if (t === task || t.state === TASK_INTERRUPTIBLE || t.state === TASK_RUNNING) t.state = TASK_STOPPED;
   }
-  task.groupLeader.stopReport = sig;
-  notifyParent(k, task.groupLeader, CLD_STOPPED, sig);
+  const leader = task.groupLeader;
+  // A tracer that is the parent hears of the tracee's own stop.
+  if (leader.ptrace?.tracer.groupLeader === leader.parent.groupLeader) return;
+  leader.stopReport = sig;
+  notifyParent(k, leader, CLD_STOPPED, sig);
 }
 
 const FRAME_SIZE = 1088;
@@ -345,12 +356,19 @@ export function doSignal(k: Kernel): void {
       task.signal.groupExit ? doGroupExit(k, task, task.signal.groupExitCode) : doGroupExit(k, task, SIGKILL);
       return;
     }
-    if (task.signal.groupStop !== 0 && task.state !== TASK_STOPPED) {
+    const p = task.ptrace;
+    if (task.signal.groupStop !== 0 && task.state !== TASK_STOPPED && p === null) {
       task.state = TASK_STOPPED;
       return;
     }
-    const info = dequeueSignal(task, ~task.blocked);
+    const injected = p === null ? null : ptraceInjected(task, p);
+    if (injected === 0) continue;
+    const info = injected ?? dequeueSignal(task, ~task.blocked);
     if (info === null) break;
+    if (p !== null && injected === null && info.signo !== SIGKILL) {
+      ptraceSignal(k, task, p, info);
+      return;
+    }
     const sig = info.signo;
     const action = task.sighand.action[sig - 1];
     if (action.handler === SIG_IGN) continue;
@@ -360,6 +378,7 @@ export function doSignal(k: Kernel): void {
       if ((STOP_SIGNALS & sigBit(sig)) !== 0n) {
         if (sig !== SIGSTOP && isOrphanedPgrp(k, task.signal.pgid, null)) continue;
         stopGroup(k, task, sig);
+        if (p !== null) ptraceBeforeUser(k, task, p);
         return;
       }
       doGroupExit(k, task, sig | (CORE_DUMPING.includes(sig) && task.signal.rlimit(4) > 0 ? 0x80 : 0));

@@ -181,12 +181,15 @@ function presentFault(k: Kernel, vma: VmArea, at: number, page: number, old: num
   return Fault.DONE;
 }
 
-/** Reads or writes another address space's memory, faulting pages in. 0 or -EFAULT. */
-export function accessRemote(k: Kernel, mm: MmStruct, addr: number, bytes: Uint8Array, write: boolean): number {
+/**
+ * Reads or writes another address space's memory, faulting pages in. 0 or -EFAULT. `force` (FOLL_FORCE): as a debugger does, past the protection
+ * of private areas.
+ */
+export function accessRemote(k: Kernel, mm: MmStruct, addr: number, bytes: Uint8Array, write: boolean, force = false): number {
   let done = 0;
   while (done < bytes.length) {
     const va = addr + done;
-    const pa = remotePage(k, mm, va, write);
+    const pa = remotePage(k, mm, va, write) || (force ? forcePage(k, mm, va, write) : 0);
     if (pa === 0) return -EFAULT;
     const n = Math.min(bytes.length - done, PAGE_SIZE - (pa % PAGE_SIZE));
     if (write) {
@@ -203,6 +206,19 @@ function remotePage(k: Kernel, mm: MmStruct, va: number, write: boolean): number
   let pa = k.machine.translate(mm.pgd, va, access, 0, false);
   if (pa < 0 && handleMmFault(k, mm, va, access) === Fault.DONE) pa = k.machine.translate(mm.pgd, va, access, 0, false);
   return Math.max(pa , 0);
+}
+
+/** The page of a private area whose protection forbids the access: given for a moment what it lacks. A write makes the page the area's own. */
+function forcePage(k: Kernel, mm: MmStruct, va: number, write: boolean): number {
+  const vma = va >= 0 && va < TASK_SIZE ? mm.find(va) : undefined;
+  if (vma === undefined || (write && (vma.flags & VM_SHARED) !== 0)) return 0;
+  const had = vma.flags;
+  vma.flags |= VM_READ | (write ? VM_WRITE : 0);
+  const page = va - (va % PAGE_SIZE);
+  const pa = handleMmFault(k, mm, va, write ? Access.WRITE : Access.READ) === Fault.DONE ? remotePage(k, mm, va, write) : 0;
+  vma.flags = had;
+  changeProtection(k, mm, vma, page, page + PAGE_SIZE);
+  return pa;
 }
 
 /** True when touching `va` would find its page in memory (mincore). */

@@ -5,6 +5,7 @@ import type { FilesStruct, FsStruct } from '../fs/file_table.ts';
 import type { Kernel } from '../kernel.ts';
 import { physToVirt } from '../mm/address.ts';
 import type { MmStruct } from '../mm/mm_struct.ts';
+import type { PtraceState } from '../ptrace.ts';
 import type { SigHandStruct, SigPending, SignalStruct } from '../signal_types.ts';
 import type { WaitEntry } from './wait.ts';
 
@@ -81,6 +82,9 @@ export class Task {
   readonly groupLeader: Task;
   parent!: Task;
   readonly children: Task[] = [];
+  /** How another task traces this one; the tasks that this one traces. */
+  ptrace: PtraceState | null = null;
+  readonly ptraced: Task[] = [];
   /** All live threads of the group, leader first (shared by the group). */
   readonly threads: Task[];
 

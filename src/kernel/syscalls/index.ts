@@ -8,6 +8,7 @@ import { schedSyscalls } from './sched.ts';
 import { timerSyscalls } from './timer.ts';
 import { mmSyscalls } from './mm.ts';
 import { netSyscalls } from './net.ts';
+import { ptraceSyscalls } from './ptrace.ts';
 import { processSyscalls } from './process.ts';
 import { selectSyscalls } from './select.ts';
 import { signalSyscalls } from './signal.ts';
@@ -27,6 +28,7 @@ export const allSyscalls: readonly SyscallRow[] = [
   ...mmSyscalls,
   ...netSyscalls,
   ...processSyscalls,
+  ...ptraceSyscalls,
   ...selectSyscalls,
   ...signalSyscalls,
   ...syslogSyscalls,

@@ -122,7 +122,7 @@ function rusageOf(k: Kernel, who: number): Uint8Array | number {
 }
 
 function waitMatch(k: Kernel, pid: number): (t: Task) => boolean {
-  if (pid > 0) return (t) => t.tgid === pid;
+  if (pid > 0) return (t) => t.pid === pid;
   if (pid === 0) {
     const pgid = k.current.signal.pgid;
     return (t) => t.signal.pgid === pgid;
@@ -148,7 +148,7 @@ function sysWaitid(k: Kernel, which: number, idArg: number, info: number, option
   if (which === 0) match = () => true;
   else if (which === 1) {
     if (id <= 0) return -EINVAL;
-    match = (t) => t.tgid === id;
+    match = (t) => t.pid === id;
   } else if (which === 2) {
     if (id < 0) return -EINVAL;
     const pgid = id === 0 ? k.current.signal.pgid : id;

@@ -32,8 +32,8 @@ export function taskState(task: Task): string {
   if ((task.exitState & EXIT_ZOMBIE) !== 0) return 'Z (zombie)';
   if ((task.exitState & EXIT_DEAD) !== 0) return 'X (dead)';
   const s = task.state;
-  if (task.signal.groupStop !== 0 || (s & TASK_STOPPED) !== 0) return 'T (stopped)';
   if ((s & TASK_TRACED) !== 0) return 't (tracing stop)';
+  if ((task.signal.groupStop !== 0 && task.ptrace === null) || (s & TASK_STOPPED) !== 0) return 'T (stopped)';
   if ((s & TASK_NOLOAD) !== 0) return 'I (idle)';
   if ((s & TASK_UNINTERRUPTIBLE) !== 0) return 'D (disk sleep)';
   if ((s & TASK_INTERRUPTIBLE) !== 0) return 'S (sleeping)';
@@ -184,7 +184,7 @@ export function showStatus(k: Kernel, task: Task): string {
   const groups = c.groups.map((g) => `${g} `).join('');
   return (
     `Name:\t${task.comm.replace(/\\/g, '\\\\').replace(/\n/g, '\\n')}\nUmask:\t${task.exitState === 0 ? task.fs.umask.toString(8).padStart(4, '0') : '0022'}\nState:\t${taskState(task)}\n` +
-    `Tgid:\t${task.tgid}\nNgid:\t0\nPid:\t${task.pid}\nPPid:\t${ppidOf(task)}\nTracerPid:\t0\n` +
+    `Tgid:\t${task.tgid}\nNgid:\t0\nPid:\t${task.pid}\nPPid:\t${ppidOf(task)}\nTracerPid:\t${task.ptrace?.tracer.tgid ?? 0}\n` +
     `Uid:\t${c.uid}\t${c.euid}\t${c.suid}\t${c.fsuid}\nGid:\t${c.gid}\t${c.egid}\t${c.sgid}\t${c.fsgid}\n` +
     `FDSize:\t${task.exitState === 0 ? Math.max(64, 2 ** Math.ceil(Math.log2(Math.max(1, task.files.fds.length)))) : 0}\nGroups:\t${groups === '' ? ' ' : groups}\n` +
     `NStgid:\t${task.tgid}\nNSpid:\t${task.pid}\nNSpgid:\t${signal.pgid}\nNSsid:\t${signal.sid}\nKthread:\t${task.isKernelThread ? 1 : 0}\n` +

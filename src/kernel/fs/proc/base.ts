@@ -7,6 +7,7 @@ import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
 import { accessRemote } from '../../mm/memory.ts';
 import { oomBadness } from '../../mm/oom_kill.ts';
+import { ptraceMayAccess as mayAccess } from '../../ptrace.ts';
 import { EXIT_DEAD, type Task } from '../../sched/task.ts';
 import { dPath } from '../d_path.ts';
 import type { DirEntry, File, FileOperations, Inode, InodeOperations, Path } from '../types.ts';
@@ -19,7 +20,6 @@ import { showMaps, showSmaps, showSmapsRollup } from './task_mmu.ts';
 
 // The directory of a process and its files (fs/proc/base.c).
 
-const CAP_SYS_PTRACE = 19;
 const CAP_SYS_RESOURCE = 24;
 
 /** What an inode below /proc/PID belongs to. */
@@ -49,17 +49,7 @@ export const pidOf = (inode: Inode) => inode.data as ProcPid;
 export function isAlive(k: Kernel, task: Task): boolean {
   return (task.exitState & EXIT_DEAD) === 0 && k.sched.tasks.get(task.pid) === task;
 }
-/** ptrace_may_access for reading: same user and dumpable, or CAP_SYS_PTRACE. */
-export function mayAccess(k: Kernel, task: Task): boolean {
-  const me = k.current;
-  if (me.tgid === task.tgid) return true;
-  const c = me.cred;
-  const t = task.cred;
-  const same =
-    c.fsuid === t.uid && c.fsuid === t.euid && c.fsuid === t.suid && c.fsgid === t.gid && c.fsgid === t.egid && c.fsgid === t.sgid;
-  if (!same && !me.capable(CAP_SYS_PTRACE)) return false;
-  return task.dumpable || me.capable(CAP_SYS_PTRACE);
-}
+export { ptraceMayAccess as mayAccess } from '../../ptrace.ts';
 
 /** Text between two addresses of a process, NULs included. */
 function remoteText(k: Kernel, task: Task, start: number, end: number): string {
@@ -151,10 +141,10 @@ function memTransfer(k: Kernel, file: File, iter: Parameters<NonNullable<FileOpe
   if (write) {
     const bytes = iter.copyFrom(k, want);
     if (typeof bytes === 'number') return bytes;
-    return accessRemote(k, mm, pos, bytes, true) < 0 ? -EIO : bytes.length;
+    return accessRemote(k, mm, pos, bytes, true, true) < 0 ? -EIO : bytes.length;
   }
   const bytes = new Uint8Array(want);
-  return accessRemote(k, mm, pos, bytes, false) < 0 ? -EIO : iter.copyTo(k, bytes);
+  return accessRemote(k, mm, pos, bytes, false, true) < 0 ? -EIO : iter.copyTo(k, bytes);
 }
 
 /** Namespaces: Lintel has the initial one of each kind. */

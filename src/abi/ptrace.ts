@@ -1,0 +1,46 @@
+// ptrace(2) (include/uapi/linux/ptrace.h).
+export const PTRACE_TRACEME = 0;
+export const PTRACE_PEEKTEXT = 1;
+export const PTRACE_PEEKDATA = 2;
+export const PTRACE_POKETEXT = 4;
+export const PTRACE_POKEDATA = 5;
+export const PTRACE_CONT = 7;
+export const PTRACE_KILL = 8;
+export const PTRACE_ATTACH = 16;
+export const PTRACE_DETACH = 17;
+export const PTRACE_SYSCALL = 24;
+export const PTRACE_SETOPTIONS = 0x4200;
+export const PTRACE_GETEVENTMSG = 0x4201;
+export const PTRACE_GETSIGINFO = 0x4202;
+export const PTRACE_SETSIGINFO = 0x4203;
+export const PTRACE_GETREGSET = 0x4204;
+export const PTRACE_SETREGSET = 0x4205;
+export const PTRACE_SEIZE = 0x4206;
+export const PTRACE_INTERRUPT = 0x4207;
+export const PTRACE_LISTEN = 0x4208;
+export const PTRACE_PEEKSIGINFO = 0x4209;
+export const PTRACE_GETSIGMASK = 0x420a;
+export const PTRACE_SETSIGMASK = 0x420b;
+export const PTRACE_GET_SYSCALL_INFO = 0x420e;
+
+export const PTRACE_O_TRACESYSGOOD = 1;
+export const PTRACE_EVENT_FORK = 1;
+export const PTRACE_EVENT_VFORK = 2;
+export const PTRACE_EVENT_CLONE = 3;
+export const PTRACE_EVENT_EXEC = 4;
+export const PTRACE_EVENT_VFORK_DONE = 5;
+export const PTRACE_EVENT_EXIT = 6;
+export const PTRACE_EVENT_STOP = 128;
+export const PTRACE_O_EXITKILL = 1 << 20;
+export const PTRACE_O_SUSPEND_SECCOMP = 1 << 21;
+/** Options are 1 << event for the events above, and these. */
+export const PTRACE_O_MASK = 0xff | PTRACE_O_EXITKILL | PTRACE_O_SUSPEND_SECCOMP;
+
+export const PTRACE_SYSCALL_INFO_NONE = 0;
+export const PTRACE_SYSCALL_INFO_ENTRY = 1;
+export const PTRACE_SYSCALL_INFO_EXIT = 2;
+
+// Register sets (include/uapi/linux/elf.h).
+export const NT_PRSTATUS = 1;
+export const NT_PRFPREG = 2;
+export const AUDIT_ARCH_RISCV64 = 0xc000_00f3;
