@@ -1,4 +1,5 @@
-// The differential suite's cases and what surrounds each of them, the same in real Linux (record.mjs) and in Lintel (busybox.test.mjs).
+// The differential suites' cases and what surrounds each of them, the same in real Linux (record.mjs) and in Lintel (busybox.test.mjs,
+// debian.test.mjs).
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,13 +7,26 @@ import { fileURLToPath } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 export const FIXTURES = join(here, '../fixtures/diff');
 
-/** Every case of cases/*.txt in order: a line "=== name", then the script. */
-export function readCases() {
+/** What the suites differ in. */
+export const SUITES = {
+  busybox: { cases: 'cases', expected: 'expected.json', exceptions: 'exceptions.json', image: 'base', memory: '256M', shell: 'sh' },
+  debian: {
+    cases: 'debian-cases',
+    expected: 'debian-expected.json',
+    exceptions: 'debian-exceptions.json',
+    image: 'dev',
+    memory: '1G',
+    shell: 'bash',
+  },
+};
+
+/** Every case of the suite in order: a line "=== name", then the script. */
+export function readCases(suite = SUITES.busybox) {
   const cases = [];
   const names = new Set();
-  for (const file of readdirSync(join(here, 'cases')).sort()) {
+  for (const file of readdirSync(join(here, suite.cases)).sort()) {
     if (!file.endsWith('.txt')) continue;
-    for (const part of readFileSync(join(here, 'cases', file), 'utf8')
+    for (const part of readFileSync(join(here, suite.cases, file), 'utf8')
       .split(/^=== /m)
       .slice(1)) {
       const end = part.indexOf('\n');
@@ -40,28 +54,30 @@ rm -f /etc/profile
 mkdir -p /tmp /root /mnt
 grep -q ' /tmp ' /proc/mounts || mount -t tmpfs tmpfs /tmp
 chmod 1777 /tmp
-hostname '(none)'`;
+busybox hostname '(none)'`;
 
 /** Runs one case: $1 is its script. A fresh working directory, a session of its own, nothing on standard input. */
-export const WRAPPER = 'umask 022; cd /; rm -rf /tmp/diff; mkdir -p /tmp/diff/w; cd /tmp/diff/w; setsid sh -c "$1" sh </dev/null; exit $?';
+export const wrapper = (suite) =>
+  `umask 022; cd /; rm -rf /tmp/diff; mkdir -p /tmp/diff/w; cd /tmp/diff/w; setsid ${suite.shell} -c "$1" ${suite.shell} </dev/null; exit $?`;
 
 /** How each side runs a case: argv of the wrapper around `script`. */
-export function wrapped(script) {
-  return ['sh', '-c', WRAPPER, 'diff', script];
+export function wrapped(suite, script) {
+  return ['sh', '-c', wrapper(suite), 'diff', script];
 }
 
 const CASE_MILLISECONDS = 120_000; // of virtual time
 
 /** A booted system that runs cases one after the other; one that stops or hangs is replaced. Time is virtual: sleeping costs nothing. */
 export class Session {
-  static async start() {
+  static async start(suite = SUITES.busybox) {
     const s = new Session();
+    s.suite = suite;
     await s.boot();
     return s;
   }
   async boot() {
     const { boot } = await import('../../dist/index.js');
-    this.vm = await boot({ seed: 1, memory: '256M' });
+    this.vm = await boot({ seed: 1, memory: this.suite.memory, image: this.suite.image });
     const r = await this.vm.run(['sh', '-c', SETUP], { stdin: readFileSync(join(FIXTURES, 'ptyrun')) });
     if (r.exitCode !== 0) throw new Error(`the suite's setup failed: ${r.stderr}`);
   }
@@ -69,7 +85,7 @@ export class Session {
     let r;
     try {
       r = await Promise.race([
-        this.vm.run(wrapped(script), { env: ENV, timeout: CASE_MILLISECONDS }),
+        this.vm.run(wrapped(this.suite, script), { env: ENV, timeout: CASE_MILLISECONDS }),
         this.vm.halted.then((why) => ({ halted: why })),
       ]);
     } catch (error) {
@@ -91,19 +107,21 @@ export class Session {
   }
 }
 
-let recorded = null;
+const recorded = new Map();
 /** What real Linux answered, and the differences that are known, with their reasons. */
-export function expectations() {
-  recorded ??= {
-    ...JSON.parse(readFileSync(join(FIXTURES, 'expected.json'), 'utf8')),
-    exceptions: JSON.parse(readFileSync(join(here, 'exceptions.json'), 'utf8')),
-  };
-  return recorded;
+export function expectations(suite = SUITES.busybox) {
+  if (!recorded.has(suite)) {
+    recorded.set(suite, {
+      ...JSON.parse(readFileSync(join(FIXTURES, suite.expected), 'utf8')),
+      exceptions: JSON.parse(readFileSync(join(here, suite.exceptions), 'utf8')),
+    });
+  }
+  return recorded.get(suite);
 }
 
 /** How `actual` differs from what real Linux answered to the case. */
-export function compare(name, actual) {
-  const { cases, exceptions } = expectations();
+export function compare(name, actual, suite = SUITES.busybox) {
+  const { cases, exceptions } = expectations(suite);
   const expected = cases[name];
   const reason = exceptions[name] ?? null;
   if (expected === undefined) return { same: true, reason, text: 'not recorded' };
