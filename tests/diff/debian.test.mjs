@@ -4,12 +4,27 @@ import { test } from 'node:test';
 import { compare, expectations, readCases, Session, SUITES } from './suite.mjs';
 
 const suite = SUITES.debian;
+/** Take seconds each, and what they look at is looked at by others too: only `node tests/diff/run.mjs --debian` runs them. */
+const SLOW = new Set([
+  'gdb-segfault',
+  'gdb-watch-attach',
+  'ps-threads',
+  'py-version',
+  'py-modules',
+  'py-multiprocessing',
+  'py-asyncio',
+  'py-files',
+  'py-errors',
+  'perl-modules',
+  'gcc-project',
+  'gcc-threads-libs',
+]);
 
 test('Debian command lines answer as in real Linux', async (t) => {
   const session = await Session.start(suite);
   let checked = 0;
   for (const c of readCases(suite)) {
-    if (expectations(suite).cases[c.name] === undefined) continue;
+    if (SLOW.has(c.name) || expectations(suite).cases[c.name] === undefined) continue;
     const verdict = compare(c.name, await session.run(c), suite);
     checked++;
     if (verdict.reason === null) await t.test(c.name, () => assert.ok(verdict.same, `\n${c.script}\n${verdict.text}`));
