@@ -48,6 +48,7 @@ export const SYMVERS: Readonly<Record<string, readonly [crc: number, gpl: 0 | 1]
   memset: [0xfb578fc5, 0],
   module_layout: [0xc406c197, 0],
   module_put: [0xa00a563d, 0],
+  module_refcount: [0x171eeb56, 0],
   msleep: [0xf9a482f9, 0],
   msleep_interruptible: [0xcc5005fe, 0],
   nr_cpu_ids: [0x017de3d5, 0],

@@ -79,7 +79,8 @@ export function showKallsyms(k: Kernel): string {
   const lines = k.modules.byAddress.map((s) => `${address(s.addr)} ${letter(s.isFunction ? 't' : 'd', s.exported)} ${s.name}\n`);
   for (const mod of listModules(k))
     for (const s of mod.symbols)
-      lines.push(`${address(s.value)} ${letter(s.type, mod.exports.get(s.name)?.value === s.value)} ${s.name}\t[${mod.name}]\n`);
+      // Only __ksymtab is looked at (is_exported): symbols for GPL modules keep a small letter.
+      lines.push(`${address(s.value)} ${letter(s.type, mod.exports.get(s.name)?.gpl === false)} ${s.name}\t[${mod.name}]\n`);
   return lines.join('');
 }
 const letter = (type: string, exported: boolean) => (exported ? type.toUpperCase() : type);

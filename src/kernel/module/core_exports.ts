@@ -67,6 +67,7 @@ export const coreExports: readonly FunctionExport[] = [
     const m = moduleAt(k, mod);
     if (m !== null) modulePut(m);
   }),
+  fn('module_refcount', (k, mod) => moduleAt(k, mod)?.refcount ?? -1),
   fn('dump_stack', (k) => {
     dumpStack(k, k.current);
     return undefined;

@@ -52,6 +52,7 @@ export class Module {
   symbols: readonly ModuleSymbol[] = [];
   coreSymbols: readonly ModuleSymbol[] = [];
   exports: ReadonlyMap<string, ModuleExport> = new Map();
+  usingGplOnlySymbols = false;
   /** Namespaces it imports. */
   importNamespaces: readonly string[] = [];
   params: Table = EMPTY;

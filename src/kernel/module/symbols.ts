@@ -56,6 +56,7 @@ function resolveSymbol(k: Kernel, elf: ModuleElf, mod: Module, name: string): Fo
   const own = k.modules.symbols.get(name);
   if (own?.exported === true) {
     if (own.gpl && !gplOk) return -ENOENT;
+    if (own.gpl) mod.usingGplOnlySymbols = true;
     return checkVersion(k, elf, name, own.crc) ? { addr: own.addr, owner: null } : -EINVAL;
   }
   for (const owner of listModules(k)) {
@@ -63,6 +64,8 @@ function resolveSymbol(k: Kernel, elf: ModuleElf, mod: Module, name: string): Fo
     const symbol = owner.exports.get(name);
     if (symbol === undefined) continue;
     if (symbol.gpl && !gplOk) return -ENOENT;
+    if (symbol.gpl) mod.usingGplOnlySymbols = true;
+    if (!inheritTaint(k, mod, owner, name)) return -ENOENT;
     if (!checkVersion(k, elf, name, symbol.crc)) return -EINVAL;
     if (symbol.namespace !== '' && !mod.importNamespaces.includes(symbol.namespace)) {
       k.printk.log(3, `${mod.name}: module uses symbol (${name}) from namespace ${symbol.namespace}, but does not import it.`);
@@ -76,6 +79,21 @@ function resolveSymbol(k: Kernel, elf: ModuleElf, mod: Module, name: string): Fo
     return { addr: symbol.value, owner };
   }
   return -ENOENT;
+}
+
+/** A user of a proprietary module's symbols is one too; false when it uses symbols that are for GPL modules only. */
+function inheritTaint(k: Kernel, mod: Module, owner: Module, name: string): boolean {
+  const bit = 1 << TAINT_PROPRIETARY_MODULE;
+  if ((owner.taints & bit) === 0) return true;
+  if (mod.usingGplOnlySymbols) {
+    k.printk.log(3, `${mod.name}: module using GPL-only symbols uses symbols ${name} from proprietary module ${owner.name}.`);
+    return false;
+  }
+  if ((mod.taints & bit) === 0) {
+    k.printk.log(4, `${mod.name}: module uses symbols ${name} from proprietary module ${owner.name}, inheriting taint.`);
+    mod.taints |= bit;
+  }
+  return true;
 }
 
 /** The symbols in a module's own tables: struct kernel_symbol, with a CRC beside each where there are any. */

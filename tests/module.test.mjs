@@ -1,0 +1,16 @@
+// Kernel modules against real Linux (rows 4.21 to 4.33, 4.36 to 4.38, 5.34 to 5.51 of the book): the .ko files that the fixture keeps, in the same cases
+// as in Linux 6.12. tests/modules/README.md says how it was recorded.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { expectations, runAll } from './modules/suite.mjs';
+
+test('modules behave as in real Linux', async (t) => {
+  const { cases, exceptions } = expectations();
+  let checked = 0;
+  for await (const { name, ...actual } of runAll()) {
+    if (cases[name] === undefined || exceptions[name] !== undefined) continue;
+    checked++;
+    await t.test(name, () => assert.deepEqual(actual, cases[name]));
+  }
+  assert.ok(checked >= 20, `${checked} cases`);
+});

@@ -1,0 +1,93 @@
+// The module suite's cases and what surrounds each of them, the same in real Linux (record.mjs) and in Lintel (module.test.mjs).
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { variants } from './variants.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+export const FIXTURES = join(here, '../fixtures/modules');
+export const SOURCES = join(here, '../guest/modules');
+
+/** Every case of cases/*.txt in order: a line "=== name", then the script. */
+export function readCases() {
+  const cases = [];
+  for (const file of readdirSync(join(here, 'cases')).sort()) {
+    for (const part of readFileSync(join(here, 'cases', file), 'utf8')
+      .split(/^=== /m)
+      .slice(1)) {
+      const end = part.indexOf('\n');
+      const name = part.slice(0, end).trim();
+      if (cases.some((c) => c.name === name)) throw new Error(`case ${name} is there twice`);
+      cases.push({ name, script: part.slice(end + 1).replace(/\n+$/, '') });
+    }
+  }
+  return cases;
+}
+
+/** The environment of every case. */
+export const ENV = { PATH: '/usr/bin:/bin:/usr/sbin:/sbin', HOME: '/root', TERM: 'dumb' };
+
+/** Once before the cases, as root. */
+export const SETUP = `printf 'root:x:0:0:root:/root:/bin/sh\\nnobody:x:65534:65534:nobody:/:/bin/sh\\n' > /etc/passwd
+printf 'root:x:0:\\nnogroup:x:65534:\\n' > /etc/group
+mkdir -p /tmp /root
+grep -q ' /tmp ' /proc/mounts || mount -t tmpfs tmpfs /tmp
+chmod 1777 /tmp
+chmod 755 /ko; chmod 644 /ko/*`;
+
+/**
+ * Before each case's script. \`log\`: what the kernel logged since the case began, levels shown, times masked. \`mask\`: addresses of
+ * modules, numbers of processes and CPUs, and what a stack trace holds are masked.
+ */
+export const PRELUDE = `mask() { sed -E 's/^(<[0-9]+>)\\[ *[0-9]+\\.[0-9]+\\]/\\1[T]/; s/0xffffffff[0-9a-f]{8}/ADDR/g; s/(CPU: )[0-9]+ (U?I?D?: ?[0-9]* ?)?(PID: )[0-9]+/\\1N \\3N/'; }
+log() { dmesg -r | mask | sed -E '/Call Trace:/,/^(<[0-9]+>)\\[T\\] (---|[a-z_]+: )/{/^<[0-9]+>\\[T\\] *\\[</d}'; }
+try() { "$@"; echo "$1 $(basename "$2") = $?"; }
+dmesg -c > /dev/null
+cd /ko
+`;
+
+/** argv that runs a case. */
+export function wrapped(script) {
+  return ['sh', '-c', PRELUDE + script];
+}
+
+/** The modules of the fixture and their variants: file name to bytes. */
+export function fixtureFiles() {
+  const kept = JSON.parse(gunzipSync(readFileSync(join(FIXTURES, 'modules.json.gz'))).toString());
+  return filesOf(new Map(Object.entries(kept).map(([name, text]) => [name, Buffer.from(text, 'base64')])));
+}
+export function filesOf(good) {
+  const files = new Map([...good].map(([name, bytes]) => [`${name}.ko`, bytes]));
+  for (const [name, bytes] of variants(good)) files.set(`x_${name}.ko`, bytes);
+  return files;
+}
+export function packModules(good) {
+  const entries = [...good].map(([name, bytes]) => [name, bytes.toString('base64')]);
+  return gzipSync(JSON.stringify(Object.fromEntries(entries)), { level: 9 });
+}
+export function expectations() {
+  return {
+    ...JSON.parse(readFileSync(join(FIXTURES, 'expected.json'), 'utf8')),
+    exceptions: JSON.parse(readFileSync(join(here, 'exceptions.json'), 'utf8')),
+  };
+}
+
+const CASE_MILLISECONDS = 60_000; // of virtual time
+
+/** Boots Lintel and runs every case in order. Yields { name, exit, stdout, stderr }. */
+export async function* runAll() {
+  const { boot } = await import('../../dist/index.js');
+  const vm = await boot({ seed: 1, memory: '256M' });
+  await vm.run(['mkdir', '-p', '/ko']);
+  for (const [name, bytes] of fixtureFiles()) vm.writeFile(`/ko/${name}`, bytes);
+  const setup = await vm.run(['sh', '-c', SETUP]);
+  if (setup.exitCode !== 0) throw new Error(`the suite's setup failed: ${setup.stderr}`);
+  for (const { name, script } of readCases()) {
+    const r = await vm.run(wrapped(script), { env: ENV, timeout: CASE_MILLISECONDS });
+    const why = vm.kernel.halted === null ? (r.timedOut ? '[timed out]' : '') : `[system stopped: ${vm.kernel.halted.message}]`;
+    yield { name, exit: r.exitCode, stdout: r.stdout, stderr: r.stderr + why };
+    if (vm.kernel.halted !== null) return;
+  }
+  vm.close();
+}
