@@ -1,5 +1,6 @@
 // The import rule of docs/architecture.md: abi < machine < kernel < host, views, image < kmod < the API < cli; and what the kernel may not touch.
-import { readdirSync, readFileSync } from 'node:fs';
+// Also: every folder of src has a README.md.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
 
 const LEVEL = { abi: 0, machine: 1, kernel: 2, host: 3, views: 3, image: 3, kmod: 4, cli: 6 };
@@ -45,6 +46,8 @@ function check(file) {
   }
 }
 for (const entry of readdirSync('src', { recursive: true })) if (entry.endsWith('.ts')) check(join('src', entry));
+for (const dir of ['src', ...readdirSync('src', { recursive: true, withFileTypes: true }).filter((e) => e.isDirectory()).map((e) => join(e.parentPath, e.name))])
+  if (!existsSync(join(dir, 'README.md'))) problems.push(`${dir}: no README.md`);
 if (problems.length > 0) {
   console.error(problems.join('\n'));
   process.exit(1);
