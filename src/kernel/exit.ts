@@ -17,6 +17,7 @@ import {
 import { disassociateCtty } from './drivers/tty/jobctl.ts';
 import { freeTask, unlinkThread } from './fork.ts';
 import { futexExit, futexWakeAddress } from './futex.ts';
+import { exitSem } from './ipc/sem.ts';
 import type { Kernel } from './kernel.ts';
 import { mmPut } from './mm/memory.ts';
 import { putUser32 } from './mm/uaccess.ts';
@@ -109,6 +110,7 @@ export function dropResources(k: Kernel, task: Task): void {
   k.sched.clearTimeout(task);
   k.sched.deactivate(task);
   task.signal.live--;
+  exitSem(k, task);
   mmRelease(k, task);
   const mm = task.mm;
   task.mm = null;

@@ -8,6 +8,7 @@ import type { Kernfs } from './fs/sysfs/kernfs.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { HostDoors } from './host.ts';
 import { PointerPolicy } from './lib/pointers.ts';
+import type { IpcNamespace } from './ipc/namespace.ts';
 import type { MemoryManager } from './mm/mm.ts';
 import type { VdsoPages } from './mm/special.ts';
 import type { PerCpu } from './mm/percpu.ts';
@@ -49,6 +50,7 @@ export class Kernel {
   procfs!: ProcFs;
   sysfs!: Kernfs;
   net!: Net;
+  ipc!: IpcNamespace;
   modules!: ModuleState;
   percpu!: PerCpu;
   caches!: TaskCaches;

@@ -197,7 +197,8 @@ export function tmpfsInit(k: Kernel): void {
   k.vfs.anonMount = { id: 0, sb: anon, root: anon.root, parent: null, mountpoint: null, source: 'anon_inodefs', flags: 0 };
   k.vfs.register({ name: 'pipefs', nodev: true, mount: () => -EINVAL });
   k.vfs.pipeSb = k.vfs.newSuperBlock('pipefs', PIPEFS_MAGIC, false);
-  k.vfs.shmSb = kernelMem(k, 'tmpfs', TMPFS_MAGIC, 'size=0,nr_inodes=0');
+  // Linux mounts it before anything else: device 0:1.
+  k.vfs.shmSb = Object.assign(kernelMem(k, 'tmpfs', TMPFS_MAGIC, 'size=0,nr_inodes=0'), { dev: 1 });
 }
 
 /** The super block behind /dev. */

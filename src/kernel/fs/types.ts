@@ -44,6 +44,8 @@ export interface InodeOperations {
 export interface FileOperations {
   open?(k: Kernel, inode: Inode, file: File): number;
   release?(k: Kernel, file: File): void;
+  /** Each close(2) of a descriptor, before the reference goes. */
+  flush?(k: Kernel, file: File): void;
   read?(k: Kernel, file: File, iter: IovIter, pos: number): number;
   write?(k: Kernel, file: File, iter: IovIter, pos: number): number;
   /** Absent: pipes and devices that cannot seek answer ESPIPE. */

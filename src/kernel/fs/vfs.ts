@@ -290,6 +290,7 @@ export class Vfs {
   /** close: releases the owner's POSIX locks, then the reference. */
   filpClose(file: File, owner: FilesStruct): void {
     dropLocks(this.k, file, owner);
+    file.op.flush?.(this.k, file);
     this.fput(file);
   }
 }

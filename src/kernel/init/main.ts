@@ -20,6 +20,7 @@ import type { HostDoors, ImageLayer } from '../host.ts';
 import { Kernel } from '../kernel.ts';
 import { KERNEL_IMAGE_SIZE, PAGE_SIZE } from '../mm/address.ts';
 import { IMAGE_TEXT_SIZE, mmInit } from '../mm/mm.ts';
+import { ipcInit } from '../ipc/init.ts';
 import { netInit } from '../net/init.ts';
 import { PerCpu } from '../mm/percpu.ts';
 import { exportInit } from '../module/exports.ts';
@@ -82,6 +83,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   chrDevInit(k, kmsgOps);
   procInit(k);
   netInit(k);
+  ipcInit(k);
   sysfsInit(k);
   moduleProcInit(k);
   log('clocksource: Switched to clocksource riscv_clocksource');

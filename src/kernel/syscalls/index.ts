@@ -7,6 +7,7 @@ import { moduleSyscalls } from './module.ts';
 import { schedSyscalls } from './sched.ts';
 import { timerSyscalls } from './timer.ts';
 import { mmSyscalls } from './mm.ts';
+import { ipcSyscalls } from './ipc.ts';
 import { netSyscalls } from './net.ts';
 import { ptraceSyscalls } from './ptrace.ts';
 import { processSyscalls } from './process.ts';
@@ -26,6 +27,7 @@ export const allSyscalls: readonly SyscallRow[] = [
   ...schedSyscalls,
   ...timerSyscalls,
   ...mmSyscalls,
+  ...ipcSyscalls,
   ...netSyscalls,
   ...processSyscalls,
   ...ptraceSyscalls,

@@ -61,9 +61,13 @@ const STORED: readonly (readonly [string, number, number, number])[] = [
   ['kernel/core_pipe_limit', 0, 0, INT_MAX],
   ['kernel/ctrl-alt-del', 1, 0, INT_MAX],
   ['kernel/hung_task_timeout_secs', 120, 0, INT_MAX],
+<<<<<<< HEAD
   ['kernel/msgmax', 8192, 0, INT_MAX],
   ['kernel/msgmnb', 16384, 0, INT_MAX],
   ['kernel/msgmni', 32000, 0, INT_MAX],
+=======
+  ['kernel/modules_disabled', 0, 0, 1],
+>>>>>>> bbbcfdd (System V semaphores, message queues and shared memory, POSIX message queues, their limits and /proc/sysvipc; 265 answers compared with real Linux)
   ['kernel/overflowgid', 65534, 0, 65535],
   ['kernel/overflowuid', 65534, 0, 65535],
   ['kernel/panic', 0, -INT_MAX, INT_MAX],
@@ -72,7 +76,6 @@ const STORED: readonly (readonly [string, number, number, number])[] = [
   ['kernel/sched_rr_timeslice_ms', 100, -INT_MAX, INT_MAX],
   ['kernel/sched_rt_period_us', 1000000, 1, INT_MAX],
   ['kernel/sched_rt_runtime_us', 950000, -1, INT_MAX],
-  ['kernel/shmmni', 4096, 0, INT_MAX],
   ['kernel/sysctl_writes_strict', 1, -1, 1],
   ['kernel/sysrq', 438, 0, INT_MAX],
   ['kernel/unprivileged_bpf_disabled', 2, 0, 2],
@@ -236,8 +239,5 @@ export function procSysInit(k: Kernel): void {
   procfs.create('sys/kernel/ns_last_pid', (kk) => `${kk.sched.lastAllocatedPid}\n`, { strict: true });
   procfs.create('sys/kernel/pty/max', () => `${PTY_MAX}\n`, { strict: true });
   procfs.create('sys/kernel/pty/reserve', () => '1024\n', { strict: true });
-  procfs.create('sys/kernel/sem', () => '32000\t1024000000\t500\t32000\n', { strict: true });
-  procfs.create('sys/kernel/shmall', () => '18446744073692774399\n', { strict: true });
-  procfs.create('sys/kernel/shmmax', () => '18446744073692774399\n', { strict: true });
 }
 const showFixed: Show = (k, e) => `${(e.data as Show)(k, e)}\n`;
