@@ -61,13 +61,6 @@ const STORED: readonly (readonly [string, number, number, number])[] = [
   ['kernel/core_pipe_limit', 0, 0, INT_MAX],
   ['kernel/ctrl-alt-del', 1, 0, INT_MAX],
   ['kernel/hung_task_timeout_secs', 120, 0, INT_MAX],
-<<<<<<< HEAD
-  ['kernel/msgmax', 8192, 0, INT_MAX],
-  ['kernel/msgmnb', 16384, 0, INT_MAX],
-  ['kernel/msgmni', 32000, 0, INT_MAX],
-=======
-  ['kernel/modules_disabled', 0, 0, 1],
->>>>>>> bbbcfdd (System V semaphores, message queues and shared memory, POSIX message queues, their limits and /proc/sysvipc; 265 answers compared with real Linux)
   ['kernel/overflowgid', 65534, 0, 65535],
   ['kernel/overflowuid', 65534, 0, 65535],
   ['kernel/panic', 0, -INT_MAX, INT_MAX],
