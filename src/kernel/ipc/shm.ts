@@ -184,7 +184,9 @@ function shmInfo(k: Kernel, ptr: number, now: boolean): number {
     v.setInt32(0, ipc.shms.inUse, true);
     putLong(v, 8, ipc.shmTotal);
     putLong(v, 16, rss);
-  } else [ipc.shmMax, 1n, ipc.shmMni, ipc.shmMni, ipc.shmAll].forEach((n, i) => putLong(v, i * 8, n));
+  } else {
+    for (const [i, n] of [ipc.shmMax, 1n, ipc.shmMni, ipc.shmMni, ipc.shmAll].entries()) putLong(v, i * 8, n);
+  }
   return copyToUser(k, ptr, b) < 0 ? -EFAULT : ipc.shms.maxIndex;
 }
 function shmStat(k: Kernel, id: number, cmd: number, ptr: number): number {
