@@ -61,7 +61,7 @@ export class Module {
   /** Guest address of its per-CPU data; 0 = none. */
   percpu = 0;
   percpuSize = 0;
-  /** Modules that use it (source_list), in order, and that it uses. */
+  /** Modules that use it (source_list), the newest first, and that it uses. */
   readonly users: Module[] = [];
   readonly uses: Module[] = [];
   /** Its directory in sysfs, once made. */

@@ -74,7 +74,7 @@ function resolveSymbol(k: Kernel, elf: ModuleElf, mod: Module, name: string): Fo
     if (!mod.uses.includes(owner)) {
       if (!tryModuleGet(owner)) return -ENOENT;
       mod.uses.push(owner);
-      owner.users.push(mod);
+      owner.users.unshift(mod);
     }
     return { addr: symbol.value, owner };
   }
