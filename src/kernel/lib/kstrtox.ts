@@ -44,8 +44,6 @@ function parseUnsigned(text: string, base: number, max: bigint): bigint | number
 }
 /** kstrtobool: only the first characters count. */
 export function kstrtobool(text: string): boolean | number {
-  if (/^[yYtT1eE]/.test(text)) return true;
-  if (/^[nNfF0dD]/.test(text)) return false;
-  if (/^[oO][nN]/.test(text)) return true;
-  return /^[oO][fF]/.test(text) ? false : -EINVAL;
+  if (/^([yYtT1]|[oO][nN])/.test(text)) return true;
+  return /^([nNfF0]|[oO][fF])/.test(text) ? false : -EINVAL;
 }

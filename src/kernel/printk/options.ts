@@ -1,3 +1,4 @@
+import { kstrtobool } from '../lib/kstrtox.ts';
 import {
   CONSOLE_LOGLEVEL_DEBUG,
   CONSOLE_LOGLEVEL_DEFAULT,
@@ -34,11 +35,6 @@ export interface PrintkOptions {
   consoleNoAutoVerbose: boolean;
 }
 
-/** kstrtobool; null for what is none. */
-export function parseBool(text: string): boolean | null {
-  if (/^([yYtT1]|[oO][nN])/.test(text)) return true;
-  return /^([nNfF0]|[oO][fF])/.test(text) ? false : null;
-}
 const SUFFIX: Readonly<Record<string, number>> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 /** The largest log buffer that is believed. */
 const BUFFER_MAX = 2 ** 28;
@@ -71,7 +67,7 @@ export function printkOptions(commandLine: string): PrintkOptions {
     if (word === '--') break;
     const name = (/^[^=]*/.exec(word)?.[0] ?? '').replaceAll('-', '_');
     const value = word.includes('=') ? word.slice(word.indexOf('=') + 1) : null;
-    const flag = value === null || (parseBool(value) ?? false);
+    const flag = value === null || kstrtobool(value) === true;
     if (name === 'debug') o.consoleLevel = CONSOLE_LOGLEVEL_DEBUG;
     else if (name === 'quiet') o.consoleLevel = CONSOLE_LOGLEVEL_QUIET;
     else if (name === 'loglevel' && /^-?\d+$/.test(value ?? '')) o.consoleLevel = Number(value) | 0;
