@@ -15,9 +15,11 @@ import { Access, type AccessKind } from '../machine/api.ts';
 import { Trap } from '../machine/trap.ts';
 import { putDeadTasks } from './fork.ts';
 import type { Kernel } from './kernel.ts';
+import { hex64 } from './lib/seq_file.ts';
 import { TASK_SIZE } from './mm/address.ts';
 import { Fault, handleMmFault } from './mm/memory.ts';
 import { outOfMemory } from './mm/oom_kill.ts';
+import { loadRegs, saveRegs } from './module/call.ts';
 import { doSignal, forceSignal, signalPending } from './signal.ts';
 import { ptraceBeforeUser, ptraceSyscallEnter, ptraceSyscallExit } from './ptrace.ts';
 import { TASK_RUNNING, type Task } from './sched/task.ts';
@@ -54,12 +56,7 @@ function switchTo(k: Kernel, task: Task): void {
 function saveContext(k: Kernel, task: Task): void {
   const { regs } = k.machine;
   if (regs.mode === 0) regs.save(task.ptRegs);
-  else {
-    const saved = new BigInt64Array(32);
-    saved[0] = BigInt(regs.pc);
-    for (let i = 1; i < 32; i++) saved[i] = regs.getBig(i);
-    task.kernelContext = { regs: saved, sstatus: regs.sstatus };
-  }
+  else task.kernelContext = { regs: saveRegs(k), sstatus: regs.sstatus };
   regs.saveFp(task.fpState);
 }
 function loadContext(k: Kernel, task: Task): void {
@@ -72,8 +69,7 @@ function loadContext(k: Kernel, task: Task): void {
   } else {
     regs.mode = 1;
     regs.sstatus = context.sstatus;
-    regs.pc = Number(context.regs[0]);
-    for (let i = 1; i < 32; i++) regs.setBig(i, context.regs[i]);
+    loadRegs(k, context.regs);
     task.kernelContext = null;
   }
   regs.loadFp(task.fpState);
@@ -234,15 +230,10 @@ function userFault(k: Kernel, task: Task, addr: number, access: AccessKind): voi
       return;
     default:
       if (k.showUnhandledSignals && task.sighand.action[SIGSEGV - 1].handler === 0) {
-        k.printk.log(6, `${task.comm}[${task.pid}]: unhandled signal 11 code 0x${r.toString(16)} at 0x${addrText(addr)}`);
+        k.printk.log(6, `${task.comm}[${task.pid}]: unhandled signal 11 code 0x${r.toString(16)} at 0x${hex64(addr)}`);
       }
       forceSignal(k, task, { signo: SIGSEGV, code: r === Fault.ACCERR ? SEGV_ACCERR : SEGV_MAPERR, addr });
   }
-}
-function addrText(addr: number): string {
-  return BigInt.asUintN(64, BigInt(Math.trunc(addr)))
-    .toString(16)
-    .padStart(16, '0');
 }
 
 /** Decode, one call, encode. */

@@ -1,6 +1,7 @@
 import { UTS_RELEASE, UTS_VERSION } from '../abi/kernel_release.ts';
 import type { Kernel } from './kernel.ts';
 import { sprintSymbol } from './kallsyms.ts';
+import { hex64 } from './lib/seq_file.ts';
 import { readKernel64 } from './mm/maccess.ts';
 import { onKernelStack } from './module/call.ts';
 import { isReturnStub } from './module/exports.ts';
@@ -10,7 +11,6 @@ import type { Task } from './sched/task.ts';
 // Registers and frames of kernel code in the log (arch/riscv/kernel/{process,stacktrace}.c). A trace ends at the function that the kernel called:
 // below it there is TypeScript, which has no guest frames.
 
-const hex16 = (n: bigint) => BigInt.asUintN(64, n).toString(16).padStart(16, '0');
 const NAMES: readonly (readonly [string, number])[] = [
   ['epc ', -1],
   ['ra ', 1],
@@ -53,19 +53,19 @@ export function showRegs(k: Kernel, task: Task, cause: number, badaddr: number):
   printStackInfo(k, task);
   printk.log(4, `epc : ${sprintSymbol(k, regs.pc, 'S')}`);
   printk.log(4, ` ra : ${sprintSymbol(k, regs.get(1), 'S')}`);
-  const value = (i: number) => hex16(i < 0 ? BigInt(regs.pc) : regs.getBig(i));
+  const value = (i: number) => hex64(i < 0 ? regs.pc : regs.getBig(i));
   for (let i = 0; i < NAMES.length; i += 3) {
     const cells = NAMES.slice(i, i + 3).map(([name, x]) => `${name}: ${value(x)}`);
     printk.log(4, `${i === 0 ? '' : ' '}${cells.join(' ')}`);
   }
   // UXL = 2 (64 bits), SPP and SPIE as on entry from S mode with interrupts on.
   const status = (2n << 32n) | BigInt((regs.sstatus & ~2) | ((regs.sstatus & 2) !== 0 ? 0x20 : 0) | 0x100);
-  printk.log(4, `status: ${hex16(status)} badaddr: ${hex16(BigInt(badaddr))} cause: ${hex16(BigInt(cause))}`);
+  printk.log(4, `status: ${hex64(status)} badaddr: ${hex64(badaddr)} cause: ${hex64(cause)}`);
   printFrame(k, regs.pc);
   walkFrames(k, task, true, (pc) => printFrame(k, pc));
 }
 function printFrame(k: Kernel, pc: number): void {
-  k.printk.log(4, `[<${hex16(BigInt(pc))}>] ${sprintSymbol(k, pc, 'S')}`);
+  k.printk.log(4, `[<${hex64(pc)}>] ${sprintSymbol(k, pc, 'S')}`);
 }
 /** The frames above the exported function that is being called: first its caller. */
 export function dumpBacktrace(k: Kernel, task: Task): void {

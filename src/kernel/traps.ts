@@ -1,4 +1,6 @@
+import { EFAULT } from '../abi/errno.ts';
 import { TAINT_DIE, TAINT_WARN } from '../abi/module.ts';
+import { SIGSEGV } from '../abi/signal.ts';
 import { bug_entry as BUG, exception_table_entry as EX } from '../abi/layout/structs.ts';
 import { Access, type AccessKind } from '../machine/api.ts';
 import { Trap } from '../machine/trap.ts';
@@ -6,7 +8,7 @@ import { doExit } from './exit.ts';
 import { sprintSymbol } from './kallsyms.ts';
 import type { Kernel } from './kernel.ts';
 import { Fault, handleMmFault } from './mm/memory.ts';
-import { TASK_SIZE } from './mm/address.ts';
+import { PAGE_SIZE, TASK_SIZE } from './mm/address.ts';
 import { kernelString, readKernel16, readKernel32 } from './mm/maccess.ts';
 import { exportAtStub, isReturnStub } from './module/exports.ts';
 import { returnFromGuest } from './module/call.ts';
@@ -25,12 +27,9 @@ const BUGFLAG_WARNING = 1;
 const BUGFLAG_ONCE = 2;
 const BUGFLAG_DONE = 4;
 const BUGFLAG_NO_CUT_HERE = 8;
-const SIGSEGV = 11;
-const SIGKILL = 9;
 /** Exception table: a user access that failed sets a register to -EFAULT and perhaps clears another (asm/asm-extable.h). */
 const EX_TYPE_FIXUP = 1;
 const EX_TYPE_UACCESS_ERR_ZERO = 3;
-const EFAULT = 14;
 
 /** What a trap in kernel code means for the run loop. */
 export type KernelTrap = 'run' | 'syscall';
@@ -110,26 +109,25 @@ function kernelFault(k: Kernel, task: Task, cause: number): void {
   const sum = (machine.regs.sstatus & SSTATUS_SUM) !== 0;
   if (user && sum && task.mm !== null && access !== Access.EXEC && handleMmFault(k, task.mm, addr, access) === Fault.DONE) return;
   if (fixupException(k, machine.regs.pc)) return;
+  oopsAt(k, task, cause, addr, sum);
+}
+/** no_context: the oops of an address that kernel code may not touch. */
+function oopsAt(k: Kernel, task: Task, cause: number, addr: number, sum: boolean): void {
   const what =
-    user && !sum && task.mm !== null
+    addr >= 0 && addr < TASK_SIZE && !sum && task.mm !== null
       ? 'access to user memory without uaccess routines'
-      : addr >= 0 && addr < 4096
+      : addr >= 0 && addr < PAGE_SIZE
         ? 'NULL pointer dereference'
         : 'paging request';
   k.printk.log(1, `Unable to handle kernel ${what} at virtual address ${hex64(addr)}`);
   die(k, task, 'Oops', cause, addr);
-  makeTaskDead(k, task, SIGKILL);
+  makeTaskDead(k, task);
 }
 
 /** An exported function followed an address that is not there: the fault that its code would have taken, at its own address. */
 export function faultInExport(k: Kernel, addr: number, access: AccessKind): void {
   const task = k.current;
-  if (task.exitState !== 0) return;
-  const user = addr >= 0 && addr < TASK_SIZE && task.mm !== null;
-  const what = user ? 'access to user memory without uaccess routines' : addr >= 0 && addr < 4096 ? 'NULL pointer dereference' : 'paging request';
-  k.printk.log(1, `Unable to handle kernel ${what} at virtual address ${hex64(addr)}`);
-  die(k, task, 'Oops', access === Access.WRITE ? Trap.STORE_PAGE_FAULT : Trap.LOAD_PAGE_FAULT, addr);
-  makeTaskDead(k, task, SIGKILL);
+  if (task.exitState === 0) oopsAt(k, task, access === Access.WRITE ? Trap.STORE_PAGE_FAULT : Trap.LOAD_PAGE_FAULT, addr, false);
 }
 /** WARN and BUG of an exported function itself. */
 export function warnInExport(k: Kernel, text: string): void {
@@ -245,15 +243,15 @@ function dieInNmi(k: Kernel, task: Task, title: string, cause: number): void {
   die(k, task, title, cause, cause === Trap.BREAKPOINT || cause === Trap.ILLEGAL ? 0 : k.machine.tval);
   k.panic('Fatal exception in interrupt');
 }
-/** make_task_dead: the task ends where it stands; what it held stays held. */
-function makeTaskDead(k: Kernel, task: Task, signal: number): void {
+/** make_task_dead: the task ends where it stands, to its parent by SIGSEGV; what it held stays held. */
+function makeTaskDead(k: Kernel, task: Task): void {
   if (k.panicOnOops !== 0) {
     k.panic('Fatal exception');
     return;
   }
   task.inKernel = false;
   task.asleep = false;
-  doExit(k, task, signal === SIGKILL ? SIGSEGV : signal);
+  doExit(k, task, SIGSEGV);
 }
 
 /** The ten halfwords before pc, and its own in brackets (dump_kernel_instr). */
@@ -269,15 +267,15 @@ function codeLine(k: Kernel, pc: number): string {
 }
 
 /** print_modules. */
-export function printModules(k: Kernel): void {
+function printModules(k: Kernel): void {
   const list = listModules(k).map((m) => ` ${m.name}${moduleFlags(m)}`);
   const last = k.modules.lastUnloaded;
   k.printk.log(4, `Modules linked in:${list.join('')}${last === '' ? '' : ` [last unloaded: ${last}]`}`);
 }
 /** module_flags with its state: "(OE+)". */
-export function moduleFlags(mod: Module, showState = true): string {
+export function moduleFlags(mod: Module): string {
   const letters = mod.taintLetters;
-  const state = showState ? mod.stateMark : '';
+  const state = mod.stateMark;
   return letters === '' && state === '' ? '' : `(${letters}${state})`;
 }
 

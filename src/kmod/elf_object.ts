@@ -1,13 +1,6 @@
-import { EM_RISCV, ELF_MAGIC, ELFCLASS64, ET_REL } from '../abi/elf.ts';
+import { EM_RISCV, ELF_MAGIC, ELFCLASS64, ET_REL, SHT_NOBITS, SHT_SYMTAB } from '../abi/elf.ts';
 
 // A relocatable ELF64 object as the build needs it: sections and symbols (System V gABI, "Sections" and "Symbol Table").
-
-const SHT_SYMTAB = 2;
-const SHT_NOBITS = 8;
-export const SHN_UNDEF = 0;
-export const STB_LOCAL = 0;
-export const STB_WEAK = 2;
-export const STT_FUNC = 2;
 
 export interface ObjectSection {
   readonly name: string;

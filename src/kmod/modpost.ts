@@ -1,5 +1,6 @@
 import { UTS_RELEASE } from '../abi/kernel_release.ts';
-import { cString, type ElfObject, SHN_UNDEF, STB_LOCAL, STB_WEAK, STT_FUNC } from './elf_object.ts';
+import { SHN_UNDEF, STB_LOCAL, STB_WEAK, STT_FUNC } from '../abi/elf.ts';
+import { cString, type ElfObject } from './elf_object.ts';
 import { type Export, ownSymbolCrc } from './symvers.ts';
 
 // The work of scripts/mod/modpost: which symbols a module imports and exports, and the C file that says so (module-abi 2.1).

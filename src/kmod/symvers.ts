@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { cString, ElfObject, SHN_UNDEF } from './elf_object.ts';
+import { SHN_UNDEF } from '../abi/elf.ts';
+import { cString, ElfObject } from './elf_object.ts';
 import { BuildError } from './error.ts';
 
 /** One exported symbol: a line of Module.symvers (Documentation/kbuild/modules.rst, "Symbols and CRCs"). */

@@ -18,6 +18,7 @@ import { tmpfsInit } from '../fs/tmpfs.ts';
 import { Vfs } from '../fs/vfs.ts';
 import type { HostDoors, ImageLayer } from '../host.ts';
 import { Kernel } from '../kernel.ts';
+import { hex64 } from '../lib/seq_file.ts';
 import { KERNEL_IMAGE_SIZE, PAGE_SIZE } from '../mm/address.ts';
 import { IMAGE_TEXT_SIZE, mmInit } from '../mm/mm.ts';
 import { ipcInit } from '../ipc/init.ts';
@@ -107,7 +108,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
 function setupArch(k: Kernel): void {
   const log = (text: string) => k.printk.log(6, text);
   mmInit(k);
-  const range = (to: number) => `[mem 0x${hex16(RAM_BASE)}-0x${hex16(to - 1)}]`;
+  const range = (to: number) => `[mem 0x${hex64(RAM_BASE)}-0x${hex64(to - 1)}]`;
   const all = range(k.ram.size);
   log('Zone ranges:');
   log(`  DMA32    ${all}`);
@@ -119,7 +120,6 @@ function setupArch(k: Kernel): void {
   log('riscv: base ISA extensions acdfim');
   log('riscv: ELF capabilities acdfim');
 }
-const hex16 = (n: number) => n.toString(16).padStart(16, '0');
 
 /** mem_init_print_info. */
 function logMemory(k: Kernel): void {

@@ -28,6 +28,7 @@ import {
   S_IFMT,
   S_IFREG,
 } from '../../abi/fs.ts';
+import { CAP_SYS_RESOURCE } from '../../abi/sched.ts';
 import { NSIG, SI_MESGQ } from '../../abi/signal.ts';
 import { SIGEV_NONE, SIGEV_SIGNAL, SIGEV_THREAD } from '../../abi/time.ts';
 import { inodePermission, lookupOne, MAY_READ, MAY_WRITE } from '../fs/namei.ts';
@@ -43,7 +44,6 @@ import { sendSignalTo } from '../signal.ts';
 // POSIX message queues: files of the file system mqueue (ipc/mqueue.c, mq_overview(7)).
 
 const MQUEUE_MAGIC = 0x19800202;
-const CAP_SYS_RESOURCE = 24;
 const RLIMIT_MSGQUEUE = 12;
 const HARD_MSGMAX = 65536;
 const HARD_MSGSIZEMAX = 16 * 1024 * 1024;

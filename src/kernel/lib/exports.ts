@@ -1,4 +1,5 @@
 import type { Kernel } from '../kernel.ts';
+import { E2BIG, EINVAL } from '../../abi/errno.ts';
 import { Access } from '../../machine/api.ts';
 import { LOGLEVEL_DEFAULT } from '../../abi/syslog.ts';
 import { bugInExport, faultInExport, warnInExport } from '../traps.ts';
@@ -13,7 +14,6 @@ import { vsnprintf } from './vsprintf.ts';
 // What lib/ exports: memory and string functions, numbers from text, formatted text.
 
 const STRING_MAX = 2 ** 22;
-const E2BIG = 7;
 
 /** Unsigned lengths come as signed numbers. */
 const size = (n: number) => (n < 0 ? n + 2 ** 64 : n);
@@ -184,7 +184,7 @@ export const libExports: readonly FunctionExport[] = [
   fn('kstrtou16', (k, s, base, to) => storeBytes(k, to, kstrtoUnsigned(text(k, s), base, 16), 2)),
   fn('kstrtos16', (k, s, base, to) => storeBytes(k, to, kstrtoSigned(text(k, s), base, 16), 2)),
   fn('kstrtobool', (k, s, to) => {
-    const value = s === 0 ? -22 : kstrtobool(text(k, s));
+    const value = s === 0 ? -EINVAL : kstrtobool(text(k, s));
     if (typeof value === 'number') return value;
     store(k, to, Uint8Array.of(value ? 1 : 0));
     return 0;

@@ -47,7 +47,7 @@ export function hex(n: number, width = 0): string {
   return n.toString(16).padStart(width, '0');
 }
 /** An address as %px shows it: 16 digits. */
-export function hex64(n: number): string {
+export function hex64(n: number | bigint): string {
   return BigInt.asUintN(64, BigInt(n)).toString(16).padStart(16, '0');
 }
 /** Names in /proc tables: space, tab, newline and backslash (and what `extra` lists) as octal escapes (seq_escape). */

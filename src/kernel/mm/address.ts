@@ -1,3 +1,5 @@
+import { RAM_BASE } from '../../machine/layout.ts';
+
 /** Where things lie in the kernel half of an Sv39 address space (Documentation/arch/riscv/vm-layout.rst), as signed numbers. */
 export const PAGE_SHIFT = 12;
 export const PAGE_SIZE = 4096;
@@ -26,6 +28,13 @@ export function physToVirt(pa: number): number {
 /** Only for linear-map addresses. */
 export function virtToPhys(va: number): number {
   return va - PAGE_OFFSET;
+}
+/** The same for the kernel image, which is mapped a second time where it is linked. */
+export function imageToVirt(pa: number): number {
+  return KERNEL_LINK_ADDR + pa - RAM_BASE;
+}
+export function virtToImage(va: number): number {
+  return va - KERNEL_LINK_ADDR + RAM_BASE;
 }
 export function pageAlign(n: number): number {
   return Math.ceil(n / PAGE_SIZE) * PAGE_SIZE;

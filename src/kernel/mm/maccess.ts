@@ -1,7 +1,7 @@
 import { Access, type AccessKind } from '../../machine/api.ts';
 import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
-import { KERNEL_IMAGE_SIZE, KERNEL_LINK_ADDR, PAGE_OFFSET, PAGE_SIZE } from './address.ts';
+import { KERNEL_IMAGE_SIZE, KERNEL_LINK_ADDR, PAGE_OFFSET, PAGE_SIZE, virtToImage } from './address.ts';
 
 // Reading and writing kernel virtual addresses that may be wrong (mm/maccess.c, copy_from_kernel_nofault): null or false where the hardware
 // would fault. User addresses are not kernel memory: they are refused.
@@ -14,7 +14,7 @@ function physOf(k: Kernel, va: number, access: AccessKind): number {
   const pa = va - PAGE_OFFSET;
   if (pa >= RAM_BASE && pa < k.ram.size) return pa;
   const off = va - KERNEL_LINK_ADDR;
-  if (off >= 0 && off < KERNEL_IMAGE_SIZE) return RAM_BASE + off;
+  if (off >= 0 && off < KERNEL_IMAGE_SIZE) return virtToImage(va);
   return va >= KERNEL_HALF && va < 0 ? k.machine.translate(k.mm.swapperPgDir, va, access, 1, false) : -1;
 }
 /** Physical address of an object of `size` bytes (a power of two) that lies in one page, or -1. */

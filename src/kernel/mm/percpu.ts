@@ -1,7 +1,6 @@
-import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import type { DataExport } from '../module/export.ts';
-import { KERNEL_LINK_ADDR } from './address.ts';
+import { imageToVirt, virtToImage } from './address.ts';
 
 // Memory that each CPU has for itself (mm/percpu.c): one unit per CPU side by side in the kernel image, where pc-relative code of modules reaches
 // the first. A variable's address is its place in unit 0; __per_cpu_offset[cpu] leads to the others.
@@ -36,7 +35,7 @@ export class PerCpu {
     if (offset + size > UNIT_SIZE) return 0;
     this.pieces.splice(index, 0, { offset, size });
     for (let cpu = 0; cpu < this.k.cpus; cpu++) this.k.ram.fill(this.pa(offset, cpu), size);
-    return KERNEL_LINK_ADDR + this.base - RAM_BASE + offset;
+    return imageToVirt(this.base + offset);
   }
   /** False when no variable starts at `addr`. */
   free(addr: number): boolean {
@@ -46,7 +45,7 @@ export class PerCpu {
     return true;
   }
   private offsetOf(addr: number): number {
-    return addr - KERNEL_LINK_ADDR + RAM_BASE - this.base;
+    return virtToImage(addr) - this.base;
   }
   private pa(offset: number, cpu: number): number {
     return this.base + cpu * UNIT_SIZE + offset;
@@ -54,9 +53,6 @@ export class PerCpu {
   /** Physical address of a CPU's instance of the variable at `addr`. */
   instance(addr: number, cpu: number): number {
     return this.pa(this.offsetOf(addr), cpu);
-  }
-  get used(): number {
-    return this.pieces.reduce((sum, p) => sum + p.size, 0);
   }
   static offset(cpu: number): number {
     return cpu * UNIT_SIZE;
@@ -79,7 +75,7 @@ export const percpuDataExports: readonly DataExport[] = [
     place(k) {
       const pa = k.mm.imageAlloc(NR_CPUS * 8, 8);
       for (let cpu = 0; cpu < k.cpus; cpu++) k.ram.write64(pa + cpu * 8, PerCpu.offset(cpu));
-      return KERNEL_LINK_ADDR + pa - RAM_BASE;
+      return imageToVirt(pa);
     },
   },
   // Every inline spin_unlock touches it (asm-generic/mmiowb.h).

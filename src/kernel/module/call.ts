@@ -104,13 +104,10 @@ export function returnFromGuest(k: Kernel, task: Task): KernelFrame | null {
   return frame;
 }
 /** Restores what lay under `frame`, which is off the stack of frames. */
-export function dropFrame(k: Kernel, task: Task, frame: KernelFrame): void {
+function dropFrame(k: Kernel, task: Task, frame: KernelFrame): void {
   const { regs } = k.machine;
   if (frame.regs === null) regs.load(task.ptRegs);
-  else {
-    regs.pc = Number(frame.regs[0]);
-    for (let i = 1; i < 32; i++) regs.setBig(i, frame.regs[i]);
-  }
+  else loadRegs(k, frame.regs);
   regs.mode = frame.mode;
   regs.sstatus = frame.sstatus;
   task.calls = frame.calls;
@@ -119,12 +116,18 @@ export function dropFrame(k: Kernel, task: Task, frame: KernelFrame): void {
   task.timedOut = frame.timedOut;
   task.inSyscall = frame.inSyscall;
 }
-function saveRegs(k: Kernel): BigInt64Array {
+/** pc and x1..x31 of kernel code, which has no pt_regs of its own. */
+export function saveRegs(k: Kernel): BigInt64Array {
   const { regs } = k.machine;
   const saved = new BigInt64Array(32);
   saved[0] = BigInt(regs.pc);
   for (let i = 1; i < 32; i++) saved[i] = regs.getBig(i);
   return saved;
+}
+export function loadRegs(k: Kernel, saved: BigInt64Array): void {
+  const { regs } = k.machine;
+  regs.pc = Number(saved[0]);
+  for (let i = 1; i < 32; i++) regs.setBig(i, saved[i]);
 }
 /** Whether `sp` lies in the task's kernel stack. */
 export function onKernelStack(task: Task, sp: number): boolean {

@@ -2,7 +2,7 @@ import { SYMVERS } from '../../abi/symvers.ts';
 import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import { libExports } from '../lib/exports.ts';
-import { KERNEL_LINK_ADDR } from '../mm/address.ts';
+import { imageToVirt, KERNEL_LINK_ADDR } from '../mm/address.ts';
 import { writeKernel64 } from '../mm/maccess.ts';
 import { mmDataExports, mmExports } from '../mm/exports.ts';
 import { IMAGE_TEXT_SIZE } from '../mm/mm.ts';
@@ -31,7 +31,7 @@ const FIRST_STUB_OFFSET = 0x2000;
 const ECALL = 0x00000073;
 
 /** Lays out stubs and objects (the kernel image's symbol table). */
-export function exportInit(k: Kernel): ModuleState {
+export function exportInit(k: Kernel): void {
   const listHead = imageObject(k, 16, 8);
   writeKernel64(k, listHead, listHead);
   writeKernel64(k, listHead + 8, listHead);
@@ -69,13 +69,12 @@ export function exportInit(k: Kernel): ModuleState {
   for (const row of allDataExports()) add(row.name, row.place(k), 0, false);
   const byAddress = [...symbols.values()].sort((a, b) => a.addr - b.addr);
   k.modules = { ...state, byAddress };
-  return k.modules;
 }
 /** Space for an object in the kernel image, zeroed: its guest address. */
 export function imageObject(k: Kernel, size: number, align: number): number {
   const pa = k.mm.imageAlloc(size, align);
   k.ram.fill(pa, size);
-  return KERNEL_LINK_ADDR + pa - RAM_BASE;
+  return imageToVirt(pa);
 }
 export function isReturnStub(k: Kernel, pc: number): boolean {
   return pc === k.modules.returnStub;

@@ -34,14 +34,16 @@ import { checkModstructVersion, tryToForceLoad } from './version.ts';
 const O_TRUNC = 0o1000;
 const MODULE_CALLER = 'load_module';
 
-/** init_module(2) and finit_module(2) from an image that is in hand. 0, -errno or BLOCKED. */
-export function loadModule(k: Kernel, image: Uint8Array, args: string, flags: number): number {
+/** The call whose code of the module has returned, made again: goes on where it was. Null when this is the first attempt. */
+export function resumeLoading(k: Kernel): number | null {
   const { restart } = k.current;
   const loading = restart?.['loading'];
-  if (loading !== undefined) {
-    const mod = k.modules.byAddr.get(loading as number);
-    return mod === undefined ? -EINVAL : continueLoading(k, mod, restart?.['step'] as string);
-  }
+  if (loading === undefined) return null;
+  const mod = k.modules.byAddr.get(loading as number);
+  return mod === undefined ? -EINVAL : continueLoading(k, mod, restart?.['step'] as string);
+}
+/** init_module(2) and finit_module(2) from an image that is in hand. 0, -errno or BLOCKED. */
+export function loadModule(k: Kernel, image: Uint8Array, args: string, flags: number): number {
   const elf = parseModule(image);
   if ('errno' in elf) return refuse(k, elf);
   if ((flags & M.MODULE_INIT_IGNORE_MODVERSIONS) !== 0) elf.versIndex = 0;

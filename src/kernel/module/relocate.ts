@@ -1,6 +1,7 @@
 import { EINVAL, ENOEXEC } from '../../abi/errno.ts';
 import * as R from '../../abi/elf.ts';
 import type { Kernel } from '../kernel.ts';
+import { hex64 } from '../lib/seq_file.ts';
 import { PAGE_SIZE } from '../mm/address.ts';
 import { kernelToPhys } from '../mm/vmalloc.ts';
 import type { ElfSymbol, ModuleElf, Section } from './elf.ts';
@@ -8,7 +9,6 @@ import type { ElfSymbol, ModuleElf, Section } from './elf.ts';
 // Relocations of a module (arch/riscv/kernel/module.c, RISC-V psABI). Symbols carry final addresses.
 
 type Complain = (text: string) => void;
-const hex = (n: number) => BigInt.asUintN(64, BigInt(n)).toString(16).padStart(16, '0');
 
 /** One place to patch: up to 8 bytes in RAM, which may cross a page. */
 class Place {
@@ -101,7 +101,7 @@ export function applyRelocateAdd(k: Kernel, elf: ModuleElf, rel: Section, compla
     const offset = value - place.va;
     const far = (name: string, width: number) => {
       if (fits(offset, width)) return false;
-      complain(`target ${hex(value)} can not be addressed by the 32-bit offset from PC = ${hex(place.va)} (${name})`);
+      complain(`target ${hex64(value)} can not be addressed by the 32-bit offset from PC = ${hex64(place.va)} (${name})`);
       return true;
     };
     switch (type) {
@@ -109,11 +109,11 @@ export function applyRelocateAdd(k: Kernel, elf: ModuleElf, rel: Section, compla
       case R.R_RISCV_RELAX:
         break;
       case R.R_RISCV_ALIGN:
-        complain(`The unexpected relocation type 'R_RISCV_ALIGN' from PC = ${hex(place.va)}`);
+        complain(`The unexpected relocation type 'R_RISCV_ALIGN' from PC = ${hex64(place.va)}`);
         return -EINVAL;
       case R.R_RISCV_32:
         if (value !== (value | 0)) {
-          complain(`value ${hex(value)} out of range for 32-bit field`);
+          complain(`value ${hex64(value)} out of range for 32-bit field`);
           return -EINVAL;
         }
         place.set(4, big);
@@ -161,7 +161,7 @@ export function applyRelocateAdd(k: Kernel, elf: ModuleElf, rel: Section, compla
       }
       case R.R_RISCV_HI20:
         if (value !== (value | 0)) {
-          complain(`target ${hex(value)} can not be addressed by the 32-bit offset from PC = ${hex(place.va)}`);
+          complain(`target ${hex64(value)} can not be addressed by the 32-bit offset from PC = ${hex64(place.va)}`);
           return -EINVAL;
         }
         place.insn = (place.insn & 0xfff) | hi20(value);

@@ -1,18 +1,16 @@
 import type { Kernel } from '../kernel.ts';
 import { type DataExport, type FunctionExport, fn } from '../module/export.ts';
 import { imageObject } from '../module/exports.ts';
-
 import { writeKernel32, writeKernel64 } from '../mm/maccess.ts';
-import { RAM_BASE } from '../../machine/layout.ts';
-import { KERNEL_LINK_ADDR } from '../mm/address.ts';
+import { imageToVirt } from '../mm/address.ts';
 import { signalPending } from '../signal.ts';
+import { TICK_NSEC } from '../time/timekeeping.ts';
 import { TASK_INTERRUPTIBLE, TASK_RUNNING, TASK_UNINTERRUPTIBLE } from './task.ts';
 import { BLOCKED } from './wait.ts';
 
 // What kernel/sched exports, and sleeping by time (kernel/time/sleep_timeout.c).
 
 const MAX_SCHEDULE_TIMEOUT = 2 ** 63;
-const NSEC_PER_JIFFY = 4_000_000;
 
 /** schedule(): gives the hart up as the task's state says; once it has run again the call is over. */
 function schedule(k: Kernel): number {
@@ -22,21 +20,21 @@ function schedule(k: Kernel): number {
   if (task.state === TASK_INTERRUPTIBLE && signalPending(task)) task.state = TASK_RUNNING;
   return BLOCKED;
 }
-/** Sleeps for so many jifffies in the task's state; what is left of them. */
+/** Sleeps for so many jiffies in the task's state; what is left of them. */
 export function scheduleTimeout(k: Kernel, jiffies: number): number {
   const task = k.current;
   const until = task.restart?.['until'];
   const now = k.time.now();
   if (typeof until === 'number') {
     task.state = TASK_RUNNING;
-    return until === Number.POSITIVE_INFINITY ? MAX_SCHEDULE_TIMEOUT : Math.max(0, Math.ceil((until - now) / NSEC_PER_JIFFY));
+    return until === Number.POSITIVE_INFINITY ? MAX_SCHEDULE_TIMEOUT : Math.max(0, Math.ceil((until - now) / TICK_NSEC));
   }
   if (jiffies < 0) {
     k.printk.log(3, `schedule_timeout: wrong timeout value ${BigInt.asUintN(64, BigInt(jiffies)).toString(16)}`);
     task.state = TASK_RUNNING;
     return 0;
   }
-  const deadline = jiffies >= 0x7fff_ffff_ffff_fc00 ? Number.POSITIVE_INFINITY : now + jiffies * NSEC_PER_JIFFY;
+  const deadline = jiffies >= 0x7fff_ffff_ffff_fc00 ? Number.POSITIVE_INFINITY : now + jiffies * TICK_NSEC;
   if (task.state === TASK_INTERRUPTIBLE && signalPending(task)) task.state = TASK_RUNNING;
   if (task.state === TASK_RUNNING) return Math.max(0, jiffies);
   task.restart = { until: deadline };
@@ -73,7 +71,7 @@ export const schedExports: readonly FunctionExport[] = [
 ];
 
 export const schedDataExports: readonly DataExport[] = [
-  { name: 'init_task', place: (k) => KERNEL_LINK_ADDR + k.sched.initTask.addr - RAM_BASE },
+  { name: 'init_task', place: (k) => imageToVirt(k.sched.initTask.addr) },
   {
     name: '__cpu_online_mask',
     place(k) {

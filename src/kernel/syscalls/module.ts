@@ -7,7 +7,7 @@ import * as NR from '../../abi/syscall_nr.ts';
 import type { Kernel } from '../kernel.ts';
 import { IovIter } from '../lib/iov_iter.ts';
 import { copyFromUser, strncpyFromUser } from '../mm/uaccess.ts';
-import { deleteModule, loadModule } from '../module/main.ts';
+import { deleteModule, loadModule, resumeLoading } from '../module/main.ts';
 import type { SyscallRow } from './table.ts';
 
 // init_module(2), finit_module(2), delete_module(2).
@@ -16,16 +16,12 @@ const ARGS_MAX = 2 ** 20;
 /** A module's file may be this large (kernel_read_file takes INT_MAX; here what RAM can hold anyway). */
 const IMAGE_MAX = 2 ** 28;
 const CHUNK = 65536;
-const NO_IMAGE = new Uint8Array(0);
 
 function mayInitModule(k: Kernel): boolean {
   return k.current.capable(CAP_SYS_MODULE) && !k.modules.disabled;
 }
-/** An attempt that is made again has the module in memory: it reads neither image nor arguments. */
-const again = (k: Kernel) => k.current.restart?.['loading'] !== undefined;
 
 function initModule(k: Kernel, image: number, length: number, args: number): number {
-  if (again(k)) return loadModule(k, NO_IMAGE, '', 0);
   if (!mayInitModule(k)) return -EPERM;
   if (length < Ehdr.sizeof || length > IMAGE_MAX) return -ENOEXEC;
   const bytes = copyFromUser(k, image, length);
@@ -33,7 +29,6 @@ function initModule(k: Kernel, image: number, length: number, args: number): num
   return load(k, bytes, args, 0);
 }
 function finitModule(k: Kernel, fd: number, args: number, flags: number): number {
-  if (again(k)) return loadModule(k, NO_IMAGE, '', 0);
   if (!mayInitModule(k)) return -EPERM;
   const known = M.MODULE_INIT_IGNORE_MODVERSIONS | M.MODULE_INIT_IGNORE_VERMAGIC | M.MODULE_INIT_COMPRESSED_FILE;
   if ((flags & ~known) !== 0) return -EINVAL;
@@ -59,11 +54,11 @@ function load(k: Kernel, image: Uint8Array, args: number, flags: number): number
 }
 
 export const moduleSyscalls: readonly SyscallRow[] = [
-  { nr: NR.NR_init_module, name: 'init_module', handler: (k, image, len, args) => initModule(k, image, len, args), support: 'full' },
+  { nr: NR.NR_init_module, name: 'init_module', handler: (k, image, len, args) => resumeLoading(k) ?? initModule(k, image, len, args), support: 'full' },
   {
     nr: NR.NR_finit_module,
     name: 'finit_module',
-    handler: (k, fd, args, flags) => finitModule(k, fd, args, flags),
+    handler: (k, fd, args, flags) => resumeLoading(k) ?? finitModule(k, fd, args, flags),
     support: 'partial',
     note: 'compressed files (MODULE_INIT_COMPRESSED_FILE)',
   },

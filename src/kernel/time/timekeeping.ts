@@ -1,6 +1,5 @@
-import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
-import { KERNEL_LINK_ADDR } from '../mm/address.ts';
+import { virtToImage } from '../mm/address.ts';
 
 /** Virtual nanoseconds that one retired instruction takes (docs/architecture.md, Time). */
 export const NSEC_PER_INSN = 1;
@@ -48,7 +47,7 @@ export class Timekeeper {
   }
   /** From now on the 64-bit tick counter that modules read lies at this address of the kernel image. */
   publishJiffies(addr: number): void {
-    this.jiffiesPa = addr - KERNEL_LINK_ADDR + RAM_BASE;
+    this.jiffiesPa = virtToImage(addr);
     this.updateJiffies();
   }
   /** Brings the tick counter in RAM up to date: every turn of the run loop is at most a tick long. */
