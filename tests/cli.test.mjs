@@ -273,13 +273,14 @@ async function onTerminal(command, keys) {
   for (const [expected, typed] of keys) {
     const started = performance.now();
     let at = -1;
-    while (!over && (at = shown.indexOf(expected, from)) < 0) {
+    // What came last counts too: the text is looked at once more after the end.
+    while ((at = shown.indexOf(expected, from)) < 0 && !over) {
       assert.ok(performance.now() - started < LIMIT, `no ${JSON.stringify(expected)} in ${JSON.stringify(shown)}`);
       await new Promise((r) => setTimeout(r, 10));
     }
     assert.ok(at >= 0, `ended before ${JSON.stringify(expected)}: ${JSON.stringify(shown)}`);
     from = at + expected.length;
-    child.stdin.write(typed);
+    if (typed !== '') child.stdin.write(typed);
   }
   return { status: await done, shown: shown.replaceAll('\r', '') };
 }
