@@ -75,7 +75,7 @@ test('modules of tests/guest/modules, built now, log what the recorded ones log'
   const names = built.map((m) => m.name).sort();
   assert.deepEqual(
     names,
-    [...fixtureFiles().keys()]
+    [...fixtureFiles('base').keys()]
       .filter((f) => !f.startsWith('x_'))
       .map((f) => f.slice(0, -3).replace('-', '_'))
       .sort(),
@@ -83,7 +83,7 @@ test('modules of tests/guest/modules, built now, log what the recorded ones log'
   const run = (dir) => JSON.parse(lintel(['kmod', 'run', join(dir, 'lt-top.ko'), '--json', '--seed', '1']).stdout);
   const kept = join(work, 'kept');
   mkdirSync(kept);
-  for (const [file, bytes] of fixtureFiles()) writeFileSync(join(kept, file), bytes);
+  for (const [file, bytes] of fixtureFiles('base')) writeFileSync(join(kept, file), bytes);
   const [a, b] = [run(work), run(kept)];
   const text = (r) => r.dmesg.replace(/^\[ *\d+\.\d+\] /gm, '');
   assert.equal(text(a), text(b));
@@ -94,7 +94,7 @@ test('modules of tests/guest/modules, built now, log what the recorded ones log'
 });
 
 test('exit statuses and reports of kmod run', () => {
-  for (const [file, bytes] of fixtureFiles()) writeFileSync(join(work, file), bytes);
+  for (const [file, bytes] of fixtureFiles('base')) writeFileSync(join(work, file), bytes);
   const run = (...args) => lintel(['kmod', 'run', ...args]);
   const failed = run('lt_init.ko', '--param', 'ret=-12');
   assert.equal(failed.status, 1);

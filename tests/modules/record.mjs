@@ -1,30 +1,30 @@
-// node tests/modules/record.mjs RUN_LINUX: builds tests/guest/modules and records what real Linux answers to the cases with them, in
-// tests/fixtures/modules. RUN_LINUX is the oracle's script run-linux.sh (QEMU with Debian's kernel and BusyBox).
+// node tests/modules/record.mjs RUN_LINUX [SET]: builds a set's modules (without a name the set base, tests/guest/modules) and records what real Linux
+// answers to the cases with them, in tests/fixtures/modules. RUN_LINUX is the oracle's script run-linux.sh (QEMU with Debian's kernel and BusyBox).
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { buildModules } from '../../dist/kmod/build.js';
-import { ENV, expectations, FIXTURES, filesOf, packModules, readCases, SETUP, SOURCES, wrapped } from './suite.mjs';
+import { ENV, expectations, filesOf, fixturesOf, packModules, readCases, SETUP, sourcesOf, wrapped } from './suite.mjs';
 
 const run = promisify(execFile);
 const CASE_SECONDS = 60;
-const [runLinux] = process.argv.slice(2);
+const [runLinux, set = 'base'] = process.argv.slice(2);
 if (runLinux === undefined) {
-  console.error('usage: node tests/modules/record.mjs RUN_LINUX');
+  console.error('usage: node tests/modules/record.mjs RUN_LINUX [SET]');
   process.exit(2);
 }
 const work = mkdtempSync(join(tmpdir(), 'lintel-modules.'));
-const built = await buildModules(SOURCES, { progress: () => {}, diagnostics: (text) => process.stderr.write(text), output: work });
+const built = await buildModules(sourcesOf(set), { progress: () => {}, diagnostics: (text) => process.stderr.write(text), output: work });
 const good = new Map(built.map((m) => [basename(m.path, '.ko'), readFileSync(m.path)]));
 
-const cases = readCases();
+const cases = readCases(set);
 async function boot(cpus) {
   const dir = mkdtempSync(join(tmpdir(), 'lintel-modules.'));
   mkdirSync(join(dir, 'o/ko'), { recursive: true });
   mkdirSync(join(dir, 'o/cases'), { recursive: true });
-  for (const [name, bytes] of filesOf(good)) writeFileSync(join(dir, 'o/ko', name), bytes);
+  for (const [name, bytes] of filesOf(set, good)) writeFileSync(join(dir, 'o/ko', name), bytes);
   for (const c of cases) writeFileSync(join(dir, 'o/cases', c.name), wrapped(c.script)[2]);
   writeFileSync(join(dir, 'o/cases/names'), cases.map((c) => `${c.name}\n`).join(''));
   const env = Object.entries(ENV).map(([k, v]) => `${k}=${v}`);
@@ -66,10 +66,11 @@ for (const { name } of cases) {
   if (JSON.stringify(a) === JSON.stringify(b)) entries.push(`    ${JSON.stringify(name)}: ${JSON.stringify(a)}`);
   else console.log(`--- ${name} is not deterministic, left out\n${JSON.stringify(a)}\n${JSON.stringify(b)}`);
 }
-writeFileSync(join(FIXTURES, 'modules.json.gz'), packModules(good));
+mkdirSync(fixturesOf(set), { recursive: true });
+writeFileSync(join(fixturesOf(set), 'modules.json.gz'), packModules(good));
 writeFileSync(
-  join(FIXTURES, 'expected.json'),
-  `{\n  "command": "node tests/modules/record.mjs run-linux.sh",\n  "system": ${JSON.stringify(one.system)},\n  "package": "busybox-static 1:1.37.0-6+b9 riscv64",\n  "cases": {\n${entries.join(',\n')}\n  }\n}\n`,
+  join(fixturesOf(set), 'expected.json'),
+  `{\n  "command": "node tests/modules/record.mjs run-linux.sh${set === 'base' ? '' : ` ${set}`}",\n  "system": ${JSON.stringify(one.system)},\n  "package": "busybox-static 1:1.37.0-6+b9 riscv64",\n  "cases": {\n${entries.join(',\n')}\n  }\n}\n`,
 );
 rmSync(work, { recursive: true });
-console.log(`${one.system}: ${Object.keys(expectations().cases).length} of ${cases.length} cases recorded`);
+console.log(`${one.system}: ${Object.keys(expectations(set).cases).length} of ${cases.length} cases recorded`);

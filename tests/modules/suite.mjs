@@ -6,14 +6,32 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { variants } from './variants.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-export const FIXTURES = join(here, '../fixtures/modules');
-export const SOURCES = join(here, '../guest/modules');
 
-/** Every case of cases/*.txt in order: a line "=== name", then the script. */
-export function readCases() {
+/**
+ * A set of modules and cases with a recording and a boot of its own. The set `base` lies in the folders themselves, another in folders of its name
+ * below them.
+ */
+const at = (folder, set) => join(here, folder, set === 'base' ? '.' : set);
+export const fixturesOf = (set) => at('../fixtures/modules', set);
+export const sourcesOf = (set) => at('../guest/modules', set);
+const casesOf = (set) => at('cases', set);
+export function allSets() {
+  return [
+    'base',
+    ...readdirSync(join(here, 'cases'), { withFileTypes: true })
+      .filter((e) => e.isDirectory())
+      .map((e) => e.name)
+      .sort(),
+  ];
+}
+
+/** Every case of a set's *.txt in order: a line "=== name", then the script. */
+export function readCases(set) {
   const cases = [];
-  for (const file of readdirSync(join(here, 'cases')).sort()) {
-    for (const part of readFileSync(join(here, 'cases', file), 'utf8')
+  for (const file of readdirSync(casesOf(set))
+    .filter((name) => name.endsWith('.txt'))
+    .sort()) {
+    for (const part of readFileSync(join(casesOf(set), file), 'utf8')
       .split(/^=== /m)
       .slice(1)) {
       const end = part.indexOf('\n');
@@ -53,12 +71,13 @@ export function wrapped(script) {
 }
 
 /** The modules of the fixture and their variants: file name to bytes. */
-export function fixtureFiles() {
-  const kept = JSON.parse(gunzipSync(readFileSync(join(FIXTURES, 'modules.json.gz'))).toString());
-  return filesOf(new Map(Object.entries(kept).map(([name, text]) => [name, Buffer.from(text, 'base64')])));
+export function fixtureFiles(set) {
+  const kept = JSON.parse(gunzipSync(readFileSync(join(fixturesOf(set), 'modules.json.gz'))).toString());
+  return filesOf(set, new Map(Object.entries(kept).map(([name, text]) => [name, Buffer.from(text, 'base64')])));
 }
-export function filesOf(good) {
+export function filesOf(set, good) {
   const files = new Map([...good].map(([name, bytes]) => [`${name}.ko`, bytes]));
+  if (set !== 'base') return files;
   for (const [name, bytes] of variants(good)) files.set(`x_${name}.ko`, bytes);
   return files;
 }
@@ -66,24 +85,22 @@ export function packModules(good) {
   const entries = [...good].map(([name, bytes]) => [name, bytes.toString('base64')]);
   return gzipSync(JSON.stringify(Object.fromEntries(entries)), { level: 9 });
 }
-export function expectations() {
-  return {
-    ...JSON.parse(readFileSync(join(FIXTURES, 'expected.json'), 'utf8')),
-    exceptions: JSON.parse(readFileSync(join(here, 'exceptions.json'), 'utf8')),
-  };
+export function expectations(set) {
+  const named = JSON.parse(readFileSync(join(here, 'exceptions.json'), 'utf8'));
+  return { ...JSON.parse(readFileSync(join(fixturesOf(set), 'expected.json'), 'utf8')), exceptions: named[set] ?? {} };
 }
 
 const CASE_MILLISECONDS = 60_000; // of virtual time
 
-/** Boots Lintel and runs every case in order. Yields { name, exit, stdout, stderr }. */
-export async function* runAll() {
+/** Boots Lintel and runs every case of a set in order. Yields { name, exit, stdout, stderr }. */
+export async function* runAll(set, cpus = 1) {
   const { boot } = await import('../../dist/index.js');
-  const vm = await boot({ seed: 1, memory: '256M' });
+  const vm = await boot({ seed: 1, memory: '256M', cpus });
   await vm.run(['mkdir', '-p', '/ko']);
-  for (const [name, bytes] of fixtureFiles()) vm.writeFile(`/ko/${name}`, bytes);
+  for (const [name, bytes] of fixtureFiles(set)) vm.writeFile(`/ko/${name}`, bytes);
   const setup = await vm.run(['sh', '-c', SETUP]);
   if (setup.exitCode !== 0) throw new Error(`the suite's setup failed: ${setup.stderr}`);
-  for (const { name, script } of readCases()) {
+  for (const { name, script } of readCases(set)) {
     const r = await vm.run(wrapped(script), { env: ENV, timeout: CASE_MILLISECONDS });
     const why = vm.kernel.halted === null ? (r.timedOut ? '[timed out]' : '') : `[system stopped: ${vm.kernel.halted.message}]`;
     yield { name, exit: r.exitCode, stdout: r.stdout, stderr: r.stderr + why };
