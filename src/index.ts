@@ -6,6 +6,7 @@ import { loadImage } from './image/image.ts';
 import { startKernel } from './kernel/init/main.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { Machine } from './machine/machine.ts';
+import type { Tier } from './machine/translator/code_cache.ts';
 import { parseMemory, SizeError } from './sizes.ts';
 import { type HaltReason, type LoadedModule, Vm } from './vm.ts';
 
@@ -27,6 +28,8 @@ export interface BootOptions {
   append?: string;
   /** Makes the run a pure function of its input; time is virtual then. */
   seed?: number;
+  /** When guest code is translated: `auto` as it gets hot (default), `cold` never, `hot` at its first execution. The same run, for tests. */
+  tier?: Tier;
   /** The console belongs to the caller (`type`, `resize`, onConsole): init starts a shell there. */
   console?: boolean;
   onConsole?: (bytes: Uint8Array) => void;
@@ -58,7 +61,7 @@ export async function boot(options: BootOptions = {}): Promise<NodeVm> {
   const started = performance.now();
   const seed = options.seed ?? null;
   const console = options.console === true;
-  const machine = Machine.create({ memoryBytes });
+  const machine = Machine.create({ memoryBytes, tier: options.tier ?? 'auto' });
   const doors = nodeDoors({ seed, onConsole: options.onConsole ?? (() => {}) });
   const words = ['console=ttyS0', console ? '' : 'lintel=serve', options.append ?? ''].filter((w) => w !== '');
   const kernel = startKernel(machine, doors, {

@@ -1,11 +1,12 @@
 import { atomicRows } from './atomic.ts';
+import { bitmanipRows } from './bitmanip.ts';
 import type { Row } from './emit.ts';
 import { floatRows } from './float.ts';
 import { integerRows } from './integer.ts';
 
 // The one table of instruction semantics, and how to find a word's row in it.
 
-export const allRows: readonly Row[] = [...integerRows, ...atomicRows, ...floatRows];
+export const allRows: readonly Row[] = [...integerRows, ...atomicRows, ...floatRows, ...bitmanipRows];
 
 /** Rows by dispatch slot funct3 << 5 | opcode[6:2]: `slots[slot]` is an index into `groups`; group 0 is empty (illegal). */
 export function dispatchGroups(): { slots: number[]; groups: Row[][] } {
