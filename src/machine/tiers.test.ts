@@ -18,7 +18,7 @@ const RW = PTE_R | PTE_W | PTE_U;
 
 /** pc and count at the end of every slice, and all of user memory at the end. */
 function trace(seed: number, tier: Tier, slice: number): string {
-  const program = randomProgram(seed, 30, 30);
+  const program = randomProgram(seed, { cases: 30, items: 30 });
   const bare = new Bare({ tier });
   const { machine } = bare;
   bare.load(IMAGE_VA, program.image);

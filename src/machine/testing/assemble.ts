@@ -41,3 +41,23 @@ export const li32 = (rd: number, value: number): [number, number] => {
   const high = (value + 0x800) & ~0xfff;
   return [lui(rd, high), iType(0x1b, 0, rd, rd, value - high)];
 };
+const bit = (off: number, from: number, to: number) => ((off >> from) & 1) << to;
+/** c.j, and c.beqz (or c.bnez) of x8..x15. */
+export const cj = (off: number) =>
+  0xa001 |
+  bit(off, 11, 12) |
+  bit(off, 4, 11) |
+  (((off >> 8) & 3) << 9) |
+  bit(off, 10, 8) |
+  bit(off, 6, 7) |
+  bit(off, 7, 6) |
+  (((off >> 1) & 7) << 3) |
+  bit(off, 5, 2);
+export const cbz = (zero: boolean, rs1: number, off: number) =>
+  (zero ? 0xc001 : 0xe001) |
+  ((rs1 - 8) << 7) |
+  bit(off, 8, 12) |
+  (((off >> 3) & 3) << 10) |
+  (((off >> 6) & 3) << 5) |
+  (((off >> 1) & 3) << 3) |
+  bit(off, 5, 2);
