@@ -14,6 +14,7 @@ import {
   SLOW_VALUE,
   STATE_BUDGET,
   STATE_CAUSE,
+  STATE_CODE_WRITTEN,
   STATE_DISPATCHES,
   STATE_DISTANCE,
   STATE_F,
@@ -357,7 +358,18 @@ class InterpreterEmit implements Emit {
     value();
     if (op === Op.f64_store) this.f.op(Op.i64_reinterpret_f64);
     this.f.call(this.shared.store[size]);
+    this.checkStored();
+  }
+  /** After a store: a fault, or code was written, which matters to regions only. */
+  private checkStored(): void {
+    const f = this.f;
+    f.i32(0).mem(Op.i64_load, STATE_FAULT, 3).op(Op.i64_eqz).op(Op.i32_eqz).unlikelyIf();
     this.checkFault();
+    this.forgetCodeWritten();
+    f.end();
+  }
+  private forgetCodeWritten(): void {
+    this.f.i32(0).i32(0).mem(Op.i32_store, STATE_CODE_WRITTEN, 2);
   }
   amoAddress(size: number, write: boolean): void {
     const f = this.f;
@@ -370,6 +382,7 @@ class InterpreterEmit implements Emit {
       .i32(-1)
       .op(Op.i32_eq)
       .unlikelyBrIf(this.faultLabel);
+    this.forgetCodeWritten();
   }
   trap(cause: number): void {
     const f = this.f;
@@ -912,7 +925,7 @@ function runBody(shared: Shared, regionType: number): FuncBody {
   f.end(); // jump
   f.get(e.count).i64(1).op(Op.i64_add).set(e.count);
   // The slice ends only at a backward or indirect transfer (api.ts).
-  f.get(e.npc).get(e.pcLocal).op(Op.i64_le_u).get(e.indirect).op(Op.i32_or);
+  f.get(e.npc).get(e.pcLocal).op(Op.i64_le_s).get(e.indirect).op(Op.i32_or);
   f.get(e.count).get(limit).op(Op.i64_ge_s).op(Op.i32_and);
   f.get(e.npc).set(e.pcLocal);
   f.op(Op.i32_eqz).brIf(dispatch);

@@ -335,7 +335,7 @@ export class Machine implements MachineApi {
     if (this.ram.read64(entry) === page) return (this.ram.readS32(entry + 8) + (va % TWO32)) | 0;
     const pa = this.fill(va, access, write ? Trap.STORE_PAGE_FAULT : Trap.LOAD_PAGE_FAULT);
     if (pa < 0) return -1;
-    if (write && this.code.hasCode(pa)) this.code.invalidate(pa, size);
+    if (write && this.code.hasCode(pa) && this.code.invalidate(pa, size)) this.ram.write32(STATE_CODE_WRITTEN, 1);
     return pa | 0;
   }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Access } from './api.ts';
-import { PTE_R, PTE_U, PTE_W } from './mmu.ts';
+import { STATE_FCSR, STATE_X } from './layout.ts';
+import type { Machine } from './machine.ts';
+import { PTE_R, PTE_U, PTE_W, PTE_X } from './mmu.ts';
 import * as asm from './testing/assemble.ts';
 import { Bare } from './testing/bare.ts';
 import { IMAGE_VA, randomProgram } from './testing/random_program.ts';
@@ -15,6 +17,14 @@ const TIERS: readonly Tier[] = ['cold', 'auto', 'hot'];
 const CODE = 0x10000;
 const DATA = 0x40000;
 const RW = PTE_R | PTE_W | PTE_U;
+const PAGED_SEEDS = Number(process.env['LINTEL_SEEDS'] ?? 8);
+
+/** Of x, f, fcsr and sstatus. */
+function registerSum({ ram, regs }: Machine): number {
+  let sum = regs.sstatus;
+  for (let at = STATE_X; at < STATE_FCSR + 4; at += 4) sum = (Math.imul(sum, 31) + ram.readS32(at)) | 0;
+  return sum;
+}
 
 /** pc and count at the end of every slice, and all of user memory at the end. */
 function trace(seed: number, tier: Tier, slice: number): string {
@@ -166,9 +176,7 @@ function wild(seed: number, tier: Tier, steps: number): string {
   for (let i = 0; i < steps; i++) {
     const cause = machine.run(1 + rng.below(300));
     const { regs } = machine;
-    let sum = 0;
-    for (let x = 1; x < 32; x++) sum = (Math.imul(sum, 31) + regs.getLo(x) + Math.imul(regs.getHi(x), 7)) | 0;
-    out.push(`${cause}@${regs.pc}:${machine.instret}:${cause > 0 ? machine.tval : ''}:${sum}`);
+    out.push(`${cause}@${regs.pc}:${machine.instret}:${cause > 0 ? machine.tval : ''}:${registerSum(machine)}`);
     if (cause !== Trap.SLICE_END) {
       let pc = regs.pc + 2;
       if (pc < CODE || pc >= CODE + pages * 4096) pc = CODE + 2 * rng.below(code.length);
@@ -189,4 +197,56 @@ test('random bytes as code: nothing throws and every tier does the same', () => 
       assert.equal(at, -1, `seed ${seed}, ${tier}: step ${at}: cold ${cold[at - 1]} then ${cold[at]}, ${tier} ${other[at]}`);
     }
   }
+});
+
+/**
+ * A random program whose pages come and go: at every fault the page comes (for reading first, or at once for writing), and others vanish or
+ * become read-only. So every access of translated code faults at some time. All registers are looked at after each slice and fault.
+ */
+function paged(seed: number, tier: Tier): string[] {
+  const program = randomProgram(seed, { cases: 12, items: 40 });
+  const rng = new Rng(seed);
+  const bare = new Bare({ tier });
+  const { machine } = bare;
+  bare.load(IMAGE_VA, program.image);
+  const pages = Math.ceil(program.image.length / 4096);
+  const frames = Array.from({ length: pages }, (_, i) => machine.translate(bare.root, IMAGE_VA + i * 4096, Access.READ, 0, false));
+  const set = (page: number, flags: number) => {
+    if (flags === 0) machine.ram.write64(bare.pte(IMAGE_VA + page * 4096), 0);
+    else bare.map(IMAGE_VA + page * 4096, frames[page], flags);
+    machine.flushTlbPage(IMAGE_VA + page * 4096);
+  };
+  for (let page = 0; page < pages; page++) set(page, 0);
+  machine.regs.pc = IMAGE_VA;
+  const out: string[] = [];
+  for (;;) {
+    const cause = machine.run(rng.pick([1, 5, 20, 60, 100_000]));
+    const { regs } = machine;
+    out.push(`${cause}@${regs.pc.toString(16)} n=${machine.instret} tval=${cause > 0 ? machine.tval.toString(16) : ''} ${registerSum(machine)}`);
+    if (cause === Trap.ECALL_U) break;
+    if (cause === Trap.SLICE_END) {
+      for (let n = rng.below(4); n > 0; n--) set(rng.below(pages), 0);
+      continue;
+    }
+    assert.ok(cause >= Trap.INSN_PAGE_FAULT, out.at(-1));
+    for (let n = rng.below(5); n > 0; n--) set(rng.below(pages), rng.pick([0, 0, PTE_R | PTE_X | PTE_U]));
+    const page = Math.floor((machine.tval - IMAGE_VA) / 4096);
+    set(page, cause === Trap.STORE_PAGE_FAULT || rng.below(3) === 0 ? PTE_R | PTE_W | PTE_X | PTE_U : PTE_R | PTE_X | PTE_U);
+  }
+  for (const pa of frames) out.push(Buffer.from(machine.ram.u8.subarray(pa, pa + 4096)).toString('base64'));
+  return out;
+}
+
+test('pages come and go: faults are the same ones, with the same registers, in every tier', () => {
+  let faults = 0;
+  for (let seed = 1; seed <= PAGED_SEEDS; seed++) {
+    const cold = paged(seed, 'cold');
+    faults += cold.filter((s) => /^1[235]@/.test(s)).length;
+    for (const tier of ['hot', 'auto'] as const) {
+      const other = paged(seed, tier);
+      const at = cold.findIndex((s, i) => s !== other[i]);
+      assert.equal(at, -1, `seed ${seed}, ${tier}, step ${at}:\n${cold[at - 1]}\ncold ${cold[at]}\n${tier} ${other[at]}`);
+    }
+  }
+  assert.ok(faults > 40 * PAGED_SEEDS, `${faults} faults`);
 });

@@ -8,19 +8,29 @@ const PAGE = 4096;
 export class Bare {
   readonly machine: Machine;
   readonly root: number;
-  private next: number;
+  /** Where the next frame is; siblings share it. */
+  private readonly free: { next: number };
 
-  constructor(options: Partial<MachineOptions> = {}) {
-    this.machine = Machine.create({ memoryBytes: 8 << 20, ...options });
-    this.root = RAM_BASE;
-    this.next = RAM_BASE + PAGE;
+  constructor(options: Partial<MachineOptions> = {}, sibling?: Bare) {
+    this.machine = sibling?.machine ?? Machine.create({ memoryBytes: 8 << 20, ...options });
+    this.free = sibling?.free ?? { next: RAM_BASE };
+    this.root = this.frame();
+    if (sibling !== undefined) return;
     this.machine.setPageTable(this.root);
     this.machine.regs.sstatus = 0x6000;
   }
+  /** Another address space of the same machine, empty. */
+  sibling(): Bare {
+    return new Bare({}, this);
+  }
   frame(): number {
-    const pa = this.next;
-    this.next += PAGE;
+    const pa = this.free.next;
+    this.free.next += PAGE;
     return pa;
+  }
+  /** Maps what `other` has at [va, va + length), as user memory that may do everything. */
+  share(other: Bare, va: number, length: number): void {
+    for (let at = va; at < va + length; at += PAGE) this.map(at, this.machine.translate(other.root, at, 0, 0, false));
   }
   /** The address of the leaf PTE of `va`; makes the tables above it. */
   pte(va: number): number {

@@ -771,6 +771,11 @@ class RegionEmit implements Emit {
       .op(Op.i32_eq)
       .unlikelyIf();
     this.fault();
+    f.end();
+    // The atomic writes code: this region may be it. The interpreter does it.
+    f.i32(0).mem(Op.i32_load, STATE_CODE_WRITTEN, 2).unlikelyIf();
+    f.i32(0).i32(0).mem(Op.i32_store, STATE_CODE_WRITTEN, 2);
+    this.interpretHere();
     f.end().get(this.a0);
     f.else();
     this.pa(tlb);
