@@ -68,6 +68,7 @@ export function writeInitramfs(file, to) {
     to,
     writeCpio([
       { name: 'dev', mode: dir, data: none },
+      { name: 'proc', mode: dir, data: none },
       device('dev/console', 5, 1),
       device('dev/null', 1, 3),
       { name: 'init', mode: 0o100755, data: readFileSync(file) },

@@ -15,7 +15,9 @@ import { compile, peers } from './peers.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const COMPUTE = ['int', 'interp', 'sort', 'memcpy', 'wordcopy', 'chase', 'fp'];
-const ALL = [...COMPUTE, 'getpid', 'pipe', 'open', 'stat', 'signal', 'yield', 'fork', 'forkexec', 'thread', 'fault', 'cow', 'mmap'];
+const KERNEL = ['pipe1', 'stat', 'openclose', 'signal', 'yield', 'pingpong', 'unixepoll', 'fork', 'forkexec', 'thread', 'fault', 'cow', 'mmap', 'futex']
+  .concat(['tmpfs', 'fread', 'hackbench']);
+const ALL = [...COMPUTE, 'getpid', ...KERNEL];
 
 const { values, positionals } = parseArgs({
   options: {
@@ -138,16 +140,22 @@ try {
   console.log(`| workload | ${others.map((n) => `/ ${n}`).join(' | ')} | Lintel's best / worst round |`);
   console.log(`|---|${others.map(() => '---|').join('')}---|`);
   for (const r of rows) console.log(`| ${r.workload} | ${others.map((n) => show(r.ratio[n])).join(' | ')} | ${show(r.spread)} |`);
-  const compute = rows.filter((r) => COMPUTE.includes(r.workload));
-  const summary = Object.fromEntries(others.map((n) => [n, geomean(compute.map((r) => r.ratio[n]))]));
-  if (compute.length > 0)
-    console.log(`| **computing, geometric mean of ${compute.length}** | ${others.map((n) => show(summary[n])).join(' | ')} | |`);
+  const summary = {};
+  for (const [title, group] of [
+    ['computing', COMPUTE],
+    ['kernel', KERNEL],
+  ]) {
+    const some = rows.filter((r) => group.includes(r.workload));
+    if (some.length === 0) continue;
+    summary[title] = Object.fromEntries(others.map((n) => [n, geomean(some.map((r) => r.ratio[n]))]));
+    console.log(`| **${title}, geometric mean of ${some.length}** | ${others.map((n) => show(summary[title][n])).join(' | ')} | |`);
+  }
   if (values.json !== undefined) {
     const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.versions.node };
     const titles = Object.fromEntries(all.map((p) => [p.name, p.missing === null ? p.title : `missing: ${p.missing}`]));
     writeFileSync(
       values.json,
-      `${JSON.stringify({ machine, peers: titles, secs: values.secs, rounds: values.rounds, rows, compute: summary, rates }, null, 1)}\n`,
+      `${JSON.stringify({ machine, peers: titles, secs: values.secs, rounds: values.rounds, rows, means: summary, rates }, null, 1)}\n`,
     );
   }
 } finally {

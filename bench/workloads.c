@@ -16,7 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -261,19 +266,19 @@ static void w_getpid(long n)
 		syscall(SYS_getpid);
 }
 static int ends[2];
-static void s_pipe(void)
+static void s_pipe1(void)
 {
 	if (pipe(ends))
 		fail("pipe");
 }
-static void w_pipe(long n)
+static void w_pipe1(long n)
 {
 	char c = 0;
 	for (; n > 0; n--)
 		if (write(ends[1], &c, 1) != 1 || read(ends[0], &c, 1) != 1)
 			fail("pipe");
 }
-static void w_open(long n)
+static void w_openclose(long n)
 {
 	for (; n > 0; n--) {
 		int fd = open("/dev/null", O_RDONLY);
@@ -286,7 +291,7 @@ static void w_stat(long n)
 {
 	struct stat s;
 	for (; n > 0; n--)
-		if (stat("/dev/null", &s))
+		if (stat("/proc/self", &s))
 			fail("stat");
 }
 static void handler(int s)
@@ -389,6 +394,168 @@ static void w_mmap(long n)
 	}
 }
 
+/* ---- two that talk, and files ---- */
+
+/* Runs `partner` as a process of its own; it ends with the workload's. */
+static void start(void (*partner)(void))
+{
+	pid_t parent = getpid(), p = fork();
+	if (p < 0)
+		fail("fork");
+	if (p == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() == parent)
+			partner();
+		_exit(0);
+	}
+}
+static int there[2], back[2];
+static void echo_pipe(void)
+{
+	char c;
+	while (read(there[0], &c, 1) == 1 && write(back[1], &c, 1) == 1)
+		;
+}
+static void s_pingpong(void)
+{
+	if (pipe(there) || pipe(back))
+		fail("pipe");
+	start(echo_pipe);
+}
+static void w_pingpong(long n)
+{
+	char c = 0;
+	for (; n > 0; n--)
+		if (write(there[1], &c, 1) != 1 || read(back[0], &c, 1) != 1)
+			fail("pingpong");
+}
+static int sockets[2], waiter;
+static void echo_socket(void)
+{
+	char text[128];
+	ssize_t got;
+	while ((got = read(sockets[1], text, sizeof text)) > 0 && write(sockets[1], text, got) == got)
+		;
+}
+static void s_unixepoll(void)
+{
+	struct epoll_event e = { .events = EPOLLIN };
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) || (waiter = epoll_create1(0)) < 0 ||
+	    epoll_ctl(waiter, EPOLL_CTL_ADD, sockets[0], &e))
+		fail("unixepoll");
+	start(echo_socket);
+}
+static void w_unixepoll(long n)
+{
+	char text[128] = { 0 };
+	struct epoll_event e;
+	for (; n > 0; n--)
+		if (write(sockets[0], text, 100) != 100 || epoll_wait(waiter, &e, 1, -1) != 1 || read(sockets[0], text, sizeof text) != 100)
+			fail("unixepoll");
+}
+static int32_t *turn;
+static void take_turns(int32_t mine, long n)
+{
+	for (; n != 0; n--) {
+		int32_t now;
+		while ((now = __atomic_load_n(turn, __ATOMIC_ACQUIRE)) != mine)
+			syscall(SYS_futex, turn, FUTEX_WAIT, now, 0, 0, 0);
+		__atomic_store_n(turn, !mine, __ATOMIC_RELEASE);
+		syscall(SYS_futex, turn, FUTEX_WAKE, 1, 0, 0, 0);
+	}
+}
+static void other_turn(void)
+{
+	take_turns(1, -1);
+}
+static void s_futex(void)
+{
+	turn = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (turn == MAP_FAILED)
+		fail("mmap");
+	start(other_turn);
+}
+static void w_futex(long n)
+{
+	take_turns(0, n);
+}
+enum { FILE_BYTES = 64 * 1024 };
+static char block[FILE_BYTES];
+static void s_tmpfs(void)
+{
+	mkdir("/tmp", 0777);
+	if (chdir("/tmp"))
+		fail("/tmp");
+	memset(block, 'x', sizeof block);
+}
+static void w_tmpfs(long n)
+{
+	char name[32];
+	snprintf(name, sizeof name, "bench.%d", getpid());
+	for (; n > 0; n--) {
+		int fd = open(name, O_CREAT | O_TRUNC | O_RDWR, 0600);
+		if (fd < 0 || write(fd, block, 4096) != 4096 || lseek(fd, 0, SEEK_SET) || read(fd, block, 4096) != 4096 || close(fd) ||
+		    unlink(name))
+			fail("tmpfs");
+	}
+}
+static int source;
+static void s_fread(void)
+{
+	char name[32];
+	s_tmpfs();
+	snprintf(name, sizeof name, "bench.%d", getpid());
+	source = open(name, O_CREAT | O_TRUNC | O_RDWR, 0600);
+	if (source < 0 || write(source, block, FILE_BYTES) != FILE_BYTES || unlink(name))
+		fail("fread");
+}
+static void w_fread(long n)
+{
+	for (; n > 0; n--)
+		if (pread(source, block, FILE_BYTES, 0) != FILE_BYTES)
+			fail("fread");
+}
+
+/* What hackbench does: in a group, every sender writes 100-byte messages to every receiver through its socket pair. */
+enum { PAIRS = 10, MESSAGES = 20 };
+static void w_hackbench(long n)
+{
+	for (; n > 0; n--) {
+		int ends[PAIRS][2];
+		char text[100] = { 0 };
+		for (int i = 0; i < PAIRS; i++)
+			if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends[i]))
+				fail("socketpair");
+		for (int i = 0; i < 2 * PAIRS; i++) {
+			pid_t p = fork();
+			if (p < 0)
+				fail("fork");
+			if (p > 0)
+				continue;
+			if (i < PAIRS) { /* a receiver */
+				size_t want = PAIRS * MESSAGES * sizeof text;
+				for (ssize_t got; want > 0; want -= got)
+					if ((got = read(ends[i][0], text, want < sizeof text ? want : sizeof text)) <= 0)
+						fail("read");
+			} else
+				for (int m = 0; m < MESSAGES; m++)
+					for (int to = 0; to < PAIRS; to++)
+						if (write(ends[to][1], text, sizeof text) != sizeof text)
+							fail("write");
+			_exit(0);
+		}
+		for (int i = 0; i < 2 * PAIRS; i++) {
+			int status;
+			if (wait(&status) < 0 || status != 0)
+				fail("hackbench");
+		}
+		for (int i = 0; i < PAIRS; i++) {
+			close(ends[i][0]);
+			close(ends[i][1]);
+		}
+	}
+}
+
 struct workload {
 	const char *name;
 	void (*run)(long n), (*setup)(void);
@@ -404,8 +571,8 @@ static const struct workload W[] = {
 	{ "chase", w_chase, s_chase, 4096, "load" },
 	{ "fp", w_fp, s_fp, 64, "step" },
 	{ "getpid", w_getpid, 0, 256, "call" },
-	{ "pipe", w_pipe, s_pipe, 64, "write and read" },
-	{ "open", w_open, 0, 64, "open and close" },
+	{ "pipe1", w_pipe1, s_pipe1, 64, "write and read" },
+	{ "openclose", w_openclose, 0, 64, "open and close" },
 	{ "stat", w_stat, 0, 64, "call" },
 	{ "signal", w_signal, s_signal, 64, "kill and handler" },
 	{ "yield", w_yield, 0, 64, "call" },
@@ -415,6 +582,12 @@ static const struct workload W[] = {
 	{ "fault", w_fault, 0, 512, "page" },
 	{ "cow", w_cow, s_cow, 256, "page" },
 	{ "mmap", w_mmap, 0, 16, "map and unmap" },
+	{ "pingpong", w_pingpong, s_pingpong, 16, "round trip" },
+	{ "unixepoll", w_unixepoll, s_unixepoll, 16, "round trip" },
+	{ "futex", w_futex, s_futex, 16, "round trip" },
+	{ "tmpfs", w_tmpfs, s_tmpfs, 16, "file" },
+	{ "fread", w_fread, s_fread, 16, "64 KiB" },
+	{ "hackbench", w_hackbench, 0, 1, "group" },
 };
 enum { COUNT = sizeof W / sizeof W[0] };
 
@@ -462,6 +635,8 @@ int main(int argc, char **argv)
 	static char path[4096];
 	if (argc < 3)
 		return 0; /* forkexec's child */
+	if (getpid() == 1)
+		mount("proc", "/proc", "proc", 0, 0);
 	self = readlink("/proc/self/exe", path, sizeof path - 1) > 0 ? path : argv[0];
 	for (int a = 2; a < argc; a++)
 		for (int i = 0; i < COUNT; i++) {
