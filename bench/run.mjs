@@ -15,8 +15,22 @@ import { compile, peers } from './peers.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const COMPUTE = ['int', 'interp', 'sort', 'memcpy', 'wordcopy', 'chase', 'fp'];
-const KERNEL = ['pipe1', 'stat', 'openclose', 'signal', 'yield', 'pingpong', 'unixepoll', 'fork', 'forkexec', 'thread', 'fault', 'cow', 'mmap', 'futex']
-  .concat(['tmpfs', 'fread', 'hackbench']);
+const KERNEL = [
+  'pipe1',
+  'stat',
+  'openclose',
+  'signal',
+  'yield',
+  'pingpong',
+  'unixepoll',
+  'fork',
+  'forkexec',
+  'thread',
+  'fault',
+  'cow',
+  'mmap',
+  'futex',
+].concat(['tmpfs', 'fread', 'hackbench']);
 const ALL = [...COMPUTE, 'getpid', ...KERNEL];
 
 const { values, positionals } = parseArgs({

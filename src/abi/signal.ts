@@ -64,4 +64,6 @@ export const BUS_ADRERR = 2;
 export const SS_ONSTACK = 1;
 export const SS_DISABLE = 2;
 
-export const sigBit = (sig: number): bigint => 1n << BigInt(sig - 1);
+const BITS: readonly bigint[] = Array.from({ length: NSIG + 1 }, (_, sig) => (sig === 0 ? 0n : 1n << BigInt(sig - 1)));
+/** The bit of signal 1..NSIG in a set. */
+export const sigBit = (sig: number): bigint => BITS[sig];

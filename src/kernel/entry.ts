@@ -140,14 +140,15 @@ function runTask(k: Kernel, task: Task, insns: number): void {
     if (task.inSyscall) doSyscall(k, task);
     if (task.state === TASK_RUNNING) returnToUser(k, task);
   }
-  while (mayRun(task, machine.regs.mode) && k.halted === null) {
-    const left = end - machine.instret;
-    if (left <= 0) break;
-    const before = machine.instret;
+  // Only machine.run() retires instructions.
+  let now = begin;
+  while (now < end && mayRun(task, machine.regs.mode) && k.halted === null) {
+    const before = now;
     const wasUser = machine.regs.mode === 0;
-    const cause = machine.run(left);
-    if (wasUser) task.utime += machine.instret - before;
-    else task.stime += machine.instret - before;
+    const cause = machine.run(end - now);
+    now = machine.instret;
+    if (wasUser) task.utime += now - before;
+    else task.stime += now - before;
     if (cause !== Trap.SLICE_END) {
       if (!wasUser) {
         if (handleKernelTrap(k, task, cause) === 'syscall') doSyscall(k, task);
@@ -160,9 +161,9 @@ function runTask(k: Kernel, task: Task, insns: number): void {
   if (task.exitState === 0) {
     task.inKernel = machine.regs.mode === 1 && !task.asleep && !task.yielding;
     if (!task.isKernelThread) runPosixCpuTimers(k, task);
-    k.sched.account(task, machine.instret - begin + 100);
+    k.sched.account(task, now - begin + 100);
     if (!mayRun(task, machine.regs.mode)) k.sched.deactivate(task);
-    else if (machine.instret >= end) task.nivcsw++;
+    else if (now >= end) task.nivcsw++;
   }
 }
 

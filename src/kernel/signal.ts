@@ -38,7 +38,7 @@ import {
 } from '../abi/signal.ts';
 import { doGroupExit } from './exit.ts';
 import type { Kernel } from './kernel.ts';
-import { copyFromUser, copyToUser } from './mm/uaccess.ts';
+import { copyFromUserPartial, copyToUser } from './mm/uaccess.ts';
 import { TASK_INTERRUPTIBLE, TASK_RUNNING, TASK_STOPPED, TASK_TRACED, TASK_WAKEKILL, type Task } from './sched/task.ts';
 import { wakeUpAll } from './sched/wait.ts';
 import { wakeUpState } from './sched/core.ts';
@@ -63,7 +63,11 @@ export function newPending(): SigPending {
 export const DEFAULT_ACTION: SigAction = { handler: SIG_DFL, flags: 0, mask: 0n };
 
 export function signalPending(task: Task): boolean {
-  return ((task.pending.set | task.signal.pending.set) & ~task.blocked) !== 0n || task.ptrace?.trap === true;
+  const own = task.pending.set;
+  const group = task.signal.pending.set;
+  // Sets are rarely anything but empty, and arithmetic on them costs.
+  if ((own !== 0n || group !== 0n) && ((own | group) & ~task.blocked) !== 0n) return true;
+  return task.ptrace?.trap === true;
 }
 export function fatalSignalPending(task: Task): boolean {
   return (task.pending.set & sigBit(SIGKILL)) !== 0n;
@@ -188,6 +192,7 @@ export function forceSignal(k: Kernel, task: Task, info: SigInfo): void {
 }
 
 function dequeueFrom(pending: SigPending, mask: bigint): SigInfo | null {
+  if (pending.set === 0n) return null;
   const candidates = pending.set & mask;
   if (candidates === 0n) return null;
   let sig = 1;
@@ -211,18 +216,21 @@ export function mayKill(k: Kernel, target: Task, sig: number): boolean {
   return sig === SIGCONT && k.current.signal.sid === target.signal.sid;
 }
 /** kill(2) for every process that `match` picks. */
-export function killMatching(k: Kernel, sig: number, match: (t: Task) => boolean, info?: Partial<SigInfo>): number {
+export function killMatching(k: Kernel, sig: number, match: (t: Task) => boolean): number {
   let result = -ESRCH;
   for (const task of [...k.sched.tasks.values()]) {
     if (!task.isLeader || task.isKernelThread || !match(task)) continue;
-    if (!mayKill(k, task, sig)) {
-      if (result !== 0) result = -EPERM;
-      continue;
-    }
-    result = 0;
-    if (sig !== 0) sendSignalTo(k, task, { signo: sig, code: SI_USER, pid: k.current.tgid, uid: k.current.cred.uid, ...info }, true);
+    const r = killProcess(k, sig, task);
+    if (r === 0 || result !== 0) result = r;
   }
   return result;
+}
+/** The same for one process, by its leader: 0, -EPERM or -ESRCH. */
+export function killProcess(k: Kernel, sig: number, leader: Task): number {
+  if (leader.isKernelThread) return -ESRCH;
+  if (!mayKill(k, leader, sig)) return -EPERM;
+  if (sig !== 0) sendSignalTo(k, leader, { signo: sig, code: SI_USER, pid: k.current.tgid, uid: k.current.cred.uid }, true);
+  return 0;
 }
 /** From the kernel (tty) to a process group. */
 export function killPgrp(k: Kernel, pgid: number, sig: number): void {
@@ -265,6 +273,11 @@ const UC = 128;
 const SIGMASK_AT = UC + 40;
 const REGS_AT = UC + 176;
 const FP_AT = UC + 432;
+const REGS_SIZE = 256;
+const FP_SIZE = 260;
+/** Where a frame is built and taken apart; nothing rests here between calls. */
+const frameBytes = new Uint8Array(FRAME_SIZE);
+const frameView = new DataView(frameBytes.buffer);
 
 export function encodeSigInfo(info: SigInfo, into: DataView, at: number): void {
   into.setInt32(at, info.signo, true);
@@ -294,19 +307,19 @@ function setupFrame(k: Kernel, task: Task, info: SigInfo, action: SigAction): bo
   const alt = task.sigaltstack;
   if ((action.flags & SA_ONSTACK) !== 0 && (alt.flags & SS_DISABLE) === 0 && !onAltStack(task, sp)) sp = alt.sp + alt.size;
   const frame = Math.floor((sp - FRAME_SIZE) / 16) * 16;
-  const bytes = new Uint8Array(FRAME_SIZE);
-  const v = new DataView(bytes.buffer);
+  const v = frameView;
+  frameBytes.fill(0, 0, REGS_AT);
   encodeSigInfo(info, v, 0);
   v.setBigInt64(UC + 16, BigInt(alt.sp), true);
   v.setInt32(UC + 24, onAltStack(task, regs.get(2)) ? SS_ONSTACK : alt.flags, true);
   v.setBigInt64(UC + 32, BigInt(alt.size), true);
   v.setBigUint64(SIGMASK_AT, BigInt.asUintN(64, task.savedSigmask ?? task.blocked), true);
-  v.setBigInt64(REGS_AT, BigInt(regs.pc), true);
-  for (let i = 1; i < 32; i++) v.setBigInt64(REGS_AT + i * 8, regs.getBig(i), true);
-  // The FP state passes through the task's save area.
+  // sc_regs has the order of pt_regs: both pass through the task's save areas.
+  regs.save(task.ptRegs);
+  frameBytes.set(k.ram.bytes(task.ptRegs, REGS_SIZE), REGS_AT);
   regs.saveFp(task.fpState);
-  bytes.set(k.ram.bytes(task.fpState, 260), FP_AT);
-  if (frame < 0 || copyToUser(k, frame, bytes) < 0) return false;
+  frameBytes.set(k.ram.bytes(task.fpState, FP_SIZE), FP_AT);
+  if (frame < 0 || copyToUser(k, frame, frameBytes) < 0) return false;
   regs.pc = action.handler;
   regs.set(1, (task.mm?.vdso ?? 0) + VDSO_SIGRETURN);
   regs.set(2, frame);
@@ -321,27 +334,26 @@ function setupFrame(k: Kernel, task: Task, info: SigInfo, action: SigAction): bo
 }
 
 /** rt_sigreturn: everything back from the frame at sp. */
-export function sigReturn(k: Kernel): number {
+export function sigReturn(k: Kernel): void {
   const task = k.current;
   const { regs } = k.machine;
-  const bytes = copyFromUser(k, regs.get(2), FRAME_SIZE);
+  const read = copyFromUserPartial(k, frameBytes, regs.get(2));
   task.restart = null;
   task.restartCode = 0;
-  if (typeof bytes === 'number') {
+  if (read < FRAME_SIZE) {
     forceSignal(k, task, { signo: SIGSEGV, code: SI_KERNEL, addr: 0 });
-    return 0;
+    return;
   }
-  const v = new DataView(bytes.buffer);
+  const v = frameView;
   task.blocked = v.getBigUint64(SIGMASK_AT, true) & ~UNBLOCKABLE;
-  regs.pc = Number(v.getBigInt64(REGS_AT, true));
-  for (let i = 1; i < 32; i++) regs.setBig(i, v.getBigInt64(REGS_AT + i * 8, true));
-  k.ram.u8.set(bytes.subarray(FP_AT, FP_AT + 260), task.fpState);
+  k.ram.u8.set(frameBytes.subarray(REGS_AT, REGS_AT + REGS_SIZE), task.ptRegs);
+  regs.load(task.ptRegs);
+  k.ram.u8.set(frameBytes.subarray(FP_AT, FP_AT + FP_SIZE), task.fpState);
   regs.loadFp(task.fpState);
   const flags = v.getInt32(UC + 24, true);
   const altSp = Number(v.getBigInt64(UC + 16, true));
   const altSize = Number(v.getBigInt64(UC + 32, true));
   if ((flags & ~3) === 0) task.sigaltstack = { sp: altSp, flags: flags & SS_DISABLE, size: altSize };
-  return Number(v.getBigInt64(REGS_AT + 80, true));
 }
 
 /**

@@ -98,7 +98,7 @@ class StateRegisters implements RegisterFile {
     this.ram.u8.copyWithin(STATE_F, pa, pa + 260);
   }
   get mode(): number {
-    return this.ram.read32(STATE_MODE);
+    return this.ram.u32[STATE_MODE / 4];
   }
   set mode(value: number) {
     this.ram.write32(STATE_MODE, value);
@@ -188,7 +188,8 @@ export class Machine implements MachineApi {
   }
 
   get instret(): number {
-    return this.ram.read64(STATE_INSTRET);
+    const { u32 } = this.ram;
+    return u32[STATE_INSTRET / 4 + 1] * TWO32 + u32[STATE_INSTRET / 4];
   }
   private get root(): number {
     return this.ram.read32(STATE_ROOT);
@@ -243,6 +244,13 @@ export class Machine implements MachineApi {
     this.ram.write64(STATE_RESERVATION, -1);
   }
   translate(rootPa: number, va: number, access: AccessKind, mode: number, sum: boolean): number {
+    if (mode === 0 && rootPa === this.root && va >= 0) {
+      // What the TLB knows, the hart has been allowed already.
+      const page = Math.floor(va / PAGE_SIZE);
+      const entry = (TLB_BASE + access * TLB_BYTES) / 4 + (page & (TLB_ENTRIES - 1)) * 4;
+      const { u32 } = this.ram;
+      if (u32[entry] === (page << 12) >>> 0 && u32[entry + 1] === page >>> 20) return (u32[entry + 2] + (va % TWO32)) % TWO32;
+    }
     const pa = walk(this.ram, rootPa, va, access, mode, sum);
     return pa < 0 ? -1 : pa;
   }

@@ -27,31 +27,31 @@ export function isRam(ram: Ram, pa: number): boolean {
 
 /** Walks the table at `rootPa`; sets A and D. The physical address of `va`, PAGE_FAULT or ACCESS_FAULT. */
 export function walk(ram: Ram, rootPa: number, va: number, access: AccessKind, mode: number, sum: boolean): number {
-  if (va >= SV39_LIMIT || va < -SV39_LIMIT || Number.isNaN(va)) return PAGE_FAULT;
-  const v = va < 0 ? va + 2 * SV39_LIMIT : va;
+  if (!(va < SV39_LIMIT && va >= -SV39_LIMIT)) return PAGE_FAULT;
+  const { u32 } = ram;
+  // 27 bits of page number: three indices of 9.
+  const page = Math.floor((va < 0 ? va + 2 * SV39_LIMIT : va) / 4096) | 0;
   let table = rootPa;
-  let span = 2 ** 30;
-  for (let level = 2; level >= 0; level--) {
-    const index = Math.floor(v / span) & 511;
-    const at = table + index * 8;
+  for (let shift = 18; shift >= 0; shift -= 9) {
+    const at = table + ((page >>> shift) & 511) * 8;
     if (!isRam(ram, at)) return ACCESS_FAULT;
-    const lo = ram.read32(at);
-    const hi = ram.read32(at + 4);
+    const lo = u32[at / 4];
     if ((lo & PTE_V) === 0 || (lo & (PTE_R | PTE_W)) === PTE_W) return PAGE_FAULT;
     // PPN in bits 53:10; anything above 4 GiB is not RAM.
-    const frame = ((lo >>> 10) + (hi & 0x3f_ffff) * 2 ** 22) * 4096;
+    const high = u32[at / 4 + 1] & 0x3f_ffff;
+    const frame = (lo >>> 10) * 4096 + (high === 0 ? 0 : high * 2 ** 34);
     if ((lo & (PTE_R | PTE_X)) === 0) {
       table = frame;
-      span /= 512;
       continue;
     }
     const need = access === Access.READ ? PTE_R : access === Access.WRITE ? PTE_W : PTE_X;
     if ((lo & need) === 0) return PAGE_FAULT;
     if ((lo & PTE_U) !== 0 ? mode === 1 && (!sum || access === Access.EXEC) : mode === 0) return PAGE_FAULT;
-    if (frame % span !== 0) return PAGE_FAULT; // misaligned superpage
+    const inLeaf = page & ((1 << shift) - 1);
+    if (frame % (4096 << shift) !== 0) return PAGE_FAULT; // misaligned superpage
     const update = PTE_A | (access === Access.WRITE ? PTE_D : 0);
-    if ((lo & update) !== update) ram.write32(at, lo | update);
-    const pa = frame + (v % span);
+    if ((lo & update) !== update) u32[at / 4] = lo | update;
+    const pa = frame + inLeaf * 4096 + (va & 4095);
     return isRam(ram, pa) ? pa : ACCESS_FAULT;
   }
   return PAGE_FAULT;

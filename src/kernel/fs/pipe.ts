@@ -1,4 +1,4 @@
-import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOTTY, ENXIO, EPERM, EPIPE } from '../../abi/errno.ts';
+import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOMEM, ENOTTY, ENXIO, EPERM, EPIPE } from '../../abi/errno.ts';
 import {
   FMODE_READ,
   FMODE_WRITE,
@@ -27,13 +27,15 @@ const PAGE = 4096;
 const DEFAULT_BUFFERS = 16;
 /** /proc/sys/fs/pipe-max-size. */
 const PIPE_MAX_SIZE = 1048576;
+/** How many frames a pipe keeps. */
+const SPARE_FRAMES = 2;
 const SIGPIPE = 13;
 const FIONREAD = 0x541b;
 const CAP_SYS_RESOURCE = 24;
 
 interface PipeBuffer {
-  /** PAGE bytes. */
-  readonly page: Uint8Array;
+  /** Physical address of its frame. */
+  readonly pa: number;
   start: number;
   end: number;
   /** O_DIRECT: a packet, never merged and read alone. */
@@ -42,6 +44,8 @@ interface PipeBuffer {
 export interface Pipe {
   readonly buffers: PipeBuffer[];
   maxBuffers: number;
+  /** Frames of emptied buffers, for the next writes (tmp_page). */
+  readonly spare: number[];
   readers: number;
   writers: number;
   readonly readQueue: WaitQueueHead;
@@ -54,6 +58,7 @@ export function newPipe(): Pipe {
   return {
     buffers: [],
     maxBuffers: DEFAULT_BUFFERS,
+    spare: [],
     readers: 0,
     writers: 0,
     readQueue: new WaitQueueHead(),
@@ -74,11 +79,36 @@ export function pipeBytes(pipe: Pipe): number {
 }
 export const pipeFull = (pipe: Pipe) => pipe.buffers.length >= pipe.maxBuffers;
 
-/** Adds bytes that fit in one page as a new buffer; the caller checked `pipeFull`. */
-export function pipePush(pipe: Pipe, bytes: Uint8Array, packet: boolean): void {
-  const page = new Uint8Array(PAGE);
-  page.set(bytes);
-  pipe.buffers.push({ page, start: 0, end: bytes.length, packet });
+/** A new buffer of `length` bytes that the caller fills, or null when there is no memory; the caller checked `pipeFull`. */
+function addBuffer(k: Kernel, pipe: Pipe, length: number, packet: boolean): PipeBuffer | null {
+  const pa = pipe.spare.pop() ?? k.mm.pages.allocUser(0, false);
+  if (pa === 0) return null;
+  const buffer = { pa, start: 0, end: length, packet };
+  pipe.buffers.push(buffer);
+  return buffer;
+}
+/** Adds bytes that fit in one page as a new buffer; the caller checked `pipeFull`. False = no memory. */
+export function pipePush(k: Kernel, pipe: Pipe, bytes: Uint8Array, packet: boolean): boolean {
+  const buffer = addBuffer(k, pipe, bytes.length, packet);
+  if (buffer === null) return false;
+  k.ram.u8.set(bytes, buffer.pa);
+  return true;
+}
+function putFrame(k: Kernel, pipe: Pipe, pa: number): void {
+  if (pipe.spare.length < SPARE_FRAMES) pipe.spare.push(pa);
+  else k.mm.pages.put(pa);
+}
+/** Takes the oldest buffer out. */
+export function pipeShift(k: Kernel, pipe: Pipe): void {
+  const buffer = pipe.buffers.shift();
+  if (buffer !== undefined) putFrame(k, pipe, buffer.pa);
+}
+/** Nobody has it open any more (free_pipe_info). */
+function freePipe(k: Kernel, pipe: Pipe): void {
+  for (const b of pipe.buffers) k.mm.pages.put(b.pa);
+  for (const pa of pipe.spare) k.mm.pages.put(pa);
+  pipe.buffers.length = 0;
+  pipe.spare.length = 0;
 }
 function pipeRead(k: Kernel, file: File, iter: IovIter): number {
   const pipe = pipeOf(file.inode);
@@ -92,7 +122,7 @@ function pipeRead(k: Kernel, file: File, iter: IovIter): number {
   let total = 0;
   while (pipe.buffers.length > 0 && iter.count > 0) {
     const b = pipe.buffers[0];
-    const n = iter.copyTo(k, b.page.subarray(b.start, b.end));
+    const n = iter.copyPageTo(k, b.pa + b.start, b.end - b.start);
     if (n < 0) {
       if (total === 0) return -EFAULT;
       break;
@@ -100,7 +130,7 @@ function pipeRead(k: Kernel, file: File, iter: IovIter): number {
     total += n;
     b.start += n;
     if (b.start < b.end && !b.packet) break;
-    pipe.buffers.shift();
+    pipeShift(k, pipe);
     if (b.packet) break;
   }
   if (wasFull) wakeUpAll(k, pipe.writeQueue);
@@ -114,7 +144,7 @@ function pipeWrite(k: Kernel, file: File, iter: IovIter): number {
   const task = k.current;
   if (iter.count === 0) return 0;
   let done = (task.restart?.['pipeDone'] as number | undefined) ?? 0;
-  if (done > 0) iter.copyFrom(k, done);
+  if (done > 0) iter.skip(done);
   if (pipe.readers === 0) {
     k.sched.sendSignal(task, SIGPIPE);
     return done > 0 ? done : -EPIPE;
@@ -124,20 +154,21 @@ function pipeWrite(k: Kernel, file: File, iter: IovIter): number {
   const rest = iter.count % PAGE;
   const last = pipe.buffers[pipe.buffers.length - 1];
   if (done === 0 && rest > 0 && last !== undefined && !packet && !last.packet && last.end + rest <= PAGE) {
-    const bytes = iter.copyFrom(k, rest);
-    if (typeof bytes === 'number') return bytes;
-    last.page.set(bytes, last.end);
-    last.end += bytes.length;
-    done += bytes.length;
+    const n = iter.copyPageFrom(k, last.pa + last.end, rest);
+    if (n < 0) return n;
+    last.end += n;
+    done += n;
   }
   while (iter.count > 0 && !pipeFull(pipe)) {
-    const bytes = iter.copyFrom(k, Math.min(PAGE, iter.count));
-    if (typeof bytes === 'number') {
-      if (done === 0) return bytes;
+    const b = addBuffer(k, pipe, 0, packet);
+    const n = b === null ? -ENOMEM : iter.copyPageFrom(k, b.pa, Math.min(PAGE, iter.count));
+    if (b === null || n < 0) {
+      if (b !== null) putFrame(k, pipe, (pipe.buffers.pop() as PipeBuffer).pa);
+      if (done === 0) return n;
       break;
     }
-    pipePush(pipe, bytes, packet);
-    done += bytes.length;
+    b.end = n;
+    done += n;
   }
   if (done > 0) {
     // Readers wait for an empty pipe only, but an edge-triggered epoll wants to hear of each write (pipe->poll_usage).
@@ -178,7 +209,7 @@ export const pipeFileOps: FileOperations = {
     const pipe = pipeOf(file.inode);
     if ((file.mode & FMODE_READ) !== 0) pipe.readers--;
     if ((file.mode & FMODE_WRITE) !== 0) pipe.writers--;
-    if (pipe.readers === 0 && pipe.writers === 0) pipe.buffers.length = 0;
+    if (pipe.readers === 0 && pipe.writers === 0) freePipe(k, pipe);
     else if ((pipe.readers === 0) !== (pipe.writers === 0)) {
       wakeUpAll(k, pipe.readQueue);
       wakeUpAll(k, pipe.writeQueue);

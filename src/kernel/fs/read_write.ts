@@ -1,5 +1,5 @@
 import { BLOCKED } from '../sched/wait.ts';
-import { EFAULT, EFBIG, EINVAL, ENOSPC, ENOTTY, ENXIO, EOPNOTSUPP, EPERM, ESPIPE } from '../../abi/errno.ts';
+import { EFBIG, EINVAL, ENOSPC, ENOTTY, ENXIO, EOPNOTSUPP, EPERM, ESPIPE } from '../../abi/errno.ts';
 import { O_APPEND, S_IFMT, S_IFREG } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import type { IovIter } from '../lib/iov_iter.ts';
@@ -17,7 +17,6 @@ const SIGXFSZ = 25;
 const FIONREAD = 0x541b;
 const FALLOC_KEEP_SIZE = 1;
 const FALLOC_PUNCH_HOLE = 2;
-const CHUNK = 65536;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 
@@ -71,21 +70,9 @@ export const genericFileOps: FileOperations = {
   read(k, file, iter, pos) {
     const mapping = file.inode.mapping;
     if (mapping === null) return -EINVAL;
-    let at = pos;
-    let total = 0;
     if (iter.count === 0) return 0;
-    while (iter.count > 0 && at < mapping.size) {
-      const chunk = new Uint8Array(Math.min(iter.count, CHUNK, mapping.size - at));
-      mapping.read(k, at, chunk);
-      const n = iter.copyTo(k, chunk);
-      if (n < 0) {
-        if (total === 0) return n;
-        break;
-      }
-      total += n;
-      at += n;
-      if (n < chunk.length) break;
-    }
+    const total = pos < mapping.size ? mapping.readTo(k, pos, iter, Math.min(iter.count, mapping.size - pos)) : 0;
+    if (total < 0) return total;
     fileAccessed(k, file);
     return total;
   },
@@ -107,23 +94,10 @@ export const genericFileOps: FileOperations = {
     }
     removePrivs(k, inode);
     touchModified(k, inode);
-    let at = start;
-    const last = Math.min(limit, MAX_LFS);
-    while (iter.count > 0 && at < last) {
-      const bytes = iter.copyFrom(k, Math.min(CHUNK, last - at));
-      if (typeof bytes === 'number') {
-        if (at === start) return -EFAULT;
-        break;
-      }
-      const n = mapping.write(k, at, bytes);
-      at += n;
-      if (n < bytes.length) {
-        if (at === start) return -ENOSPC;
-        break;
-      }
-    }
+    const done = mapping.writeFrom(k, start, iter, Math.min(iter.count, Math.min(limit, MAX_LFS) - start));
+    if (done < 0) return done;
     if ((file.flags & O_APPEND) !== 0) file.pos = start;
-    return at - start;
+    return done;
   },
   llseek: (_k, file, offset, whence) => genericLlseek(file, offset, whence, file.inode.mapping?.size ?? 0, file.inode.mapping),
   fsync: () => 0,

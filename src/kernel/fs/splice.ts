@@ -1,10 +1,10 @@
-import { EAGAIN, EBADF, EINVAL, EISDIR, EPIPE } from '../../abi/errno.ts';
+import { EAGAIN, EBADF, EINVAL, EISDIR, ENOMEM, EPIPE } from '../../abi/errno.ts';
 import { FMODE_READ, FMODE_WRITE, O_APPEND, O_NONBLOCK } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import { IovIter } from '../lib/iov_iter.ts';
 import { BLOCKED, waitInterruptible, wakeUpAll } from '../sched/wait.ts';
 import { isDir, isReg } from './namei.ts';
-import { type Pipe, pipeFull, pipeInfo, pipePush } from './pipe.ts';
+import { type Pipe, pipeFull, pipeInfo, pipePush, pipeShift } from './pipe.ts';
 import type { File } from './types.ts';
 
 // Moving bytes between files inside the kernel (fs/splice.c, fs/read_write.c).
@@ -109,7 +109,7 @@ function pipeToFile(k: Kernel, from: Pipe, output: File, range: CopyRange, lengt
   while (total < length && from.buffers.length > 0) {
     const b = from.buffers[0];
     const n = Math.min(b.end - b.start, length - total);
-    const w = output.op.write?.(k, output, IovIter.kernel(b.page.slice(b.start, b.start + n)), range.outPos + total) ?? -EINVAL;
+    const w = output.op.write?.(k, output, IovIter.kernel(k.ram.bytes(b.pa + b.start, n)), range.outPos + total) ?? -EINVAL;
     // Bytes leave the pipe only when written, so a blocked write can simply be done again.
     if (w < 0) {
       if (total > 0 && w !== BLOCKED) break;
@@ -118,7 +118,7 @@ function pipeToFile(k: Kernel, from: Pipe, output: File, range: CopyRange, lengt
       return w;
     }
     b.start += w;
-    if (b.start === b.end) from.buffers.shift();
+    if (b.start === b.end) pipeShift(k, from);
     total += w;
     if (w < n) break;
   }
@@ -133,10 +133,12 @@ function fileToPipe(k: Kernel, input: File, to: Pipe, range: CopyRange, length: 
   const buffer = new Uint8Array(Math.min(room, length));
   const n = input.op.read?.(k, input, IovIter.kernel(buffer), range.inPos) ?? -EINVAL;
   if (n <= 0) return n;
-  for (let at = 0; at < n; at += PAGE) pipePush(to, buffer.subarray(at, Math.min(n, at + PAGE)), false);
+  let done = 0;
+  while (done < n && pipePush(k, to, buffer.subarray(done, Math.min(n, done + PAGE)), false)) done = Math.min(n, done + PAGE);
+  if (done === 0) return -ENOMEM;
   wakeUpAll(k, to.readQueue);
-  range.inPos += n;
-  return n;
+  range.inPos += done;
+  return done;
 }
 /** splice or tee from pipe to pipe; `consume` takes the bytes out of the first. */
 export function pipeToPipe(k: Kernel, from: Pipe, to: Pipe, length: number, nonblock: boolean, consume: boolean): number {
@@ -148,14 +150,17 @@ export function pipeToPipe(k: Kernel, from: Pipe, to: Pipe, length: number, nonb
   for (let i = 0; total < length && i < from.buffers.length && !pipeFull(to); ) {
     const b = from.buffers[i];
     const n = Math.min(b.end - b.start, length - total);
-    pipePush(to, b.page.subarray(b.start, b.start + n), b.packet);
+    if (!pipePush(k, to, k.ram.bytes(b.pa + b.start, n), b.packet)) {
+      if (total === 0) return -ENOMEM;
+      break;
+    }
     total += n;
     if (!consume) {
       i++;
       continue;
     }
     b.start += n;
-    if (b.start === b.end) from.buffers.shift();
+    if (b.start === b.end) pipeShift(k, from);
   }
   wakeUpAll(k, to.readQueue);
   if (consume) wakeUpAll(k, from.writeQueue);

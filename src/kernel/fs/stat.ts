@@ -44,29 +44,35 @@ function blocksOf(inode: Inode): number {
     : 0;
 }
 
-/** struct stat (asm-generic/stat.h), 128 bytes. */
+const statBytes = new Uint8Array(128);
+const statView = new DataView(statBytes.buffer);
+/** struct stat (asm-generic/stat.h), 128 bytes that hold until the next call. */
 export function encodeStat(path: Path): Uint8Array {
   const { inode } = path.dentry;
-  const bytes = new Uint8Array(128);
-  const v = new DataView(bytes.buffer);
-  v.setBigUint64(0, BigInt(inode.sb.dev), true);
-  v.setBigUint64(8, BigInt(inode.ino), true);
+  const v = statView;
+  putWord(v, 0, inode.sb.dev);
+  putWord(v, 8, inode.ino);
   v.setUint32(16, inode.mode, true);
   v.setUint32(20, inode.nlink, true);
   v.setUint32(24, inode.uid, true);
   v.setUint32(28, inode.gid, true);
-  v.setBigUint64(32, BigInt(inode.rdev), true);
-  v.setBigInt64(48, BigInt(sizeOf(path)), true);
+  putWord(v, 32, inode.rdev);
+  putWord(v, 48, sizeOf(path));
   v.setInt32(56, blockSize(inode), true);
-  v.setBigInt64(64, BigInt(blocksOf(inode)), true);
-  const time = (at: number, t: Timespec) => {
-    v.setBigInt64(at, BigInt(t.sec), true);
-    v.setBigInt64(at + 8, BigInt(t.nsec), true);
-  };
-  time(72, inode.atime);
-  time(88, inode.mtime);
-  time(104, inode.ctime);
-  return bytes;
+  putWord(v, 64, blocksOf(inode));
+  putTime(v, 72, inode.atime);
+  putTime(v, 88, inode.mtime);
+  putTime(v, 104, inode.ctime);
+  return statBytes;
+}
+/** A number as 64-bit two's complement, without a BigInt on the way. */
+function putWord(v: DataView, at: number, value: number): void {
+  v.setInt32(at, value | 0, true);
+  v.setInt32(at + 4, Math.floor(value / 0x1_0000_0000), true);
+}
+function putTime(v: DataView, at: number, t: Timespec): void {
+  putWord(v, at, t.sec);
+  putWord(v, at + 8, t.nsec);
 }
 const blockSize = (inode: Inode) => (inode.sb.type === 'proc' ? 1024 : PAGE);
 

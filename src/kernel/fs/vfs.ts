@@ -30,7 +30,6 @@ export interface FileSystemType {
 
 const UNLIMITED = Number.POSITIVE_INFINITY;
 /** File times have the resolution of the timer tick (ktime_get_coarse_real_ts64 at HZ 250). */
-const TICK_NS = 4_000_000;
 
 /** State of the VFS. */
 export class Vfs {
@@ -56,8 +55,7 @@ export class Vfs {
     return this.nextAnonDev++;
   }
   now(): Timespec {
-    const { sec, nsec } = this.k.time.wall();
-    return { sec, nsec: nsec - (nsec % TICK_NS) };
+    return this.k.time.coarseWall();
   }
 
   newSuperBlock(type: string, magic: number, volatile: boolean, options = '', hasXattr = false): SuperBlock {

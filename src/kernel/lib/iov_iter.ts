@@ -1,6 +1,7 @@
 import { EFAULT } from '../../abi/errno.ts';
+import { Access } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
-import { copyFromUserPartial, copyToUserPartial } from '../mm/uaccess.ts';
+import { copyFromUserPartial, copyPageFromUser, copyPageToUser, copyToUserPartial, userPage } from '../mm/uaccess.ts';
 
 interface Segment {
   base: number;
@@ -26,7 +27,11 @@ export class IovIter {
     return new IovIter([{ base, length }], null, length);
   }
   static vector(segments: readonly Segment[]): IovIter {
-    return new IovIter(segments.map((s) => ({ ...s })), null, segments.reduce((n, s) => n + s.length, 0));
+    return new IovIter(
+      segments.map((s) => ({ ...s })),
+      null,
+      segments.reduce((n, s) => n + s.length, 0),
+    );
   }
   static kernel(buffer: Uint8Array): IovIter {
     return new IovIter(null, buffer, buffer.length);
@@ -63,13 +68,8 @@ export class IovIter {
       return want;
     }
     let moved = 0;
-    const segments = this.segments as Segment[];
     while (moved < want) {
-      const s = segments[this.at];
-      if (s.length === 0) {
-        this.at++;
-        continue;
-      }
+      const s = this.segment();
       const n = Math.min(s.length, want - moved);
       const got = copyToUserPartial(k, s.base, bytes.subarray(moved, moved + n));
       s.base += got;
@@ -91,13 +91,8 @@ export class IovIter {
     }
     const out = new Uint8Array(want);
     let moved = 0;
-    const segments = this.segments as Segment[];
     while (moved < want) {
-      const s = segments[this.at];
-      if (s.length === 0) {
-        this.at++;
-        continue;
-      }
+      const s = this.segment();
       const part = Math.min(s.length, want - moved);
       const got = copyFromUserPartial(k, out.subarray(moved, moved + part), s.base);
       s.base += got;
@@ -107,5 +102,56 @@ export class IovIter {
       if (got < part) return moved > 0 ? out.subarray(0, moved) : -EFAULT;
     }
     return out;
+  }
+
+  /** The segment that comes next; there is one while count > 0. */
+  private segment(): Segment {
+    const segments = this.segments as Segment[];
+    while (segments[this.at].length === 0) this.at++;
+    return segments[this.at];
+  }
+  /** Can the next byte be read (fault_in_iov_iter_readable)? */
+  faultIn(k: Kernel): boolean {
+    return this.buffer !== null || this.count === 0 || userPage(k, this.segment().base, Access.READ) !== 0;
+  }
+  /** Takes what fits of `n` bytes of RAM at `pa` without a copy in between (copy_page_to_iter). Bytes moved, or -EFAULT when not even one could be. */
+  copyPageTo(k: Kernel, pa: number, n: number): number {
+    const want = Math.min(n, this.count);
+    if (this.buffer !== null) return this.copyTo(k, k.ram.bytes(pa, want));
+    let moved = 0;
+    while (moved < want) {
+      const s = this.segment();
+      const part = Math.min(s.length, want - moved);
+      const got = copyPageToUser(k, s.base, pa + moved, part);
+      s.base += got;
+      s.length -= got;
+      moved += got;
+      this.advance(got);
+      if (got < part) return moved > 0 ? moved : -EFAULT;
+    }
+    return moved;
+  }
+  /** Fills RAM at `pa` with the next `n` bytes (copy_page_from_iter). Bytes moved, or -EFAULT when not even one could be. */
+  copyPageFrom(k: Kernel, pa: number, n: number): number {
+    const want = Math.min(n, this.count);
+    if (this.buffer !== null) {
+      k.machine.invalidateCode(pa, want);
+      k.ram.u8.set(this.buffer.subarray(this.at, this.at + want), pa);
+      this.at += want;
+      this.advance(want);
+      return want;
+    }
+    let moved = 0;
+    while (moved < want) {
+      const s = this.segment();
+      const part = Math.min(s.length, want - moved);
+      const got = copyPageFromUser(k, pa + moved, s.base, part);
+      s.base += got;
+      s.length -= got;
+      moved += got;
+      this.advance(got);
+      if (got < part) return moved > 0 ? moved : -EFAULT;
+    }
+    return moved;
   }
 }

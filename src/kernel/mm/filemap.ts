@@ -1,9 +1,13 @@
 import { page as PAGE } from '../../abi/layout/structs.ts';
+import { EFAULT, EIO, ENOSPC } from '../../abi/errno.ts';
 import type { Kernel } from '../kernel.ts';
+import type { IovIter } from '../lib/iov_iter.ts';
 import { PAGE_SIZE } from './address.ts';
 import { unmapMappingRange } from './memory.ts';
 import type { VmArea } from './mm_struct.ts';
 import { PG_DIRTY, PG_LRU, PG_SWAPBACKED, PG_UPTODATE, setPageFlags } from './page.ts';
+
+const ZEROS = new Uint8Array(PAGE_SIZE);
 
 /** Frames that the inodes of one file system hold and may hold (tmpfs size=). */
 export interface Quota {
@@ -100,14 +104,74 @@ export class AddressSpace {
       const at = pos + done;
       const offset = at % PAGE_SIZE;
       const n = Math.min(from.length - done, PAGE_SIZE - offset);
-      const pa = this.grab(k, (at - offset) / PAGE_SIZE);
+      const index = (at - offset) / PAGE_SIZE;
+      const pa = this.grab(k, index);
       if (pa === 0) break;
       k.machine.invalidateCode(pa + offset, n);
       k.ram.u8.set(from.subarray(done, done + n), pa + offset);
+      this.wrote(k, index);
       done += n;
     }
     if (done > 0 && pos + done > this.size) this.size = pos + done;
     return done;
+  }
+  /** Page `index` is not what it was on its file system. */
+  protected wrote(_k: Kernel, _index: number): void {}
+
+  /** Moves up to `length` bytes at `pos` to a reader; holes are zeros. Bytes moved, or -EFAULT or -EIO when not even one could be. The caller clips to size. */
+  readTo(k: Kernel, pos: number, iter: IovIter, length: number): number {
+    let done = 0;
+    while (done < length) {
+      const offset = (pos + done) % PAGE_SIZE;
+      const n = Math.min(length - done, PAGE_SIZE - offset);
+      const index = (pos + done - offset) / PAGE_SIZE;
+      let pa = this.pages.get(index) ?? 0;
+      if (pa === 0 && !this.shmem) {
+        pa = this.grab(k, index);
+        if (pa === 0) return done > 0 ? done : -EIO;
+      }
+      let moved: number;
+      if (pa === 0) moved = iter.copyTo(k, ZEROS.subarray(0, n));
+      else {
+        // A fault in the reader's memory must not drop the page.
+        k.mm.pages.get(pa);
+        moved = iter.copyPageTo(k, pa + offset, n);
+        k.mm.pages.put(pa);
+      }
+      if (moved < 0) return done > 0 ? done : moved;
+      done += moved;
+      if (moved < n) break;
+    }
+    return done;
+  }
+  /** Takes up to `length` bytes from a writer and grows. Bytes written, or -EFAULT or -ENOSPC when not even one could be. */
+  writeFrom(k: Kernel, pos: number, iter: IovIter, length: number): number {
+    let done = 0;
+    let error = 0;
+    while (done < length) {
+      const offset = (pos + done) % PAGE_SIZE;
+      const n = Math.min(length - done, PAGE_SIZE - offset);
+      if (!iter.faultIn(k)) {
+        error = -EFAULT;
+        break;
+      }
+      const index = (pos + done - offset) / PAGE_SIZE;
+      const pa = this.grab(k, index);
+      if (pa === 0) {
+        error = -ENOSPC;
+        break;
+      }
+      k.mm.pages.get(pa);
+      const moved = iter.copyPageFrom(k, pa + offset, n);
+      k.mm.pages.put(pa);
+      if (moved > 0) {
+        this.wrote(k, index);
+        done += moved;
+      }
+      if (moved < n) break;
+    }
+    if (done > 0 && pos + done > this.size) this.size = pos + done;
+    return done > 0 ? done : error;
   }
   /** Makes the bytes [from, to) of one page zeros. */
   zeroPart(k: Kernel, from: number, to: number): void {

@@ -30,7 +30,9 @@ export class ImageMapping extends AddressSpace {
   }
   /** Where the contents are in the image, when they are as they came. */
   get pristine(): readonly [number, number, number] | null {
-    return !this.tainted && this.backed === this.size && this.holes.size === 0 && this.dirty.size === 0 ? [this.blob, this.start, this.backed] : null;
+    return !this.tainted && this.backed === this.size && this.holes.size === 0 && this.dirty.size === 0
+      ? [this.blob, this.start, this.backed]
+      : null;
   }
   /** Pages that were written. */
   private readonly dirty = new Set<number>();
@@ -74,12 +76,7 @@ export class ImageMapping extends AddressSpace {
     }
     return pa;
   }
-  override write(k: Kernel, pos: number, from: Uint8Array): number {
-    const n = super.write(k, pos, from);
-    for (let i = Math.floor(pos / PAGE_SIZE); i * PAGE_SIZE < pos + n; i++) this.markDirty(k, i);
-    return n;
-  }
-  private markDirty(k: Kernel, index: number): void {
+  protected override wrote(k: Kernel, index: number): void {
     this.dirty.add(index);
     const pa = this.pages.get(index);
     if (pa !== undefined) setPageFlags(k.ram, k.mm.pages.pageStruct(pa), PG_DIRTY);
@@ -87,7 +84,7 @@ export class ImageMapping extends AddressSpace {
   override truncate(k: Kernel, size: number): void {
     if (size < this.backed) {
       // The last page must be here before its tail is cleared.
-      if (size % PAGE_SIZE !== 0 && this.grab(k, Math.floor(size / PAGE_SIZE)) !== 0) this.markDirty(k, Math.floor(size / PAGE_SIZE));
+      if (size % PAGE_SIZE !== 0 && this.grab(k, Math.floor(size / PAGE_SIZE)) !== 0) this.wrote(k, Math.floor(size / PAGE_SIZE));
       this.backed = size;
     }
     super.truncate(k, size);
@@ -97,7 +94,7 @@ export class ImageMapping extends AddressSpace {
     const index = Math.floor(from / PAGE_SIZE);
     const ours = this.has(index) && this.grab(k, index) !== 0;
     super.zeroPart(k, from, to);
-    if (ours) this.markDirty(k, index);
+    if (ours) this.wrote(k, index);
   }
   override punchHole(k: Kernel, first: number, end: number): void {
     super.punchHole(k, first, end);

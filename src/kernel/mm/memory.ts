@@ -205,7 +205,7 @@ function remotePage(k: Kernel, mm: MmStruct, va: number, write: boolean): number
   const access = write ? Access.WRITE : Access.READ;
   let pa = k.machine.translate(mm.pgd, va, access, 0, false);
   if (pa < 0 && handleMmFault(k, mm, va, access) === Fault.DONE) pa = k.machine.translate(mm.pgd, va, access, 0, false);
-  return Math.max(pa , 0);
+  return Math.max(pa, 0);
 }
 
 /** The page of a private area whose protection forbids the access: given for a moment what it lacks. A write makes the page the area's own. */
@@ -247,10 +247,10 @@ export function zapRange(k: Kernel, mm: MmStruct, _vma: VmArea, start: number, e
   });
   if (any) flushRange(k, start, end);
 }
-/** Frees the tables around a range that was unmapped, up to the neighbouring areas. */
-export function freeTablesAround(k: Kernel, mm: MmStruct, start: number): void {
+/** Frees the tables of a range that was unmapped, as far as the neighbouring areas do not use them. */
+export function freeTablesAround(k: Kernel, mm: MmStruct, start: number, end: number): void {
   const i = mm.indexAbove(start);
-  freePgtables(k.ram, mm.pgd, mm.vmas[i - 1]?.end ?? 0, mm.vmas[i]?.start ?? TASK_SIZE, k.mm);
+  freePgtables(k.ram, mm.pgd, start, end, mm.vmas[i - 1]?.end ?? 0, mm.vmas[i]?.start ?? TASK_SIZE, k.mm);
 }
 
 /** Takes the pages [first, end) of a mapping out of every page table; private copies stay (unmap_mapping_range). */

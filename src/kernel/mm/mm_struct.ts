@@ -130,8 +130,9 @@ export class MmStruct {
 
   /** Puts an area into the list; it takes over the references that its mapping and file need. */
   link(spec: VmAreaSpec, anon = false): VmArea {
-    const vma: VmArea = { ...spec, mm: this, anon };
-    this.vmas.splice(this.indexAbove(vma.start), 0, vma);
+    const { start, end, flags, mapping, file, pgoff, name } = spec;
+    const vma: VmArea = { mm: this, start, end, flags, mapping, file, pgoff, name, anon };
+    this.vmas.splice(this.indexAbove(start), 0, vma);
     if (vma.file !== null) vma.file.refs++;
     vma.mapping?.addArea(vma);
     this.account(vma.flags, (vma.end - vma.start) / PAGE_SIZE);

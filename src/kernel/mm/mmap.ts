@@ -116,7 +116,7 @@ export function doMunmap(k: Kernel, mm: MmStruct, start: number, length: number)
     zapRange(k, mm, vma, vma.start, vma.end);
     mm.unlink(vma);
   }
-  freeTablesAround(k, mm, start);
+  freeTablesAround(k, mm, start, end);
   mm.publishCounts();
   return 0;
 }

@@ -103,7 +103,7 @@ function mremapTo(k: Kernel, mm: MmStruct, addr: number, oldLength: number, newL
   const dontUnmap = (flags & MREMAP_DONTUNMAP) !== 0;
   if (dontUnmap && (vma.flags & (VM_DONTEXPAND | VM_PFNMAP)) !== 0) return -EINVAL;
   if (dontUnmap && !mayExpand(k, mm, vma.flags, oldLen / PAGE_SIZE)) return -ENOMEM;
-  const to = fixed ? newAddr : getUnmappedArea(mm, Math.max(newAddr , 0), newLen);
+  const to = fixed ? newAddr : getUnmappedArea(mm, Math.max(newAddr, 0), newLen);
   return to < 0 ? to : moveArea(k, mm, addr, oldLen, newLen, to, dontUnmap);
 }
 
@@ -140,7 +140,7 @@ function moveArea(k: Kernel, mm: MmStruct, addr: number, oldLen: number, newLen:
     }
     if (keepOld) mm.setFlags(source, source.flags & ~VM_LOCKED_MASK);
     else mm.unlink(source);
-    freeTablesAround(k, mm, addr);
+    freeTablesAround(k, mm, addr, addr + oldLen);
   }
   mergeAround(mm, to, to + newLen);
   mm.publishCounts();

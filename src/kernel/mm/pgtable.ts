@@ -91,10 +91,18 @@ export function walkRange(ram: Ram, root: number, start: number, end: number, vi
   }
 }
 
-/** Frees the last-level tables that lie wholly inside [floor, ceiling), which maps nothing any more (free_pgtables). */
-export function freePgtables(ram: Ram, root: number, floor: number, ceiling: number, tables: TableAllocator): void {
-  let va = Math.ceil(floor / PMD_SIZE) * PMD_SIZE;
-  while (va + PMD_SIZE <= ceiling) {
+/** Frees the last-level tables of [start, end) that lie wholly inside [floor, ceiling), which maps nothing any more (free_pgtables). */
+export function freePgtables(
+  ram: Ram,
+  root: number,
+  start: number,
+  end: number,
+  floor: number,
+  ceiling: number,
+  tables: TableAllocator,
+): void {
+  let va = Math.max(Math.floor(start / PMD_SIZE), Math.ceil(floor / PMD_SIZE)) * PMD_SIZE;
+  while (va < end && va + PMD_SIZE <= ceiling) {
     const top = ram.read32(root + indexAt(va, 2) * 8);
     if (!pteIsTable(top)) {
       va = (Math.floor(va / PGDIR_SIZE) + 1) * PGDIR_SIZE;

@@ -16,7 +16,7 @@ export function userPage(k: Kernel, uaddr: number, access: AccessKind): number {
     if (handleMmFault(k, mm, uaddr, access) !== Fault.DONE) return 0;
     pa = k.machine.translate(mm.pgd, uaddr, access, 0, false);
   }
-  return Math.max(pa , 0);
+  return Math.max(pa, 0);
 }
 
 /** Copies in as much as is readable; bytes copied. */
@@ -43,6 +43,38 @@ export function copyToUserPartial(k: Kernel, uaddr: number, from: Uint8Array): n
     done += n;
   }
   return done;
+}
+/** Copies `n` bytes of RAM at `pa` out, without a copy in between; bytes copied. */
+export function copyPageToUser(k: Kernel, uaddr: number, pa: number, n: number): number {
+  let done = 0;
+  while (done < n) {
+    const to = userPage(k, uaddr + done, Access.WRITE);
+    if (to === 0) break;
+    const part = Math.min(n - done, PAGE_SIZE - (to % PAGE_SIZE));
+    moveRam(k, to, pa + done, part);
+    done += part;
+  }
+  return done;
+}
+/** Copies `n` bytes in, to RAM at `pa`; bytes copied. */
+export function copyPageFromUser(k: Kernel, pa: number, uaddr: number, n: number): number {
+  let done = 0;
+  while (done < n) {
+    const from = userPage(k, uaddr + done, Access.READ);
+    if (from === 0) break;
+    const part = Math.min(n - done, PAGE_SIZE - (from % PAGE_SIZE));
+    moveRam(k, pa + done, from, part);
+    done += part;
+  }
+  return done;
+}
+/** Up to here a loop is cheaper than a call of copyWithin. */
+const SHORT_MOVE = 16;
+function moveRam(k: Kernel, to: number, from: number, n: number): void {
+  const { u8 } = k.ram;
+  k.machine.invalidateCode(to, n);
+  if (n > SHORT_MOVE || Math.abs(to - from) < n) u8.copyWithin(to, from, from + n);
+  else for (let i = 0; i < n; i++) u8[to + i] = u8[from + i];
 }
 
 /** Copies `length` bytes in. A fresh array, or -EFAULT. */

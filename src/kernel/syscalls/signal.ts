@@ -7,6 +7,7 @@ import {
   dequeueSignal,
   encodeSigInfo,
   killMatching,
+  killProcess,
   mayKill,
   sendSignalTo,
   setAction,
@@ -117,7 +118,7 @@ function sysKill(k: Kernel, pidArg: number, sig: number): number {
   if (pid > 0) {
     const t = k.sched.find(pid);
     if (t === undefined) return -ESRCH;
-    return killMatching(k, sig, (x) => x.tgid === t.tgid);
+    return killProcess(k, sig, t.groupLeader);
   }
   if (pid === -1) return killMatching(k, sig, (t) => t.pid > 1 && t.tgid !== k.current.tgid);
   if (pid === -0x8000_0000) return -ESRCH;
@@ -188,7 +189,8 @@ export const signalSyscalls: readonly SyscallRow[] = [
   row(NR.NR_rt_sigprocmask, 'rt_sigprocmask', sysRtSigprocmask),
   row(NR.NR_rt_sigreturn, 'rt_sigreturn', (k) => {
     k.current.skipResult = true;
-    return sigReturn(k);
+    sigReturn(k);
+    return 0;
   }),
   row(NR.NR_rt_sigpending, 'rt_sigpending', (k, ptr, size) =>
     size > 8 ? -EINVAL : putMask(k, ptr, (k.current.pending.set | k.current.signal.pending.set) & k.current.blocked),

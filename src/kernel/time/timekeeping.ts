@@ -30,6 +30,8 @@ export class Timekeeper {
   idle = 0;
   readonly timers: KernelTimer[] = [];
   private jiffiesPa = 0;
+  private coarse = { sec: 0, nsec: 0 };
+  private coarseTick = Number.NaN;
 
   constructor(k: Kernel) {
     this.k = k;
@@ -59,6 +61,17 @@ export class Timekeeper {
     const total = this.bootNsec + this.now() + this.wallOffset;
     const sec = Math.floor(total / NSEC_PER_SEC);
     return { sec: this.bootSec + sec, nsec: Math.floor(total - sec * NSEC_PER_SEC) };
+  }
+  /** The wall clock at the last tick (ktime_get_coarse_real_ts64); one object for all who ask within it. */
+  coarseWall(): { readonly sec: number; readonly nsec: number } {
+    const tick = Math.floor((this.bootNsec + this.now() + this.wallOffset) / TICK_NSEC);
+    if (tick !== this.coarseTick) {
+      const total = tick * TICK_NSEC;
+      const sec = Math.floor(total / NSEC_PER_SEC);
+      this.coarse = { sec: this.bootSec + sec, nsec: total - sec * NSEC_PER_SEC };
+      this.coarseTick = tick;
+    }
+    return this.coarse;
   }
   setWall(sec: number, nsec: number): void {
     const w = this.wall();

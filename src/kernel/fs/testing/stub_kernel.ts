@@ -1,3 +1,4 @@
+import { TICK_NSEC } from '../../time/timekeeping.ts';
 import { Machine } from '../../../machine/machine.ts';
 import type { Cred } from '../../cred.ts';
 import { FilesStruct, FsStruct } from '../file_table.ts';
@@ -60,7 +61,8 @@ export function stubKernel(memoryBytes = 48 << 20): StubKernel {
   let now = 0;
   const signals: number[] = [];
   const loose = k as unknown as Record<string, unknown>;
-  loose['time'] = { now: () => now, wall: () => ({ sec: 1_700_000_000 + Math.floor(now / 1e9), nsec: now % 1e9 }) };
+  const wall = (ns: number) => ({ sec: 1_700_000_000 + Math.floor(ns / 1e9), nsec: ns % 1e9 });
+  loose['time'] = { now: () => now, wall: () => wall(now), coarseWall: () => wall(now - (now % TICK_NSEC)) };
   loose['printk'] = { log() {} };
   loose['drivers'] = { chrdevOps: () => null };
   mmInit(k);
