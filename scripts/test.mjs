@@ -29,6 +29,12 @@ function testsUnder(dir, suffix) {
 const files = [...testsUnder('dist', '.test.js'), ...testsUnder('tests', '.test.mjs')]
   .sort()
   .filter((f) => words.length === 0 || words.some((w) => f.includes(w)));
+if (files.length === 0) {
+  // node --test without a file would run everything it can find.
+  console.log(`no test file matches ${words.join(' ')}`);
+  console.log('0 passed, 1 failed');
+  process.exit(1);
+}
 
 const child = spawn(process.execPath, ['--test', '--test-concurrency=2', '--test-reporter=tap', ...files], {
   stdio: ['ignore', 'pipe', 'inherit'],
