@@ -7,6 +7,7 @@ import { newSigHand } from './fork.ts';
 import { loadElf } from './fs/binfmt_elf.ts';
 import { loadScript } from './fs/binfmt_script.ts';
 import { inodePermission, MAY_EXEC, MAY_READ, pathWalk } from './fs/namei.ts';
+import { fsnotifyAccess, fsnotifyOpen } from './fs/notify/fsnotify.ts';
 import type { File, Path } from './fs/types.ts';
 import { MS_NOEXEC, MS_NOSUID } from '../abi/mount.ts';
 import type { Kernel } from './kernel.ts';
@@ -115,14 +116,19 @@ export function openExec(k: Kernel, path: Path): File | number {
   if (denied < 0) return denied;
   const file = k.vfs.newFile(path, inode.fop, 0);
   const r = inode.fop.open?.(k, inode, file) ?? 0;
-  if (r < 0) k.vfs.fput(file);
-  return r < 0 ? r : file;
+  if (r < 0) {
+    k.vfs.fput(file);
+    return r;
+  }
+  fsnotifyOpen(k, file);
+  return file;
 }
 
 /** Reads up to `length` bytes at `pos`; shorter at the end of the file. */
 export function kernelRead(k: Kernel, file: File, pos: number, length: number): Uint8Array | number {
   const bytes = new Uint8Array(length);
   const n = file.inode.fop.read?.(k, file, IovIter.kernel(bytes), pos) ?? -EACCES;
+  if (n > 0) fsnotifyAccess(k, file);
   return n < 0 ? n : bytes.subarray(0, n);
 }
 

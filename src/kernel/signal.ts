@@ -284,7 +284,10 @@ export function encodeSigInfo(info: SigInfo, into: DataView, at: number): void {
   into.setInt32(at + 4, info.errno ?? 0, true);
   into.setInt32(at + 8, info.code, true);
   if (info.addr !== undefined) into.setBigInt64(at + 16, BigInt(Math.trunc(info.addr)), true);
-  else {
+  else if (info.band !== undefined) {
+    into.setBigInt64(at + 16, BigInt(info.band), true);
+    into.setInt32(at + 24, info.fd ?? 0, true);
+  } else {
     into.setInt32(at + 16, info.pid ?? 0, true);
     into.setInt32(at + 20, info.uid ?? 0, true);
     if (info.status !== undefined) {

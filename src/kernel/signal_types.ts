@@ -15,6 +15,9 @@ export interface SigInfo {
   readonly stime?: number;
   /** Faults. */
   readonly addr?: number;
+  /** Signals for I/O (F_SETSIG). */
+  readonly band?: number;
+  readonly fd?: number;
   /** sigqueue's value, timers' value. */
   readonly value?: bigint;
 }

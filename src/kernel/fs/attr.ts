@@ -1,9 +1,11 @@
 import { EACCES, EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EPERM, EROFS } from '../../abi/errno.ts';
 import { S_IFMT, S_IFREG, S_ISGID, S_ISUID } from '../../abi/fs.ts';
+import { IN_ACCESS, IN_ATTRIB, IN_MODIFY } from '../../abi/inotify.ts';
 import { MS_RDONLY } from '../../abi/mount.ts';
 import type { Kernel } from '../kernel.ts';
 import { inGroup, inodePermission, isDir, isLink, MAY_WRITE } from './namei.ts';
-import type { Inode, Path, Timespec } from './types.ts';
+import { fsnotifyAttrib, fsnotifyDentry } from './notify/fsnotify.ts';
+import type { Dentry, Inode, Path, Timespec } from './types.ts';
 
 // Changes of an inode's mode, owner, times and size (fs/attr.c, fs/open.c, fs/utimes.c).
 
@@ -37,6 +39,7 @@ export function changeMode(k: Kernel, path: Path, mode: number): number {
   if (!groupOrCap(k, inode)) bits &= ~S_ISGID;
   inode.mode = (inode.mode & S_IFMT) | bits;
   inode.ctime = k.vfs.now();
+  fsnotifyAttrib(k, path.dentry);
   return 0;
 }
 /** Set-ID bits that a change of owner or contents drops (setattr_should_drop_suidgid). */
@@ -68,6 +71,7 @@ export function changeOwner(k: Kernel, path: Path, uid: number, gid: number): nu
   if (newUid !== null) inode.uid = newUid;
   if (newGid !== null) inode.gid = newGid;
   inode.ctime = k.vfs.now();
+  fsnotifyAttrib(k, path.dentry);
   return 0;
 }
 
@@ -86,11 +90,15 @@ export function changeTimes(k: Kernel, path: Path, atime: Timespec | 'now' | nul
   if (atime !== null) inode.atime = atime === 'now' ? now : atime;
   if (mtime !== null) inode.mtime = mtime === 'now' ? now : mtime;
   inode.ctime = now;
+  // One time alone counts as the access or change that it stands for (fsnotify_change).
+  if (atime !== null || mtime !== null)
+    fsnotifyDentry(k, path.dentry, atime === null ? IN_MODIFY : mtime === null ? IN_ACCESS : IN_ATTRIB);
   return 0;
 }
 
 /** Sets the size of a regular file; the times change even when the size does not. */
-export function vfsTruncate(k: Kernel, inode: Inode, size: number): number {
+export function vfsTruncate(k: Kernel, dentry: Dentry, size: number): number {
+  const { inode } = dentry;
   if (isDir(inode)) return -EISDIR;
   const { mapping } = inode;
   if ((inode.mode & S_IFMT) !== S_IFREG) return -EINVAL;
@@ -108,5 +116,6 @@ export function vfsTruncate(k: Kernel, inode: Inode, size: number): number {
   removePrivs(k, inode);
   inode.mtime = inode.ctime = k.vfs.now();
   if (size !== mapping.size) mapping.truncate(k, size);
+  fsnotifyDentry(k, dentry, IN_MODIFY);
   return 0;
 }

@@ -1,8 +1,11 @@
 import { EBADF, EBUSY, EINVAL, EPERM } from '../../abi/errno.ts';
-import { FMODE_READ, FMODE_WRITE, O_APPEND, O_DIRECT, O_NOATIME, O_NONBLOCK, O_PATH } from '../../abi/fs.ts';
+import { NSIG } from '../../abi/signal.ts';
+import { FMODE_READ, FMODE_WRITE, O_APPEND, O_ASYNC, O_DIRECT, O_NOATIME, O_NONBLOCK, O_PATH } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyFromUser, copyToUser } from '../mm/uaccess.ts';
 import { F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE } from './attr.ts';
+import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, getOwnerPid, setFasync, setOwner, setOwnerByPid } from './fasync.ts';
+import { getLease, setLease } from './lease.ts';
 import { conflict, F_RDLCK, F_UNLCK, F_WRLCK, type FileLock, ownLock, setLock } from './locks.ts';
 import { pipeInfo, pipeSize, setPipeSize } from './pipe.ts';
 import { sizeOf } from './stat.ts';
@@ -12,7 +15,6 @@ import type { File } from './types.ts';
 
 const CAP_FOWNER = 3;
 const RLIMIT_NOFILE = 7;
-const O_ASYNC = 0o20000;
 const SETFL_MASK = O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME;
 const F_ALL_SEALS = 0x3f;
 
@@ -29,6 +31,12 @@ const F_GETOWN = 9;
 const F_OFD_GETLK = 36;
 const F_OFD_SETLK = 37;
 const F_OFD_SETLKW = 38;
+const F_SETSIG = 10;
+const F_GETSIG = 11;
+const F_SETOWN_EX = 15;
+const F_GETOWN_EX = 16;
+const F_GETOWNER_UIDS = 17;
+const F_SETLEASE = 1024;
 const F_GETLEASE = 1025;
 const F_DUPFD_QUERY = 1027;
 const F_DUPFD_CLOEXEC = 1030;
@@ -67,6 +75,7 @@ export function doFcntl(k: Kernel, fd: number, file: File, cmd: number, arg: num
     case F_SETFL:
       if ((arg & O_NOATIME & ~file.flags) !== 0 && k.current.cred.fsuid !== file.inode.uid && !k.current.capable(CAP_FOWNER)) return -EPERM;
       if ((arg & O_DIRECT & ~file.flags) !== 0 && file.inode.mapping === null && pipeInfo(file) === null) return -EINVAL;
+      if (((file.flags ^ arg) & O_ASYNC) !== 0) setFasync(k, file, fd, (arg & O_ASYNC) !== 0);
       file.flags = (file.flags & ~SETFL_MASK) | (arg & SETFL_MASK);
       return 0;
     case F_GETLK:
@@ -78,12 +87,26 @@ export function doFcntl(k: Kernel, fd: number, file: File, cmd: number, arg: num
     case F_OFD_SETLKW:
       return changeLock(k, file, cmd >= F_OFD_SETLK, cmd === F_SETLKW || cmd === F_OFD_SETLKW, arg);
     case F_SETOWN:
-      file.owner = arg | 0;
-      return 0;
+      return setOwnerByPid(k, file, arg | 0);
     case F_GETOWN:
-      return file.owner;
+      return getOwnerPid(k, file);
+    case F_SETOWN_EX:
+    case F_GETOWN_EX:
+      return ownerEx(k, file, cmd === F_SETOWN_EX, arg);
+    case F_GETOWNER_UIDS: {
+      const uids = Uint32Array.of(file.owner?.uid ?? 0, file.owner?.euid ?? 0);
+      return copyToUser(k, arg, new Uint8Array(uids.buffer));
+    }
+    case F_SETSIG:
+      if (arg < 0 || arg > NSIG) return -EINVAL;
+      file.signum = arg;
+      return 0;
+    case F_GETSIG:
+      return file.signum;
+    case F_SETLEASE:
+      return setLease(k, fd, file, arg | 0);
     case F_GETLEASE:
-      return F_UNLCK;
+      return getLease(file);
     case F_SETPIPE_SZ:
     case F_GETPIPE_SZ: {
       const pipe = pipeInfo(file);
@@ -96,6 +119,19 @@ export function doFcntl(k: Kernel, fd: number, file: File, cmd: number, arg: num
       return addSeals(k, file, arg);
   }
   return -EINVAL;
+}
+/** struct f_owner_ex: int type, pid_t pid. */
+function ownerEx(k: Kernel, file: File, set: boolean, arg: number): number {
+  if (!set) {
+    const out = Int32Array.of(file.owner?.type ?? F_OWNER_TID, file.owner?.pid ?? 0);
+    return copyToUser(k, arg, new Uint8Array(out.buffer));
+  }
+  const bytes = copyFromUser(k, arg, 8);
+  if (typeof bytes === 'number') return bytes;
+  const v = new DataView(bytes.buffer, bytes.byteOffset);
+  const type = v.getInt32(0, true);
+  if (type !== F_OWNER_TID && type !== F_OWNER_PID && type !== F_OWNER_PGRP) return -EINVAL;
+  return setOwner(k, file, v.getInt32(4, true), type);
 }
 function addSeals(k: Kernel, file: File, seals: number): number {
   const { inode } = file;
@@ -138,7 +174,7 @@ function lockOf(k: Kernel, file: File, ofd: boolean, v: DataView): FileLock | nu
   if (len < 0) [start, end] = [start + len, start];
   if (start < 0) return -EINVAL;
   if (type !== F_RDLCK && type !== F_WRLCK && type !== F_UNLCK) return -EINVAL;
-  return { owner: ofd ? file : k.current.files, pid: ofd ? -1 : k.current.tgid, flock: false, type, start, end };
+  return { owner: ofd ? file : k.current.files, file, pid: ofd ? -1 : k.current.tgid, flock: false, type, start, end };
 }
 function getLock(k: Kernel, file: File, ofd: boolean, arg: number): number {
   const user = readLock(k, arg);

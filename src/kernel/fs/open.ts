@@ -28,6 +28,7 @@ import {
   O_NOCTTY,
   O_NOFOLLOW,
   O_PATH,
+  O_RDWR,
   O_TMPFILE,
   O_TRUNC,
   S_IFBLK,
@@ -43,7 +44,9 @@ import {
 import { MS_NODEV, MS_NOEXEC, MS_RDONLY } from '../../abi/mount.ts';
 import type { Kernel } from '../kernel.ts';
 import { vfsTruncate } from './attr.ts';
+import { breakLease } from './lease.ts';
 import { touchModified } from './inode.ts';
+import { fsnotifyCreate, fsnotifyDelete, fsnotifyLinkCount, fsnotifyMove, fsnotifyOpen } from './notify/fsnotify.ts';
 import {
   addDentry,
   inGroup,
@@ -133,7 +136,9 @@ function createIn(k: Kernel, parent: Path, name: string, mode: number, rdev: num
   initOwner(k, dir, inode);
   if (isDir(inode)) dir.nlink++;
   touchModified(k, dir);
-  return addDentry(parent.dentry, name, inode);
+  const dentry = addDentry(parent.dentry, name, inode);
+  fsnotifyCreate(k, dir, dentry);
+  return dentry;
 }
 
 export function vfsSymlink(k: Kernel, parent: Path, name: string, target: string, slash = false): number {
@@ -146,7 +151,7 @@ export function vfsSymlink(k: Kernel, parent: Path, name: string, target: string
   if (typeof inode === 'number') return inode;
   initOwner(k, dir, inode);
   touchModified(k, dir);
-  addDentry(parent.dentry, name, inode);
+  fsnotifyCreate(k, dir, addDentry(parent.dentry, name, inode));
   return 0;
 }
 
@@ -175,7 +180,8 @@ export function vfsLink(k: Kernel, from: Path, parent: Path, name: string, slash
   inode.linkable = false;
   inode.ctime = k.vfs.now();
   touchModified(k, dir);
-  addDentry(parent.dentry, name, inode);
+  fsnotifyLinkCount(k, inode);
+  fsnotifyCreate(k, dir, addDentry(parent.dentry, name, inode));
   return 0;
 }
 
@@ -199,7 +205,9 @@ export function vfsUnlink(k: Kernel, parent: Path, name: string, slash = false):
   if (r < 0) return r;
   detach(k, parent.dentry, dentry);
   dentry.inode.nlink--;
+  fsnotifyLinkCount(k, dentry.inode);
   k.vfs.evict(dentry.inode);
+  fsnotifyDelete(k, dir, dentry);
   return 0;
 }
 export function vfsRmdir(k: Kernel, parent: Path, name: string): number {
@@ -215,6 +223,8 @@ export function vfsRmdir(k: Kernel, parent: Path, name: string): number {
   const r = dir.op.unlink(k, dir, name, dentry.inode);
   if (r < 0) return r;
   removeDirectory(k, parent.dentry, dentry);
+  k.vfs.evict(dentry.inode);
+  fsnotifyDelete(k, dir, dentry);
   return 0;
 }
 function removeDirectory(k: Kernel, parent: Dentry, dentry: Dentry): void {
@@ -222,7 +232,6 @@ function removeDirectory(k: Kernel, parent: Dentry, dentry: Dentry): void {
   dentry.inode.nlink = 0;
   dentry.inode.dead = true;
   parent.inode.nlink--;
-  k.vfs.evict(dentry.inode);
 }
 
 export const RENAME_NOREPLACE = 1;
@@ -295,7 +304,6 @@ function doRename(k: Kernel, from: NamePlace, to: NamePlace, source: Dentry, tar
       } else {
         detach(k, newDir, target);
         target.inode.nlink--;
-        k.vfs.evict(target.inode);
       }
     }
     if ((flags & RENAME_WHITEOUT) !== 0) {
@@ -315,6 +323,11 @@ function doRename(k: Kernel, from: NamePlace, to: NamePlace, source: Dentry, tar
   }
   touchModified(k, oldDir.inode);
   touchModified(k, newDir.inode);
+  fsnotifyMove(k, oldDir.inode, from.last, source, exchange || target === null ? null : target.inode);
+  if (target !== null) {
+    if (exchange) fsnotifyMove(k, newDir.inode, to.last, target, null);
+    else k.vfs.evict(target.inode);
+  }
   return 0;
 }
 function exchangeDentries(a: Dentry, b: Dentry): void {
@@ -420,8 +433,9 @@ function finishOpen(k: Kernel, path: Path, flags: number, truncate: boolean): Fi
     k.vfs.dropNewFile(file);
     return r;
   }
+  fsnotifyOpen(k, file);
   if (truncate) {
-    const t = isExecuted(k, inode) ? -ETXTBSY : vfsTruncate(k, inode, 0);
+    const t = isExecuted(k, inode) ? -ETXTBSY : vfsTruncate(k, path.dentry, 0);
     if (t < 0) {
       k.vfs.fput(file);
       return t;
@@ -437,6 +451,8 @@ function openInode(k: Kernel, file: File, path: Path): number {
     if (isExecuted(k, inode)) return -ETXTBSY;
     if (readOnlyFs(path)) return -EROFS;
   }
+  const lease = breakLease(k, inode, file.flags | (file.mode === 0 ? O_RDWR : 0));
+  if (lease !== 0) return lease;
   return inode.fop.open?.(k, inode, file) ?? 0;
 }
 function openTmpfile(k: Kernel, start: Path, name: string, flags: number, mode: number): File | number {
@@ -454,6 +470,17 @@ function openTmpfile(k: Kernel, start: Path, name: string, flags: number, mode: 
   inode.linkable = (flags & O_EXCL) === 0;
   const dentry: Dentry = { name: `#${inode.ino}`, parent: dir.dentry, inode, children: new Map(), mounted: null, deleted: true };
   return finishOpen(k, { mnt: dir.mnt, dentry }, flags, false);
+}
+
+/** Opens what a path names already (do_file_open_root). */
+export function openPath(k: Kernel, path: Path, flagsAsked: number): File | number {
+  const flags = (flagsAsked & O_PATH) !== 0 ? flagsAsked & O_PATH_FLAGS : flagsAsked & ~(O_CREAT | O_EXCL);
+  if ((flags & O_PATH) !== 0) return k.vfs.newFile(path, {}, flags);
+  const truncate = (flags & O_TRUNC) !== 0 && isReg(path.dentry.inode);
+  if (truncate && readOnlyFs(path)) return -EROFS;
+  if ((flags & O_DIRECTORY) !== 0 && !isDir(path.dentry.inode)) return -ENOTDIR;
+  const allowed = mayOpen(k, path, accessMask(flags), flags);
+  return allowed < 0 ? allowed : finishOpen(k, path, flags, truncate);
 }
 
 /** Opens from inside the kernel, from the root of everything. */

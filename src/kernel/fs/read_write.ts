@@ -7,6 +7,8 @@ import { PAGE_SIZE } from '../mm/address.ts';
 import type { AddressSpace } from '../mm/filemap.ts';
 import { putUser32 } from '../mm/uaccess.ts';
 import { F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_WRITE, removePrivs } from './attr.ts';
+import { noopLlseek } from './anon_inodes.ts';
+import { fsnotifyAccess, fsnotifyModify } from './notify/fsnotify.ts';
 import { fileAccessed, touchModified } from './inode.ts';
 import type { File, FileOperations } from './types.ts';
 
@@ -165,7 +167,10 @@ function memFallocate(k: Kernel, file: File, mode: number, offset: number, lengt
 export function vfsRead(k: Kernel, file: File, iter: IovIter): number {
   if (file.op.read === undefined) return -EINVAL;
   const n = file.op.read(k, file, iter, file.pos);
-  if (n > 0 && file.op.llseek !== undefined) file.pos += n;
+  if (n > 0) {
+    if (file.op.llseek !== undefined && file.op.llseek !== noopLlseek) file.pos += n;
+    fsnotifyAccess(k, file);
+  }
   const { io } = k.current;
   if (n !== BLOCKED) io.syscr++;
   if (n > 0) io.rchar += n;
@@ -174,7 +179,10 @@ export function vfsRead(k: Kernel, file: File, iter: IovIter): number {
 export function vfsWrite(k: Kernel, file: File, iter: IovIter): number {
   if (file.op.write === undefined) return -EINVAL;
   const n = file.op.write(k, file, iter, file.pos);
-  if (n > 0 && file.op.llseek !== undefined) file.pos += n;
+  if (n > 0) {
+    if (file.op.llseek !== undefined && file.op.llseek !== noopLlseek) file.pos += n;
+    fsnotifyModify(k, file);
+  }
   const { io } = k.current;
   if (n !== BLOCKED) io.syscw++;
   if (n > 0) io.wchar += n;

@@ -3,6 +3,7 @@ import { dtypeOf } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import { fileAccessed } from './inode.ts';
 import { isDir } from './namei.ts';
+import { fsnotifyAccess } from './notify/fsnotify.ts';
 import type { Dentry, DirEntry, File } from './types.ts';
 
 // Reading directories (fs/readdir.c, fs/libfs.c).
@@ -22,7 +23,10 @@ export function iterateDir(k: Kernel, file: File, fill: FillDir): number {
   if (!isDir(dir)) return -ENOTDIR;
   if (dir.dead) return -ENOENT;
   const r = dir.op.entries !== undefined || dir.sb.volatile ? iterateList(k, file, fill) : iterateChildren(file, fill);
-  if (r === 0) fileAccessed(k, file);
+  if (r === 0) {
+    fileAccessed(k, file);
+    fsnotifyAccess(k, file);
+  }
   return r;
 }
 function dots(file: File, fill: FillDir): boolean {

@@ -25,6 +25,9 @@ function encode(info: SigInfo): Uint8Array {
   if (info.code === SI_TIMER) {
     v.setUint32(24, info.pid ?? 0, true); // ssi_tid
     v.setUint32(32, info.uid ?? 0, true); // ssi_overrun
+  } else if (info.band !== undefined) {
+    v.setInt32(20, info.fd ?? 0, true);
+    v.setUint32(28, info.band, true);
   } else if (info.addr !== undefined) {
     v.setBigInt64(72, BigInt(Math.trunc(info.addr)), true);
   } else {

@@ -194,7 +194,7 @@ export function tmpfsInit(k: Kernel): void {
   const anon = k.vfs.newSuperBlock('anon_inodefs', ANON_INODE_MAGIC, false);
   k.vfs.makeRoot(anon, memInode(k, anon, S_IFDIR | 0o555, 0));
   k.vfs.anonSb = anon;
-  k.vfs.anonMount = { id: 0, sb: anon, root: anon.root, parent: null, mountpoint: null, source: 'anon_inodefs', flags: 0 };
+  k.vfs.anonMount = { id: 0, uniqueId: 0n, sb: anon, root: anon.root, parent: null, mountpoint: null, source: 'anon_inodefs', flags: 0 };
   k.vfs.register({ name: 'pipefs', nodev: true, mount: () => -EINVAL });
   k.vfs.pipeSb = k.vfs.newSuperBlock('pipefs', PIPEFS_MAGIC, false);
   // Linux mounts it before anything else: device 0:1.

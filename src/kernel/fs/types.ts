@@ -1,8 +1,10 @@
 import type { Cred } from '../cred.ts';
 import type { Kernel } from '../kernel.ts';
 import type { IovIter } from '../lib/iov_iter.ts';
+import type { NotifyMark } from './notify/fsnotify.ts';
 import type { AddressSpace, Quota } from '../mm/filemap.ts';
 import type { VmArea } from '../mm/mm_struct.ts';
+import type { FileOwner } from './fasync.ts';
 import type { LockTable } from './locks.ts';
 import type { PollTable } from './select.ts';
 
@@ -56,6 +58,8 @@ export interface FileOperations {
   fsync?(k: Kernel, file: File): number;
   /** fallocate(2); absent = EOPNOTSUPP. */
   fallocate?(k: Kernel, file: File, mode: number, offset: number, length: number): number;
+  /** More lines of /proc/PID/fdinfo. */
+  showFdinfo?(k: Kernel, file: File): string;
   /** The pages behind a mapping, or -errno. */
   mmap?(k: Kernel, file: File, vma: VmArea): AddressSpace | number;
 }
@@ -80,12 +84,17 @@ export interface Inode {
   size?: number;
   /** Open files, plus one while it has names: contents go when both are gone. */
   openCount: number;
+  /** Of those, open for writing; and for reading only (i_writecount, i_readcount). */
+  writers: number;
+  readers: number;
   /** A directory that was removed (S_DEAD): nothing can be made in it. */
   dead: boolean;
   /** O_TMPFILE without O_EXCL: may get a name though nlink is 0 (I_LINKABLE). */
   linkable: boolean;
   /** POSIX, OFD and flock locks; null until the first one. */
   locks: LockTable | null;
+  /** Who watches it (inotify); null = nobody. */
+  marks: NotifyMark[] | null;
   /** F_SEAL_* of a memory file (memfd_create, tmpfs); -1 where sealing does not exist. */
   seals: number;
   /** Extended attributes by full name, null until the first one. */
@@ -131,6 +140,8 @@ export interface SuperBlock {
 
 export interface Mount {
   readonly id: number;
+  /** Never used again (STATX_MNT_ID_UNIQUE). */
+  readonly uniqueId: bigint;
   readonly sb: SuperBlock;
   readonly root: Dentry;
   parent: Mount | null;
@@ -160,6 +171,7 @@ export interface File {
   data: unknown;
   /** Of the opener (f_cred). */
   readonly cred: Cred;
-  /** F_SETOWN. */
-  owner: number;
+  /** Who gets its signals (F_SETOWN), and which (F_SETSIG; 0 = SIGIO). */
+  owner: FileOwner | null;
+  signum: number;
 }

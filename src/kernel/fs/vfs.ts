@@ -3,6 +3,7 @@ import {
   FMODE_READ,
   FMODE_WRITE,
   O_ACCMODE,
+  O_ASYNC,
   O_CLOEXEC,
   O_CREAT,
   O_EXCL,
@@ -15,8 +16,10 @@ import {
 import { MS_RDONLY } from '../../abi/mount.ts';
 import type { Kernel } from '../kernel.ts';
 import type { FilesStruct } from './file_table.ts';
-import { dropLocks } from './locks.ts';
+import { setFasync } from './fasync.ts';
+import { dropLocks, FileLocks } from './locks.ts';
 import { isDir } from './namei.ts';
+import { fsnotifyClose, fsnotifyInodeRemove, fsnotifySbDelete, Notify } from './notify/fsnotify.ts';
 import type { Dentry, File, FileOperations, Inode, InodeOperations, Mount, Path, SuperBlock, Timespec } from './types.ts';
 
 /** A file system type: `mount` fills a new super block. */
@@ -38,12 +41,16 @@ export class Vfs {
   rootMount!: Mount;
   private nextAnonDev = 2;
   private nextMountId = 1;
+  /** MNT_UNIQUE_ID_OFFSET: apart from the ids that are used again. */
+  private nextUniqueId = 2n ** 31n;
   private readonly k: Kernel;
   /** All open file descriptions (for /proc/sys/fs/file-nr). */
   openFiles = 0;
   /** /proc/sys/fs/protected_{hardlinks,symlinks}: on in Debian's kernel. */
   protectedHardlinks = true;
   protectedSymlinks = true;
+  readonly notify = new Notify();
+  readonly locks = new FileLocks();
 
   constructor(k: Kernel) {
     this.k = k;
@@ -94,9 +101,12 @@ export class Vfs {
       fop,
       mapping: null,
       openCount: 0,
+      writers: 0,
+      readers: 0,
       dead: false,
       linkable: false,
       locks: null,
+      marks: null,
       seals: -1,
       xattrs: null,
       data: null,
@@ -110,7 +120,7 @@ export class Vfs {
 
   /** Mounts `sb` at `at` (null: the root of everything). */
   attach(sb: SuperBlock, root: Dentry, at: Path | null, source: string, flags: number): Mount {
-    const mount: Mount = { id: this.nextMountId++, sb, root, parent: null, mountpoint: null, source, flags };
+    const mount: Mount = { id: this.nextMountId++, uniqueId: this.nextUniqueId++, sb, root, parent: null, mountpoint: null, source, flags };
     // Ids up to 20 belong to the kernel's own mounts (sockfs, pipefs, bdev...) in Linux.
     if (this.nextMountId === 2) this.nextMountId = 24;
     if (at !== null) this.hang(mount, at);
@@ -212,12 +222,16 @@ export class Vfs {
   }
   /** The last mount of a memory file system went: its pages go too. */
   private killSuper(sb: SuperBlock): void {
-    if (sb.volatile) return;
-    const drop = (dentry: Dentry) => {
-      for (const child of dentry.children.values()) drop(child);
-      if (dentry.inode.openCount <= 0) dentry.inode.mapping?.release(this.k);
-    };
-    if (sb.type === 'tmpfs' || sb.type === 'ramfs') drop(sb.root);
+    const inodes = new Set<Inode>();
+    const stack = [sb.root];
+    for (let d = stack.pop(); d !== undefined; d = stack.pop()) {
+      inodes.add(d.inode);
+      stack.push(...d.children.values());
+    }
+    // The newest inode hears first.
+    fsnotifySbDelete(this.k, sb, [...inodes].sort((a, b) => b.ino - a.ino));
+    if (sb.type !== 'tmpfs' && sb.type !== 'ramfs') return;
+    for (const inode of inodes) if (inode.openCount <= 0) inode.mapping?.release(this.k);
   }
   private fileUses(mount: Mount): boolean {
     for (const task of this.k.sched.tasks.values()) {
@@ -235,10 +249,13 @@ export class Vfs {
     const acc = flags & O_ACCMODE;
     const mode = (flags & O_PATH) !== 0 ? 0 : acc === 0 ? FMODE_READ : acc === 1 ? FMODE_WRITE : acc === 2 ? FMODE_READ | FMODE_WRITE : 0;
     this.openFiles++;
-    path.dentry.inode.openCount++;
+    const { inode } = path.dentry;
+    inode.openCount++;
+    if ((mode & FMODE_WRITE) !== 0) inode.writers++;
+    else if (mode !== 0) inode.readers++;
     return {
       op,
-      inode: path.dentry.inode,
+      inode,
       path,
       mode,
       flags: flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC),
@@ -246,13 +263,19 @@ export class Vfs {
       refs: 1,
       data: null,
       cred: this.k.current?.cred,
-      owner: 0,
+      owner: null,
+      signum: 0,
     };
   }
   /** Takes back a `newFile` whose open failed. */
   dropNewFile(file: File): void {
     this.openFiles--;
+    this.putAccess(file);
     this.iput(file.inode);
+  }
+  private putAccess(file: File): void {
+    if ((file.mode & FMODE_WRITE) !== 0) file.inode.writers--;
+    else if (file.mode !== 0) file.inode.readers--;
   }
   /** An open file without a name in the tree (pipes, eventfd, memfd). */
   anonFile(inode: Inode, name: string, flags: number): File {
@@ -270,8 +293,11 @@ export class Vfs {
   fput(file: File): void {
     if (--file.refs > 0) return;
     this.openFiles--;
+    fsnotifyClose(this.k, file);
     dropLocks(this.k, file, null);
+    if ((file.flags & O_ASYNC) !== 0) setFasync(this.k, file, -1, false);
     file.op.release?.(this.k, file);
+    this.putAccess(file);
     this.iput(file.inode);
   }
   /** Gives a reference to an inode back. */
@@ -282,6 +308,7 @@ export class Vfs {
   /** Frees the contents of an inode that has neither names nor users. */
   evict(inode: Inode): void {
     if (inode.openCount > 0 || inode.nlink > 0) return;
+    fsnotifyInodeRemove(this.k, inode);
     inode.mapping?.release(this.k);
     if (inode.sb.usedInodes > 0) inode.sb.usedInodes--;
   }

@@ -3,6 +3,7 @@ import { S_ISVTX } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import { bytesOf } from '../lib/bytes.ts';
 import { inodePermission, isDir, isReg, MAY_READ, MAY_WRITE } from './namei.ts';
+import { fsnotifyAttrib } from './notify/fsnotify.ts';
 import { readOnlyFs } from './open.ts';
 import type { Inode, Path } from './types.ts';
 
@@ -52,6 +53,7 @@ export function setXattr(k: Kernel, path: Path, name: string, value: Uint8Array,
   inode.xattrs ??= new Map();
   inode.xattrs.set(name, value);
   inode.ctime = k.vfs.now();
+  fsnotifyAttrib(k, path.dentry);
   return 0;
 }
 export function getXattr(k: Kernel, path: Path, name: string): Uint8Array | number {
@@ -79,5 +81,6 @@ export function removeXattr(k: Kernel, path: Path, name: string): number {
   if (bad < 0) return bad;
   if (inode.xattrs === null || !inode.xattrs.delete(name)) return -ENODATA;
   inode.ctime = k.vfs.now();
+  fsnotifyAttrib(k, path.dentry);
   return 0;
 }

@@ -336,7 +336,7 @@ export function mqueueInit(k: Kernel): void {
   const sb = k.vfs.newSuperBlock('mqueue', MQUEUE_MAGIC, false);
   const root = k.vfs.newInode(sb, S_IFDIR | 0o1777, dirOps, { fsync: () => 0 });
   k.vfs.makeRoot(sb, root);
-  const mount: Mount = { id: 0, sb, root: sb.root, parent: null, mountpoint: null, source: 'mqueue', flags: 0 };
+  const mount: Mount = { id: 0, uniqueId: 0n, sb, root: sb.root, parent: null, mountpoint: null, source: 'mqueue', flags: 0 };
   k.ipc.mqueue = new MqueueState(sb, mount);
   k.vfs.register({ name: 'mqueue', nodev: true, mount: (kk) => kk.ipc.mqueue.sb });
 }

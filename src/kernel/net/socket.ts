@@ -2,6 +2,7 @@ import { EAFNOSUPPORT, EINVAL, ENOTTY, ESPIPE } from '../../abi/errno.ts';
 import { O_NONBLOCK, O_RDWR, S_IFSOCK } from '../../abi/fs.ts';
 import * as S from '../../abi/socket.ts';
 import type { PollTable } from '../fs/select.ts';
+import { getOwnerPid, setOwnerByPid } from '../fs/fasync.ts';
 import type { File, FileOperations } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import type { IovIter } from '../lib/iov_iter.ts';
@@ -130,12 +131,11 @@ function sockIoctl(k: Kernel, file: File, cmd: number, arg: number): number {
     case S.SIOCSPGRP: {
       const pid = getUser32(k, arg);
       if (pid < 0) return pid;
-      file.owner = pid | 0;
-      return 0;
+      return setOwnerByPid(k, file, pid | 0);
     }
     case S.FIOGETOWN:
     case S.SIOCGPGRP:
-      return putUser32(k, arg, file.owner);
+      return putUser32(k, arg, getOwnerPid(k, file));
   }
   const r = sock.ops.ioctl(k, sock, cmd, arg);
   return r === -ENOTTY ? devIoctl(k, cmd, arg) : r;

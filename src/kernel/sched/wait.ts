@@ -1,4 +1,6 @@
 import { ERESTARTSYS } from '../../abi/errno.ts';
+import { type Fasync, killFasync } from '../fs/fasync.ts';
+import type { File } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { signalPending, fatalSignalPending } from '../signal.ts';
 import { TASK_INTERRUPTIBLE, TASK_KILLABLE, TASK_UNINTERRUPTIBLE, type Task } from './task.ts';
@@ -15,6 +17,8 @@ export class WaitQueueHead {
   readonly entries: WaitEntry[] = [];
   /** Wake-ups so far, with or without waiters: an edge for epoll. */
   wakes = 0;
+  /** Files that want a signal when it is woken (O_ASYNC). */
+  fasync: Fasync[] | null = null;
 }
 
 export interface WaitEntry {
@@ -24,6 +28,13 @@ export interface WaitEntry {
   readonly exclusive: boolean;
   /** Waiter-chosen data that a waker can test (futex bitset, epoll item). */
   readonly key: number;
+}
+
+/** Adds a file's entry, or (null) takes it away. */
+export function addFasyncQueue(queue: WaitQueueHead, file: File, entry: Fasync | null): void {
+  const rest = (queue.fasync ?? []).filter((f) => f.file !== file);
+  if (entry !== null) rest.push(entry);
+  queue.fasync = rest.length > 0 ? rest : null;
 }
 
 /** Queues the current task on `queue` without changing its state. A task may be on several queues (poll). */
@@ -67,6 +78,7 @@ export function waitUninterruptible(k: Kernel, queue: WaitQueueHead): number {
 /** Wakes all non-exclusive waiters and up to `exclusive` exclusive ones (include/linux/wait.h, wake_up). Returns how many tasks. */
 export function wakeUp(k: Kernel, queue: WaitQueueHead, exclusive = 1): number {
   queue.wakes++;
+  if (queue.fasync !== null) killFasync(k, queue.fasync);
   let woken = 0;
   let budget = exclusive;
   for (const entry of [...queue.entries]) {

@@ -1,4 +1,5 @@
 import { fsMountSyscalls } from './fs_mount.ts';
+import { fsNotifySyscalls } from './fs_notify.ts';
 import { fsNameiSyscalls } from './fs_namei.ts';
 import { fsOpenSyscalls } from './fs_open.ts';
 import { fsRwSyscalls } from './fs_rw.ts';
@@ -12,4 +13,5 @@ export const fsSyscalls: readonly SyscallRow[] = [
   ...fsNameiSyscalls,
   ...fsStatSyscalls,
   ...fsMountSyscalls,
+  ...fsNotifySyscalls,
 ];

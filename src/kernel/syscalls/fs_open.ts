@@ -114,7 +114,7 @@ function sysFlock(k: Kernel, fd: number, op: number): number {
   return setLock(
     k,
     file.inode,
-    { owner: file, pid: k.current.tgid, flock: true, type, start: 0, end: Number.POSITIVE_INFINITY },
+    { owner: file, file, pid: k.current.tgid, flock: true, type, start: 0, end: Number.POSITIVE_INFINITY },
     (op & LOCK_NB) === 0,
   );
 }
@@ -196,7 +196,7 @@ export const fsOpenSyscalls: readonly SyscallRow[] = [
     return file === null ? -EBADF : dupFd(k, file, 0, false);
   }),
   row(NR.NR_dup3, 'dup3', sysDup3),
-  row(NR.NR_fcntl, 'fcntl', sysFcntl, 'no leases, no signals for I/O'),
+  row(NR.NR_fcntl, 'fcntl', sysFcntl, 'no F_NOTIFY'),
   row(NR.NR_flock, 'flock', sysFlock),
   row(NR.NR_ioctl, 'ioctl', sysIoctl),
   row(NR.NR_pipe2, 'pipe2', sysPipe2),

@@ -2,6 +2,7 @@ import { EBADF, EFAULT, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EOVERFLOW, ESPIPE } 
 import { FMODE_READ, FMODE_WRITE, O_APPEND, O_NONBLOCK, S_IFBLK, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG } from '../../abi/fs.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { isDir } from '../fs/namei.ts';
+import { fsnotifyAccess, fsnotifyModify } from '../fs/notify/fsnotify.ts';
 import { pipeFileOps, pipeInfo } from '../fs/pipe.ts';
 import { vfsRead, vfsWrite } from '../fs/read_write.ts';
 import { dirLlseek } from '../fs/readdir.ts';
@@ -62,6 +63,7 @@ function positioned(k: Kernel, fd: number, write: boolean, pos: number, import_:
   const saved = file.pos;
   const n = op(k, file, iter, pos);
   file.pos = saved;
+  if (n > 0) (write ? fsnotifyModify : fsnotifyAccess)(k, file);
   return n;
 }
 const RWF_NOWAIT = 8;
@@ -99,6 +101,11 @@ function sysLseek(k: Kernel, fd: number, offset: number, whenceArg: number): num
 function userPosition(k: Kernel, ptr: number, fallback: number): number | null {
   return ptr === 0 ? fallback : getUser64(k, ptr);
 }
+function notifyCopy(k: Kernel, input: File, output: File, n: number): void {
+  if (n <= 0) return;
+  fsnotifyAccess(k, input);
+  fsnotifyModify(k, output);
+}
 function sysSendfile(k: Kernel, outFd: number, inFd: number, offsetPtr: number, count: number): number {
   const inPos = userPosition(k, offsetPtr, 0);
   if (inPos === null) return -EFAULT;
@@ -117,6 +124,7 @@ function sysSendfile(k: Kernel, outFd: number, inFd: number, offsetPtr: number, 
   if (offsetPtr === 0) input.pos = range.inPos;
   else if (putUser64(k, offsetPtr, range.inPos) < 0) return -EFAULT;
   if (output.op.llseek !== undefined) output.pos = range.outPos;
+  notifyCopy(k, input, output, n);
   return n;
 }
 function sysCopyFileRange(k: Kernel, inFd: number, inPtr: number, outFd: number, outPtr: number, count: number, flags: number): number {
@@ -141,6 +149,7 @@ function sysCopyFileRange(k: Kernel, inFd: number, inPtr: number, outFd: number,
   else putUser64(k, inPtr, range.inPos);
   if (outPtr === 0) output.pos = range.outPos;
   else putUser64(k, outPtr, range.outPos);
+  notifyCopy(k, input, output, done);
   return done;
 }
 function sysSplice(k: Kernel, inFd: number, inPtr: number, outFd: number, outPtr: number, length: number, flags: number): number {
@@ -165,6 +174,7 @@ function sysSplice(k: Kernel, inFd: number, inPtr: number, outFd: number, outPtr
     store(input, inPtr, range.inPos);
     store(output, outPtr, range.outPos);
   }
+  notifyCopy(k, input, output, n);
   return n;
 }
 function sysTee(k: Kernel, inFd: number, outFd: number, length: number, flags: number): number {
@@ -212,7 +222,9 @@ function sysFallocate(k: Kernel, fd: number, mode: number, offset: number, lengt
   if (type === S_IFDIR) return -EISDIR;
   if (type !== S_IFREG && type !== S_IFBLK) return -ENODEV;
   if (file.op.fallocate === undefined) return -EOPNOTSUPP;
-  return file.op.fallocate(k, file, mode, offset, length);
+  const r = file.op.fallocate(k, file, mode, offset, length);
+  if (r === 0) fsnotifyModify(k, file);
+  return r;
 }
 function sysFsync(k: Kernel, fd: number): number {
   const file = fdGet(k, fd);

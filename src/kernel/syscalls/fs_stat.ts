@@ -5,6 +5,7 @@ import {
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
   FMODE_WRITE,
+  O_WRONLY,
   S_IFBLK,
   S_IFCHR,
   S_IFIFO,
@@ -13,6 +14,7 @@ import {
 } from '../../abi/fs.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { changeMode, changeOwner, changeTimes, vfsTruncate } from '../fs/attr.ts';
+import { breakLease } from '../fs/lease.ts';
 import { touchAtime } from '../fs/inode.ts';
 import { inodePermission, isDir, isLink, isReg, MAY_EXEC, MAY_WRITE } from '../fs/namei.ts';
 import { isExecuted, mountNoExec, readOnlyFs } from '../fs/open.ts';
@@ -161,18 +163,20 @@ function sysTruncate(k: Kernel, ptr: number, size: number): number {
   const path = resolveAt(k, AT_FDCWD, ptr, 0);
   if (typeof path === 'number') return path;
   const { inode } = path.dentry;
-  if (isDir(inode) || !isReg(inode)) return vfsTruncate(k, inode, size);
+  if (isDir(inode) || !isReg(inode)) return vfsTruncate(k, path.dentry, size);
   if (readOnlyFs(path)) return -EROFS;
   const denied = inodePermission(k.current, inode, MAY_WRITE);
   if (denied < 0) return denied;
-  return isExecuted(k, inode) ? -ETXTBSY : vfsTruncate(k, inode, size);
+  const lease = breakLease(k, inode, O_WRONLY);
+  if (lease !== 0) return lease;
+  return isExecuted(k, inode) ? -ETXTBSY : vfsTruncate(k, path.dentry, size);
 }
 function sysFtruncate(k: Kernel, fd: number, size: number): number {
   if (size < 0) return -EINVAL;
   const file = fdGet(k, fd);
   if (file === null) return -EBADF;
   if ((file.mode & FMODE_WRITE) === 0 || !isReg(file.inode)) return -EINVAL;
-  return vfsTruncate(k, file.inode, size);
+  return vfsTruncate(k, file.path.dentry, size);
 }
 
 /** An attribute's name: -ERANGE when empty or too long. */

@@ -15,6 +15,7 @@ import {
 import type { Kernel } from '../../kernel.ts';
 import { seqLseek, seqRead } from '../../lib/seq_file.ts';
 import type { Task } from '../../sched/task.ts';
+import { showFdLocks } from '../locks.ts';
 import { dPath } from '../d_path.ts';
 import type { DirEntry, File, FileOperations, Inode, InodeOperations } from '../types.ts';
 import { mayAccess, newPidInode, pidOf, type ProcPid } from './base.ts';
@@ -70,13 +71,13 @@ export const fdDirOps: InodeOperations = {
 };
 
 function showFdinfo(k: Kernel, file: File): string | number {
-  void k;
   const target = fileAt(file.inode);
   if (target === null) return -ENOENT;
   const { task, fd } = file.inode.data as ProcFd;
   const kept = target.flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
   const flags = kept | O_LARGEFILE | (task.files.closeOnExec[fd] ? O_CLOEXEC : 0);
-  return `pos:\t${target.pos}\nflags:\t0${(flags >>> 0).toString(8)}\nmnt_id:\t${target.path.mnt.id}\nino:\t${target.inode.ino}\n`;
+  const more = target.op.showFdinfo?.(k, target) ?? '';
+  return `pos:\t${target.pos}\nflags:\t0${(flags >>> 0).toString(8)}\nmnt_id:\t${target.path.mnt.id}\nino:\t${target.inode.ino}\n${showFdLocks(target, task.files)}${more}`;
 }
 const fdinfoOps: FileOperations = {
   open: (k, inode) => (mayAccess(k, pidOf(inode).task) ? 0 : -EACCES),

@@ -3,6 +3,7 @@ import { RAM_BASE } from '../../../machine/layout.ts';
 import { hex } from '../../lib/seq_file.ts';
 import { KERNEL_IMAGE_SIZE } from '../../mm/address.ts';
 import type { Kernel } from '../../kernel.ts';
+import { showLocks } from '../locks.ts';
 import { TASK_UNINTERRUPTIBLE } from '../../sched/task.ts';
 
 // Small files at the top of /proc: version, uptime, loadavg, stat, cpuinfo and others (fs/proc/*.c, arch/riscv/kernel/cpu.c).
@@ -134,7 +135,7 @@ export function procMiscInit(k: Kernel): void {
   procfs.create('swaps', () => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n');
   procfs.create('diskstats', () => '');
   procfs.create('partitions', () => '');
-  procfs.create('locks', () => '');
+  procfs.create('locks', showLocks);
   procfs.create('fb', () => '');
   procfs.create('execdomains', () => '0-0\tLinux           \t[kernel]\n');
   procfs.mkdir('fs');
