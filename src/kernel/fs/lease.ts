@@ -6,7 +6,6 @@ import { BLOCKED, waitInterruptible, wakeUpAll } from '../sched/wait.ts';
 import { sendSigio, setOwner } from './fasync.ts';
 import { F_RDLCK, F_UNLCK, F_WRLCK, lockTable } from './locks.ts';
 import { isReg } from './namei.ts';
-import { sysctlValue } from './proc/proc_sysctl.ts';
 import type { File, Inode } from './types.ts';
 
 // Leases: the holder hears of a conflicting open before it succeeds, and has a while to give way (fs/locks.c, F_SETLEASE in fcntl(2)).
@@ -81,7 +80,7 @@ export function breakLease(k: Kernel, inode: Inode, flags: number): number {
     const to = write ? F_UNLCK : F_RDLCK;
     if (l.breakTo !== null && (l.breakTo === to || l.breakTo === F_UNLCK)) continue;
     l.breakTo = to;
-    l.breakTime = now + sysctlValue(k, 'fs/lease-break-time', 45) * NSEC;
+    l.breakTime = now + k.vfs.locks.leaseBreakTime * NSEC;
     sendSigio(k, l.file, l.fd, POLL_MSG);
   }
   for (const l of conflicting()) if (l.breakTo !== null && l.breakTime <= now) modify(k, inode, l, l.breakTo);

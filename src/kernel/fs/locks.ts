@@ -43,6 +43,8 @@ export class FileLocks {
   readonly tables = new Set<Inode>();
   waiters: LockWaiter[] = [];
   nextSeq = 1;
+  /** Seconds (/proc/sys/fs/lease-break-time). */
+  leaseBreakTime = 45;
 }
 
 export function lockTable(k: Kernel, inode: Inode): LockTable {

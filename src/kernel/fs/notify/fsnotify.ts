@@ -62,6 +62,10 @@ export interface NotifyUser {
 export class Notify {
   /** Marks in the system: 0 makes every hook free. */
   marks = 0;
+  /** /proc/sys/fs/inotify. */
+  maxQueuedEvents = 16384;
+  maxUserInstances = 128;
+  maxUserWatches = 8192;
   nextGroup = 1;
   nextCookie = 1;
   readonly users = new Map<number, NotifyUser>();

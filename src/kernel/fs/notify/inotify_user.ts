@@ -22,7 +22,6 @@ import { WaitQueueHead, waitInterruptible } from '../../sched/wait.ts';
 import { installAnon, noopLlseek } from '../anon_inodes.ts';
 import { fileHandleOf } from '../exportfs.ts';
 import { inodePermission, MAY_READ } from '../namei.ts';
-import { sysctlValue } from '../proc/proc_sysctl.ts';
 import type { File, FileOperations, Path } from '../types.ts';
 import { addMark, destroyMark, type NotifyEvent, type NotifyGroup, type NotifyMark } from './fsnotify.ts';
 
@@ -109,7 +108,7 @@ export function inotifyInit(k: Kernel, flags: number): number {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK)) !== 0) return -EINVAL;
   const uid = k.current.cred.uid;
   const user = k.vfs.notify.user(uid);
-  if (user.instances >= sysctlValue(k, 'fs/inotify/max_user_instances', 128)) return -EMFILE;
+  if (user.instances >= k.vfs.notify.maxUserInstances) return -EMFILE;
   const group: NotifyGroup = {
     id: k.vfs.notify.nextGroup++,
     uid,
@@ -117,7 +116,7 @@ export function inotifyInit(k: Kernel, flags: number): number {
     waiters: new WaitQueueHead(),
     marks: new Map(),
     lastWd: 0,
-    maxEvents: sysctlValue(k, 'fs/inotify/max_queued_events', 16384),
+    maxEvents: k.vfs.notify.maxQueuedEvents,
   };
   const fd = installAnon(k, 'inotify', inotifyOps, group, flags & O_NONBLOCK, (flags & O_CLOEXEC) !== 0);
   if (fd >= 0) user.instances++;
@@ -150,7 +149,7 @@ export function inotifyAddWatch(k: Kernel, file: File | null, lookup: (flags: nu
     return old.wd;
   }
   const wd = ++group.lastWd; // used up even when the limit refuses it
-  if (k.vfs.notify.user(group.uid).watches >= sysctlValue(k, 'fs/inotify/max_user_watches', 8192)) return -ENOSPC;
+  if (k.vfs.notify.user(group.uid).watches >= k.vfs.notify.maxUserWatches) return -ENOSPC;
   const mark: NotifyMark = { group, inode, wd, mask: wanted, oneshot: (mask & IN_ONESHOT) !== 0, exclUnlink: (mask & IN_EXCL_UNLINK) !== 0 };
   addMark(k, mark);
   return wd;

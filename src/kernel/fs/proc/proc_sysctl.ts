@@ -50,6 +50,10 @@ const LIVE: readonly (readonly [string, IntRow])[] = [
   ['kernel/panic_on_warn', { get: (k) => k.panicOnWarn, set: (k, n) => (k.panicOnWarn = n), min: 0, max: 1 }],
   ['kernel/tainted', { get: (k) => k.tainted, set: (k, n) => (k.tainted |= n), min: 0, max: INT_MAX }],
   ['kernel/pid_max', { get: (k) => k.sched.pidMax, set: (k, n) => (k.sched.pidMax = n), min: 301, max: 4194304 }],
+  ['fs/inotify/max_queued_events', { get: (k) => k.vfs.notify.maxQueuedEvents, set: (k, n) => (k.vfs.notify.maxQueuedEvents = n), min: 0, max: INT_MAX }],
+  ['fs/inotify/max_user_instances', { get: (k) => k.vfs.notify.maxUserInstances, set: (k, n) => (k.vfs.notify.maxUserInstances = n), min: 0, max: INT_MAX }],
+  ['fs/inotify/max_user_watches', { get: (k) => k.vfs.notify.maxUserWatches, set: (k, n) => (k.vfs.notify.maxUserWatches = n), min: 0, max: INT_MAX }],
+  ['fs/lease-break-time', { get: (k) => k.vfs.locks.leaseBreakTime, set: (k, n) => (k.vfs.locks.leaseBreakTime = n), min: 0, max: INT_MAX }],
   ['vm/overcommit_memory', { get: (k) => k.mm.overcommitMemory, set: (k, n) => (k.mm.overcommitMemory = n), min: 0, max: 2 }],
 ];
 /**
@@ -80,10 +84,6 @@ const STORED: readonly (readonly [string, number, number, number])[] = [
   ['fs/aio-max-nr', 65536, 0, INT_MAX],
   ['fs/dir-notify-enable', 1, 0, INT_MAX],
   ['fs/file-max', 0, 0, Number.MAX_SAFE_INTEGER],
-  ['fs/inotify/max_queued_events', 16384, 0, INT_MAX],
-  ['fs/inotify/max_user_instances', 128, 0, INT_MAX],
-  ['fs/inotify/max_user_watches', 8192, 0, INT_MAX],
-  ['fs/lease-break-time', 45, 0, INT_MAX],
   ['fs/leases-enable', 1, 0, INT_MAX],
   ['fs/mount-max', 100000, 1, INT_MAX],
   ['fs/nr_open', 1048576, 64, INT_MAX],
