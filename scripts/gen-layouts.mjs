@@ -119,6 +119,12 @@ const STRUCTS = {
   vm_operations_struct: 0,
   vm_fault: 0,
   sched_entity: 1,
+  folio: 1,
+  mem_section: 0,
+  shrinker: 0,
+  shrink_control: 0,
+  mempool_s: 0,
+  sysinfo: 0,
 };
 function section(elf, name) {
   const v = new DataView(elf.buffer, elf.byteOffset, elf.length);

@@ -1,13 +1,14 @@
 import { EAGAIN, EINVAL, ENOMEM } from '../abi/errno.ts';
 import { cred as CRED, signal_struct as SIGNAL, task_struct as TASK } from '../abi/layout/structs.ts';
 import { NSIG } from '../abi/signal.ts';
+import { SLAB_ACCOUNT, SLAB_HWCACHE_ALIGN, SLAB_PANIC } from '../abi/slab.ts';
 import { FilesStruct, FsStruct } from './fs/file_table.ts';
 import { copySemundo } from './ipc/sem.ts';
 import type { Kernel } from './kernel.ts';
 import { physToVirt } from './mm/address.ts';
 import { dupMm } from './mm/memory.ts';
 import { putUser32 } from './mm/uaccess.ts';
-import type { KmemCache } from './mm/slab.ts';
+import type { KmemCache } from './mm/slab_cache.ts';
 import { ROOT_CRED } from './cred.ts';
 import { cloneEvent, ptraceInitTask, ptraceQueueEvent, ptraceVforkDone, ptraceVforkStop } from './ptrace.ts';
 import { DEFAULT_ACTION, newPending } from './signal.ts';
@@ -65,9 +66,9 @@ export interface TaskCaches {
 }
 export function taskCachesInit(k: Kernel): TaskCaches {
   return {
-    task: k.mm.slab.createCache('task_struct', TASK.sizeof, 64),
-    signal: k.mm.slab.createCache('signal_cache', SIGNAL.sizeof, 64),
-    cred: k.mm.slab.createCache('cred', CRED.sizeof, 64),
+    task: k.mm.slab.createCache('task_struct', TASK.sizeof, 64, SLAB_PANIC | SLAB_ACCOUNT),
+    signal: k.mm.slab.createCache('signal_cache', SIGNAL.sizeof, 0, SLAB_HWCACHE_ALIGN | SLAB_PANIC | SLAB_ACCOUNT),
+    cred: k.mm.slab.createCache('cred', CRED.sizeof, 0, SLAB_HWCACHE_ALIGN | SLAB_PANIC | SLAB_ACCOUNT),
   };
 }
 

@@ -4,7 +4,7 @@ import { sprintSymbol } from './kallsyms.ts';
 import { hex64 } from './lib/seq_file.ts';
 import { readKernel64 } from './mm/maccess.ts';
 import { onKernelStack } from './module/call.ts';
-import { isReturnStub } from './module/exports.ts';
+import { exportAtStub, isReturnStub } from './module/exports.ts';
 import { printTainted, printTaintedVerbose } from './panic.ts';
 import type { Task } from './sched/task.ts';
 
@@ -62,7 +62,10 @@ export function showRegs(k: Kernel, task: Task, cause: number, badaddr: number):
   const status = (2n << 32n) | BigInt((regs.sstatus & ~2) | ((regs.sstatus & 2) !== 0 ? 0x20 : 0) | 0x100);
   printk.log(4, `status: ${hex64(status)} badaddr: ${hex64(badaddr)} cause: ${hex64(cause)}`);
   printFrame(k, regs.pc);
-  walkFrames(k, task, true, (pc) => printFrame(k, pc));
+  // An exported function has no frame of its own: its caller is in ra.
+  const inExport = exportAtStub(k, regs.pc) !== null;
+  if (inExport) printFrame(k, regs.get(1));
+  walkFrames(k, task, !inExport, (pc) => printFrame(k, pc));
 }
 function printFrame(k: Kernel, pc: number): void {
   k.printk.log(4, `[<${hex64(pc)}>] ${sprintSymbol(k, pc, 'S')}`);
@@ -72,6 +75,13 @@ export function dumpBacktrace(k: Kernel, task: Task): void {
   if (k.machine.regs.mode === 0) return;
   printFrame(k, k.machine.regs.get(1));
   walkFrames(k, task, false, (pc) => printFrame(k, pc));
+}
+/** Return addresses of the call of an exported function, from the function itself outwards (stack_trace_save). */
+export function stackEntries(k: Kernel, task: Task): number[] {
+  const { regs } = k.machine;
+  const pcs = [regs.pc, regs.get(1)];
+  walkFrames(k, task, false, (pc) => pcs.push(pc));
+  return pcs;
 }
 /** Follows the frame pointers: at s0-16 the caller's s0, at s0-8 the return address (walk_stackframe). */
 function walkFrames(k: Kernel, task: Task, leaf: boolean, visit: (pc: number) => void): void {

@@ -135,6 +135,12 @@ export function warnInExport(k: Kernel, text: string): void {
   k.printk.log(4, text);
   warn(k, k.current, '');
 }
+/** WARN in the middle of the kernel: `where` is Linux's file, line and function. \`text\` is what a WARN with a format says first. */
+export function warnAt(k: Kernel, where: string, text = ''): void {
+  k.printk.log(4, CUT_HERE);
+  if (text !== '') k.printk.log(4, text);
+  warn(k, k.current, ` at ${where}`);
+}
 export function bugInExport(k: Kernel): void {
   dieInNmi(k, k.current, 'Kernel BUG', Trap.BREAKPOINT);
 }

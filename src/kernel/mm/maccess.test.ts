@@ -16,7 +16,7 @@ import {
 } from './maccess.ts';
 import { PAGE_KERNEL_READ } from './pgtable.ts';
 import { mmTestKit } from './testkit.ts';
-import { vfree, vmalloc } from './vmalloc.ts';
+import { vfree, vmallocFor } from './vmalloc.ts';
 
 test('kernel memory of every kind is read, wrong addresses are refused', () => {
   const { k } = mmTestKit();
@@ -42,7 +42,7 @@ test('kernel memory of every kind is read, wrong addresses are refused', () => {
 
 test('the vmalloc area is walked page by page', () => {
   const { k } = mmTestKit();
-  const va = vmalloc(k, 2 * PAGE_SIZE);
+  const va = vmallocFor(k, 2 * PAGE_SIZE);
   const seam = va + PAGE_SIZE - 3;
   assert.equal(writeKernel64(k, seam, -2), true);
   assert.equal(readKernel64(k, seam), -2);

@@ -1,6 +1,8 @@
 import { mm_struct as MM, page as PAGE } from '../../abi/layout/structs.ts';
 import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
+import { ratelimitInit } from '../lib/ratelimit.ts';
+import { HZ } from '../time/timekeeping.ts';
 import {
   KERNEL_IMAGE_SIZE,
   KERNEL_LINK_ADDR,
@@ -16,7 +18,10 @@ import { type ImageMapping, reclaimImagePages } from './image_mapping.ts';
 import { NO_TYPE, PGTY_TABLE, setPageType } from './page.ts';
 import { PageAllocator } from './page_alloc.ts';
 import { makePte, mapLarge, PAGE_KERNEL, PAGE_KERNEL_EXEC, PTE_V, setPte } from './pgtable.ts';
-import { type KmemCache, SLAB_HWCACHE_ALIGN, SlabAllocator } from './slab.ts';
+import { SLAB_ACCOUNT, SLAB_HWCACHE_ALIGN, SLAB_PANIC } from '../../abi/slab.ts';
+import { SlabAllocator } from './slab.ts';
+import type { KmemCache } from './slab_cache.ts';
+import { StackDepot } from './slub_debug.ts';
 import { VmapArea } from './vmalloc.ts';
 import { VmStat } from './vmstat.ts';
 
@@ -31,6 +36,7 @@ export class MemoryManager {
   private readonly k: Kernel;
   readonly pages: PageAllocator;
   readonly slab: SlabAllocator;
+  readonly stackDepot = new StackDepot();
   readonly stat = new VmStat();
   readonly vmalloc = new VmapArea(VMALLOC_START, VMALLOC_END);
   readonly modules = new VmapArea(MODULES_VADDR, MODULES_END);
@@ -40,6 +46,11 @@ export class MemoryManager {
   /** The frame of zeros behind every read of untouched private memory. */
   readonly zeroPage: number;
   nextShmIno = 1;
+  /** WARN_ON_ONCE of __alloc_pages has been said. */
+  warnedOrder = false;
+  warnedVmallocZero = false;
+  /** nopage_rs of mm/page_alloc.c: one report of a failure in ten seconds. */
+  readonly noPageLimit = ratelimitInit(0, 10 * HZ, 1);
   /** Files of the boot image with pages in memory, in the order in which they came. */
   readonly imageMappings = new Set<ImageMapping>();
   /** /proc/sys/vm/overcommit_memory, overcommit_ratio, max_map_count and kernel/randomize_va_space. */
@@ -63,8 +74,8 @@ export class MemoryManager {
     const { ram, machine } = k;
     this.k = k;
     this.pages = new PageAllocator(machine, RAM_BASE + KERNEL_IMAGE_SIZE);
-    this.slab = new SlabAllocator(ram, this.pages, this.stat, k.cpus);
-    this.mmCache = this.slab.createCache('mm_struct', MM_STRUCT_SIZE, 8, SLAB_HWCACHE_ALIGN);
+    this.slab = new SlabAllocator(k, this.pages, this.stat);
+    this.mmCache = this.slab.createCache('mm_struct', MM_STRUCT_SIZE, 8, SLAB_HWCACHE_ALIGN | SLAB_PANIC | SLAB_ACCOUNT);
     const root = this.allocTable();
     this.swapperPgDir = root;
     this.zeroPage = this.pages.alloc();

@@ -4,10 +4,11 @@ import type { Kernel } from '../kernel.ts';
 import type { Task } from '../sched/task.ts';
 import { finishWait } from '../sched/wait.ts';
 import { forceSignal } from '../signal.ts';
+import { dumpStack } from '../stacktrace.ts';
 import { PAGE_SIZE } from './address.ts';
 import type { MmStruct } from './mm_struct.ts';
 import { countUserTables } from './pgtable.ts';
-import { MAX_ORDER } from './page_alloc.ts';
+import { showMem } from './show_mem.ts';
 
 // Out of memory: one process dies so that the others can go on (mm/oom_kill.c).
 
@@ -74,31 +75,11 @@ function kill(k: Kernel, victim: Task, asker: Task): void {
 /** What the log says before the choice (dump_header, __show_mem). */
 function dumpHeader(k: Kernel, asker: Task): void {
   const say = (text: string) => k.printk.log(KERN_WARNING, text);
-  const { pages, stat } = k.mm;
-  const { watermarks: wm } = pages;
-  const active = stat.anonPages + stat.shmemPages;
   say(
     `${asker.comm} invoked oom-killer: gfp_mask=0x140cca(GFP_HIGHUSER_MOVABLE|__GFP_COMP), order=0, oom_score_adj=${asker.signal.oomScoreAdj}`,
   );
-  say('Mem-Info:');
-  say(`active_anon:${active} inactive_anon:0 isolated_anon:0`);
-  say(` active_file:${stat.filePages - stat.shmemPages} inactive_file:0 isolated_file:0`);
-  say(' unevictable:0 dirty:0 writeback:0');
-  say(` slab_reclaimable:0 slab_unreclaimable:${stat.slabUnreclaimable}`);
-  say(` mapped:${stat.fileMapped} shmem:${stat.shmemPages} pagetables:${stat.pageTablePages}`);
-  say(' sec_pagetables:0 bounce:0');
-  say(' kernel_misc_reclaimable:0');
-  say(` free:${pages.freePages} free_pcp:0 free_cma:0`);
-  const kb = (n: number) => `${n * KB}kB`;
-  say(
-    `Node 0 DMA32 free:${kb(pages.freePages)} boost:0kB min:${kb(wm.min)} low:${kb(wm.low)} high:${kb(wm.high)} active_anon:${kb(active)} present:${kb(pages.totalPages)} managed:${kb(pages.managedPages)} mlocked:0kB`,
-  );
-  let blocks = '';
-  for (let o = 0; o <= MAX_ORDER; o++) blocks += ` ${pages.freeCount[o]}*${KB << o}kB`;
-  say(`Node 0 DMA32:${blocks} = ${kb(pages.freePages)}`);
-  say(`${stat.filePages} total pagecache pages`);
-  say(`${pages.totalPages} pages RAM`);
-  say(`${pages.totalPages - pages.managedPages} pages reserved`);
+  dumpStack(k, asker);
+  showMem(k);
   k.printk.log(KERN_INFO, 'Tasks state (memory values in pages):');
   k.printk.log(KERN_INFO, '[  pid  ]   uid  tgid total_vm      rss rss_anon rss_file rss_shmem pgtables_bytes swapents oom_score_adj name');
   for (const t of k.sched.tasks.values()) if (t.isLeader && t.mm !== null && t.pid !== 1) dumpTask(k, t, t.mm);

@@ -3,6 +3,8 @@ import type { Ram } from '../../machine/ram.ts';
 
 // struct page as it lies in the vmemmap array (include/linux/mm_types.h, page-flags.h). `at` is the physical address of a struct page.
 
+/** Upper half of `flags`: no last CPU (15 bits of ones from bit 45); zone and node are 0 (page-flags-layout.h). */
+export const FLAGS_HIGH = 0x0fff_e000;
 export const PG_LOCKED = 1 << 0;
 export const PG_REFERENCED = 1 << 2;
 export const PG_UPTODATE = 1 << 3;

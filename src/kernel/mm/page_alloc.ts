@@ -1,9 +1,9 @@
-import { page as PAGE } from '../../abi/layout/structs.ts';
+import { folio as FOLIO, page as PAGE } from '../../abi/layout/structs.ts';
 import { RAM_BASE } from '../../machine/layout.ts';
 import type { MachineApi } from '../../machine/api.ts';
 import type { Ram } from '../../machine/ram.ts';
-import { PAGE_SIZE } from './address.ts';
-import { NO_TYPE, PGTY_BUDDY, setPageType } from './page.ts';
+import { PAGE_SIZE, VMEMMAP_START } from './address.ts';
+import { FLAGS_HIGH, NO_TYPE, PG_HEAD, PG_RESERVED, PGTY_BUDDY, setPageFlags, setPageType } from './page.ts';
 
 /** Largest block is 2^MAX_ORDER pages: 4 MiB (include/linux/mmzone.h, MAX_PAGE_ORDER). */
 export const MAX_ORDER = 10;
@@ -81,8 +81,14 @@ export class PageAllocator {
     const start = Math.ceil((this.memMap + this.endPfn * PAGE.sizeof) / PAGE_SIZE);
     this.totalPages = this.endPfn - RAM_BASE / PAGE_SIZE;
     const { ram, memMap } = this;
-    for (let pfn = 0; pfn < this.endPfn; pfn++) ram.write32(memMap + pfn * PAGE.sizeof + PAGE._mapcount, -1);
-    for (let pfn = 0; pfn < start; pfn++) ram.write32(memMap + pfn * PAGE.sizeof + PAGE._refcount, 1);
+    for (let pfn = 0; pfn < this.endPfn; pfn++) {
+      ram.write32(memMap + pfn * PAGE.sizeof + PAGE._mapcount, -1);
+      ram.write32(memMap + pfn * PAGE.sizeof + PAGE.flags + 4, FLAGS_HIGH);
+    }
+    for (let pfn = 0; pfn < start; pfn++) {
+      ram.write32(memMap + pfn * PAGE.sizeof + PAGE._refcount, 1);
+      ram.write32(memMap + pfn * PAGE.sizeof + PAGE.flags, PG_RESERVED);
+    }
     this.releaseRange(Math.ceil(reservedEnd / PAGE_SIZE), this.memMap / PAGE_SIZE);
     this.releaseRange(start, this.endPfn);
     this.managedPages = this.freePages;
@@ -91,7 +97,10 @@ export class PageAllocator {
 
   private releaseRange(from: number, to: number): void {
     let pfn = from;
-    for (let p = from; p < to; p++) this.ram.write32(this.memMap + p * PAGE.sizeof + PAGE._refcount, 0);
+    for (let p = from; p < to; p++) {
+      this.ram.write32(this.memMap + p * PAGE.sizeof + PAGE._refcount, 0);
+      this.ram.write32(this.memMap + p * PAGE.sizeof + PAGE.flags, 0);
+    }
     while (pfn < to) {
       let order = 0;
       while (order < MAX_ORDER && pfn % (2 << order) === 0 && pfn + (2 << order) <= to) order++;
@@ -128,6 +137,32 @@ export class PageAllocator {
   /** Physical address of struct page for a frame. */
   pageStruct(pa: number): number {
     return this.memMap + Math.floor(pa / PAGE_SIZE) * PAGE.sizeof;
+  }
+  /** The same as modules see it, in vmemmap. */
+  pageStructVa(pa: number): number {
+    return VMEMMAP_START + Math.floor(pa / PAGE_SIZE) * PAGE.sizeof;
+  }
+  /** prep_compound_page: the frames of a block become one page with a head. */
+  makeCompound(pa: number, order: number): void {
+    if (order === 0) return;
+    const { ram } = this;
+    const head = this.pageStruct(pa);
+    setPageFlags(ram, head, PG_HEAD);
+    const link = this.pageStructVa(pa) + 1;
+    for (let i = 1; i < 1 << order; i++) ram.write64(head + i * PAGE.sizeof + PAGE.compound_head, link);
+    ram.write32(head + FOLIO._flags_1, order);
+    ram.write32(head + FOLIO._large_mapcount, -1);
+    ram.write32(head + FOLIO._entire_mapcount, -1);
+    ram.write32(head + FOLIO._folio_nr_pages, 1 << order);
+  }
+  /** Order of the compound page whose head is at `pa`, 0 for a single page. */
+  compoundOrder(pa: number): number {
+    const at = this.pageStruct(pa);
+    return (this.ram.read32(at + PAGE.flags) & PG_HEAD) !== 0 ? this.ram.read32(at + FOLIO._flags_1) & 0xff : 0;
+  }
+  /** split_page: a block becomes single pages, each counted once. */
+  split(pa: number, order: number): void {
+    for (let i = 0; i < 1 << order; i++) this.setRefCount(pa + i * PAGE_SIZE, 1);
   }
   refCount(pa: number): number {
     return this.ram.readS32(this.pageStruct(pa) + PAGE._refcount);
@@ -184,6 +219,7 @@ export class PageAllocator {
     for (let i = 0; i < 1 << order; i++) {
       ram.fill(at + i * PAGE.sizeof, PAGE.sizeof);
       setPageType(ram, at + i * PAGE.sizeof, NO_TYPE);
+      ram.write32(at + i * PAGE.sizeof + PAGE.flags + 4, FLAGS_HIGH);
     }
     let o = order;
     this.freePages += 1 << order;
@@ -204,7 +240,7 @@ export class PageAllocator {
   put(pa: number): void {
     const n = this.refCount(pa) - 1;
     if (n < 0) this.onBadPage(pa, 'nonzero _refcount');
-    else if (n === 0) this.free(pa);
+    else if (n === 0) this.free(pa, this.compoundOrder(pa));
     else this.setRefCount(pa, n);
   }
 }

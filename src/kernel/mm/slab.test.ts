@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { kmem_cache as CACHE } from '../../abi/layout/structs.ts';
-import { calculateOrder, KMALLOC_MAX_SIZE, SLAB_HWCACHE_ALIGN } from './slab.ts';
+import { SLAB_ACCOUNT, SLAB_CONSISTENCY_CHECKS, SLAB_HWCACHE_ALIGN, SLAB_POISON, SLAB_RED_ZONE, SLAB_STORE_USER } from '../../abi/slab.ts';
+import { KMALLOC_MAX_SIZE } from './slab.ts';
+import { calculateOrder } from './slab_cache.ts';
 import { mmTestKit } from './testkit.ts';
 
 test('slab orders and objects per slab are those of real Linux with one CPU', () => {
@@ -37,7 +39,7 @@ test('slab orders and objects per slab are those of real Linux with one CPU', ()
 test('kmalloc: objects do not overlap, keep their contents, are aligned, and memory comes back', () => {
   const { k } = mmTestKit();
   const { slab } = k.mm;
-  const before = slab.kmallocCaches.map((c) => c.activeObjects);
+  const before = slab.caches.map((c) => c.activeObjects);
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 20000 }), fc.nat(1000)), { maxLength: 200 }), (steps) => {
       const held: { pa: number; size: number; tag: number }[] = [];
@@ -71,7 +73,7 @@ test('kmalloc: objects do not overlap, keep their contents, are aligned, and mem
     { numRuns: 30 },
   );
   assert.deepEqual(
-    slab.kmallocCaches.map((c) => c.activeObjects),
+    slab.caches.map((c) => c.activeObjects),
     before,
   );
 });
@@ -96,9 +98,43 @@ test('a named cache has its struct kmem_cache in RAM and goes away when empty', 
   assert.equal(k.ram.read32(cache.addr + CACHE.size), 384);
   assert.equal(k.mm.slab.cacheAt(cache.addr), cache);
   const pa = k.mm.slab.cacheAlloc(cache);
-  assert.ok(!k.mm.slab.destroyCache(cache));
   assert.deepEqual(k.mm.slab.objectAt(pa + 100), { start: pa, size: 328, cache: 'lkp_ctx', allocated: true });
   k.mm.slab.cacheFree(cache, pa);
   assert.ok(k.mm.slab.destroyCache(cache));
   assert.equal(k.mm.slab.cacheAt(cache.addr), null);
+});
+
+test('caches are merged by the rules of SLUB, and caches with a constructor, checks or a name of their own are not', () => {
+  const { k } = mmTestKit();
+  const { slab } = k.mm;
+  const make = (name: string, size: number, options = {}) => {
+    const cache = slab.create(name, size, options);
+    assert.ok(cache !== null);
+    return cache;
+  };
+  const a = make('a', 1000);
+  assert.equal(a.uniqueId, ':0001000');
+  assert.equal(make('b', 996), a); // the same size in words
+  assert.equal(a.refcount, 2);
+  assert.notEqual(make('c', 992), a); // a word less
+  assert.notEqual(make('d', 1000, { flags: SLAB_ACCOUNT }), a);
+  assert.notEqual(make('e', 1000, { ctor: -4096 }), a);
+  assert.notEqual(make('f', 1000, { flags: SLAB_POISON }), a);
+  assert.notEqual(make('g', 1000, { align: 512 }), a);
+  assert.equal(make('h', 1000, { flags: SLAB_ACCOUNT }).uniqueId, ':A-0001000');
+  assert.ok(slab.destroyCache(a));
+  assert.ok(slab.caches.includes(a));
+  assert.ok(slab.destroyCache(a));
+  assert.ok(!slab.caches.includes(a));
+});
+
+test('sizes of caches with red zones, poison, tracks and constructors are those of real Linux', () => {
+  // Rows of /proc/slabinfo of Debian 6.12 for modules of the book and of tests/guest/memory.
+  const { k } = mmTestKit();
+  const size = (name: string, bytes: number, options: object) => k.mm.slab.create(name, bytes, options)?.size;
+  const debug = SLAB_POISON | SLAB_RED_ZONE;
+  assert.equal(size('our_ctx', 328, { flags: debug | SLAB_HWCACHE_ALIGN, ctor: -4096 }), 448);
+  assert.equal(size('poison_test', 152, { flags: debug | SLAB_HWCACHE_ALIGN }), 256);
+  assert.equal(size('lt_slub', 100, { flags: debug | SLAB_CONSISTENCY_CHECKS | SLAB_STORE_USER }), 192);
+  assert.equal(size('lt_ctor', 80, { ctor: -4096 }), 88);
 });

@@ -1,321 +1,325 @@
 import { kmem_cache as CACHE } from '../../abi/layout/structs.ts';
+import { GFP_ACCOUNT, GFP_RECLAIMABLE } from '../../abi/gfp.ts';
+import {
+  SLAB_ACCOUNT,
+  SLAB_CONSISTENCY_CHECKS,
+  SLAB_HWCACHE_ALIGN,
+  SLAB_KMALLOC,
+  SLAB_MERGE_SAME,
+  SLAB_NEVER_MERGE,
+  SLAB_NO_MERGE,
+  SLAB_POISON,
+  SLAB_RECLAIM_ACCOUNT,
+  SLAB_RED_ZONE,
+  SLAB_STORE_USER,
+  SLAB_TRACE,
+  SLAB_TYPESAFE_BY_RCU,
+} from '../../abi/slab.ts';
 import type { Ram } from '../../machine/ram.ts';
+import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, physToVirt } from './address.ts';
-import { PGTY_SLAB, setPageType } from './page.ts';
 import type { PageAllocator } from './page_alloc.ts';
+import { type CacheOptions, calculateAlignment, getOrder, KmemCache } from './slab_cache.ts';
+import { reportRemaining } from './slub_debug.ts';
+import { type SlabComplaint, Slub } from './slub.ts';
 import type { VmStat } from './vmstat.ts';
 
-// Caches of equal objects (mm/slub.c, slab_common.c). What a module can see is in guest RAM: the objects, struct kmem_cache, and in a free
-// object the (scrambled) link that SLUB keeps in its middle. Which objects are free is TypeScript's own bookkeeping, so that no overflow in
-// the guest can corrupt it; freeing something twice, or something that was never allocated, is found at once.
+// The caches of a kernel and kmalloc on top of them (mm/slab_common.c). Addresses are physical.
 
-/** Sizes of the kmalloc caches (mm/slab_common.c, kmalloc_info). Above the last one, whole pages. */
-export const KMALLOC_SIZES = [8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096, 8192] as const;
+/** Sizes of the kmalloc caches in the order of their creation (kmalloc_info: 96 and 192 come first). Above the last one, whole pages. */
+export const KMALLOC_SIZES = [96, 192, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192] as const;
+const KMALLOC_MAX_CACHE_SIZE = 8192;
 /** Largest request: a block of MAX_ORDER (KMALLOC_MAX_SIZE). */
 export const KMALLOC_MAX_SIZE = 4 * 1024 * 1024;
-/** slub_max_order. */
-const SLUB_MAX_ORDER = 3;
+/** KMALLOC_SHIFT_HIGH + 1 rows: cache of 1 << index bytes, with 96 and 192 at 1 and 2. */
+export const KMALLOC_INDICES = 14;
+/** enum kmalloc_cache_type. */
+export const KmallocType = { NORMAL: 0, RECLAIM: 1, CGROUP: 2 } as const;
+const TYPE_PREFIXES = ['kmalloc', 'kmalloc-rcl', 'kmalloc-cg'];
 const MAX_PAGE_ORDER = 10;
-const CACHE_LINE = 64;
 
-/** Flags of kmem_cache_create (include/linux/slab.h). */
-export const SLAB_HWCACHE_ALIGN = 1 << 2;
-export const SLAB_PANIC = 1 << 6;
-export const SLAB_RECLAIM_ACCOUNT = 1 << 9;
-
-export function getOrder(bytes: number): number {
-  let order = 0;
-  while (PAGE_SIZE << order < bytes) order++;
-  return order;
+/** kmalloc_index. */
+export function kmallocIndex(size: number): number {
+  if (size > 64 && size <= 96) return 1;
+  if (size > 128 && size <= 192) return 2;
+  return size <= 8 ? 3 : 32 - Math.clz32(size - 1);
 }
-/** Order of a cache's slabs: enough objects for the number of CPUs, and little waste (calculate_order). */
-export function calculateOrder(size: number, cpus: number): number {
-  const wanted = 4 * (Math.floor(Math.log2(cpus)) + 2);
-  const fits = Math.max(1, Math.floor((PAGE_SIZE << SLUB_MAX_ORDER) / size));
-  const minOrder = getOrder(Math.min(wanted, fits) * size);
-  for (let fraction = 16; fraction > 1; fraction /= 2) {
-    for (let order = minOrder; order <= SLUB_MAX_ORDER; order++) {
-      const bytes = PAGE_SIZE << order;
-      if (bytes % size <= bytes / fraction) return order;
-    }
-  }
-  return getOrder(size);
+/** kmalloc_type. */
+export function kmallocType(gfp: number): number {
+  if ((gfp & (GFP_RECLAIMABLE | GFP_ACCOUNT)) === 0) return KmallocType.NORMAL;
+  return (gfp & GFP_RECLAIMABLE) !== 0 ? KmallocType.RECLAIM : KmallocType.CGROUP;
+}
+function sizeName(size: number): string {
+  return size >= 1024 ? `${size / 1024}k` : `${size}`;
 }
 
-/** One slab: a block of pages cut into objects. */
-interface Slab {
-  readonly pa: number;
-  /** Indices of free objects, last in first out. */
-  readonly free: number[];
-  /** 1 = allocated. */
-  readonly used: Uint8Array;
-}
-
-/** What a free found wrong; the text is SLUB's. */
-export type SlabComplaint = 'Object already free' | 'Invalid object pointer' | 'Page without slab';
-
-/** A cache of equal objects in guest frames. */
-export class KmemCache {
-  readonly name: string;
-  readonly objectSize: number;
-  /** Distance between objects. */
-  readonly size: number;
-  readonly align: number;
-  readonly order: number;
-  readonly perSlab: number;
+/** slab_debug=: what applies to which caches (parse_slub_debug_flags). */
+export interface SlubDebugOption {
   readonly flags: number;
-  /** Physical address of its struct kmem_cache. */
-  addr = 0;
-  /** Guest address of the constructor, 0 = none. */
-  readonly ctor: number;
-  refcount = 1;
-  /** The slab that allocations come from (SLUB's CPU slab), and others with free objects. */
-  private current: Slab | null = null;
-  private readonly partial: Slab[] = [];
-  private readonly slabs = new Map<number, Slab>();
-  activeObjects = 0;
-  slabCount = 0;
+  /** Names, perhaps ending in *; empty = all. */
+  readonly names: readonly string[];
+}
+const OPTION_FLAGS: Readonly<Record<string, number>> = {
+  F: SLAB_CONSISTENCY_CHECKS,
+  Z: SLAB_RED_ZONE,
+  P: SLAB_POISON,
+  U: SLAB_STORE_USER,
+  T: SLAB_TRACE,
+};
+/** DEBUG_DEFAULT_FLAGS. */
+const DEFAULT_DEBUG = SLAB_CONSISTENCY_CHECKS | SLAB_RED_ZONE | SLAB_POISON | SLAB_STORE_USER;
 
-  constructor(name: string, objectSize: number, align: number, flags: number, ctor: number, cpus: number) {
-    this.name = name;
-    this.objectSize = objectSize;
-    this.flags = flags;
-    this.ctor = ctor;
-    let a = Math.max(8, align);
-    if ((flags & SLAB_HWCACHE_ALIGN) !== 0) {
-      let line = CACHE_LINE;
-      while (objectSize <= line / 2) line /= 2;
-      a = Math.max(a, line);
-    }
-    this.align = a;
-    // With a constructor the free object's link cannot lie inside it.
-    const bytes = Math.ceil(objectSize / 8) * 8 + (ctor !== 0 ? 8 : 0);
-    this.size = Math.ceil(bytes / a) * a;
-    this.order = calculateOrder(this.size, cpus);
-    this.perSlab = Math.floor((PAGE_SIZE << this.order) / this.size);
-  }
-  /** Where in a free object its link lies (kmem_cache.offset). */
-  get linkOffset(): number {
-    return this.ctor !== 0 ? Math.ceil(this.objectSize / 8) * 8 : Math.floor(this.objectSize / 2 / 8) * 8;
-  }
-  /** Objects that /proc/slabinfo counts as active: all but the free ones of partial slabs. */
-  get slabinfoActive(): number {
-    let free = 0;
-    for (const s of this.partial) free += s.free.length;
-    return this.slabCount * this.perSlab - free;
-  }
-
-  /** Physical addresses of a new slab's objects, for a constructor; the last allocation made it when not empty. */
-  freshObjects: number[] = [];
-
-  /** Physical address of an object, or 0. */
-  alloc(pages: PageAllocator, ram: Ram, stat: VmStat, zero: boolean): number {
-    this.freshObjects = [];
-    if (this.current === null || this.current.free.length === 0) this.current = this.partial.pop() ?? this.newSlab(pages, ram, stat);
-    const slab = this.current;
-    if (slab === null) return 0;
-    const index = slab.free.pop() as number;
-    slab.used[index] = 1;
-    this.activeObjects++;
-    const pa = slab.pa + index * this.size;
-    if (zero && this.ctor === 0) ram.fill(pa, this.size);
-    return pa;
-  }
-  private newSlab(pages: PageAllocator, ram: Ram, stat: VmStat): Slab | null {
-    const pa = pages.alloc(this.order, true);
-    if (pa === 0) return null;
-    const free: number[] = [];
-    for (let i = this.perSlab - 1; i >= 0; i--) free.push(i);
-    const slab: Slab = { pa, free, used: new Uint8Array(this.perSlab) };
-    for (let p = 0; p < 1 << this.order; p++) {
-      this.slabs.set(pa + p * PAGE_SIZE, slab);
-      setPageType(ram, pages.pageStruct(pa + p * PAGE_SIZE), PGTY_SLAB);
-    }
-    this.slabCount++;
-    stat.slabUnreclaimable += 1 << this.order;
-    for (let i = 0; i < this.perSlab; i++) this.freshObjects.push(pa + i * this.size);
-    return slab;
-  }
-  /** The object that contains `pa`: its start, or null when `pa` is in no slab of this cache. */
-  objectAt(pa: number): { start: number; allocated: boolean } | null {
-    const slab = this.slabs.get(pa - (pa % PAGE_SIZE));
-    if (slab === undefined) return null;
-    const index = Math.floor((pa - slab.pa) / this.size);
-    if (index >= this.perSlab) return null;
-    return { start: slab.pa + index * this.size, allocated: slab.used[index] === 1 };
-  }
-  /** Null when done, else what is wrong with `pa`; nothing has changed then. */
-  free(pages: PageAllocator, ram: Ram, stat: VmStat, pa: number): SlabComplaint | null {
-    const slab = this.slabs.get(pa - (pa % PAGE_SIZE));
-    if (slab === undefined) return 'Page without slab';
-    const index = (pa - slab.pa) / this.size;
-    if (!Number.isInteger(index) || index >= this.perSlab) return 'Invalid object pointer';
-    if (slab.used[index] === 0) return 'Object already free';
-    slab.used[index] = 0;
-    const last = slab.free.length === 0 ? 0 : slab.free[slab.free.length - 1];
-    // The link, scrambled as SLAB_FREELIST_HARDENED does it (with the address as the key): a stale reader sees garbage here.
-    const at = pa + this.linkOffset;
-    ram.write32(at, (slab.pa + last * this.size) ^ Math.imul(at, 0x9e3779b1));
-    ram.write32(at + 4, Math.imul(pa, 0x85ebca6b));
-    slab.free.push(index);
-    this.activeObjects--;
-    if (slab === this.current) return null;
-    if (slab.free.length === 1) this.partial.push(slab);
-    if (slab.free.length === this.perSlab && this.partial.length > 5) this.dropSlab(pages, ram, stat, slab);
-    return null;
-  }
-  private dropSlab(pages: PageAllocator, ram: Ram, stat: VmStat, slab: Slab): void {
-    const i = this.partial.indexOf(slab);
-    if (i >= 0) this.partial.splice(i, 1);
-    for (let p = 0; p < 1 << this.order; p++) {
-      this.slabs.delete(slab.pa + p * PAGE_SIZE);
-      setPageType(ram, pages.pageStruct(slab.pa + p * PAGE_SIZE), 0xffff_ffff);
-    }
-    this.slabCount--;
-    stat.slabUnreclaimable -= 1 << this.order;
-    pages.free(slab.pa, this.order);
-  }
-  /** Gives back every slab without objects in use (kmem_cache_shrink). */
-  shrink(pages: PageAllocator, ram: Ram, stat: VmStat): void {
-    if (this.current !== null && this.current.free.length === this.perSlab) {
-      this.partial.push(this.current);
-      this.current = null;
-    }
-    for (const slab of [...this.partial]) if (slab.free.length === this.perSlab) this.dropSlab(pages, ram, stat, slab);
-  }
-  owns(pa: number): boolean {
-    return this.slabs.has(pa - (pa % PAGE_SIZE));
-  }
+export function parseSlabDebug(text: string | null): readonly SlubDebugOption[] {
+  if (text === null) return [];
+  return text.split(';').map((block) => {
+    const [letters, ...names] = block.split(',');
+    let flags = letters === '' ? DEFAULT_DEBUG : 0;
+    for (const c of letters.toUpperCase()) flags = c === '-' ? 0 : flags | (OPTION_FLAGS[c] ?? 0);
+    return { flags, names: names.filter((n) => n !== '') };
+  });
+}
+function matches(pattern: string, name: string): boolean {
+  return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
 }
 
-/** kmalloc and named caches on top of the page allocator. Addresses are physical. */
 export class SlabAllocator {
   private readonly ram: Ram;
   private readonly pages: PageAllocator;
   private readonly stat: VmStat;
   private readonly cpus: number;
+  readonly slub: Slub;
+  private readonly debugOptions: readonly SlubDebugOption[];
+  private readonly noMerge: boolean;
   private readonly cacheOfCaches: KmemCache;
-  readonly kmallocCaches: readonly KmemCache[];
+  private readonly byAddr = new Map<number, KmemCache>();
+  /** kmalloc_caches[type][index]. */
+  readonly kmallocCaches: readonly (readonly (KmemCache | null)[])[];
+  /** In the order of their creation. */
   readonly caches: KmemCache[] = [];
   /** Orders of blocks that kmalloc took whole. */
   private readonly large = new Map<number, number>();
   /** Told of a free that is wrong, after nothing was done. */
   onComplaint: (cache: KmemCache | null, pa: number, what: SlabComplaint) => void = () => {};
+  /** Told of caches that come and go. */
+  onCache: (cache: KmemCache, there: boolean) => void = () => {};
 
-  constructor(ram: Ram, pages: PageAllocator, stat: VmStat, cpus: number) {
-    this.ram = ram;
+  constructor(k: Kernel, pages: PageAllocator, stat: VmStat) {
+    this.ram = k.ram;
     this.pages = pages;
     this.stat = stat;
-    this.cpus = cpus;
-    this.cacheOfCaches = new KmemCache('kmem_cache', CACHE.sizeof, 0, SLAB_HWCACHE_ALIGN, 0, cpus);
+    this.cpus = k.cpus;
+    this.slub = new Slub(k, pages, stat);
+    this.debugOptions = parseSlabDebug(k.param('slab_debug') ?? k.param('slub_debug'));
+    this.noMerge = k.param('slab_nomerge') !== null || k.param('slub_nomerge') !== null;
+    this.cacheOfCaches = this.makeCache('kmem_cache', CACHE.sizeof, { flags: SLAB_HWCACHE_ALIGN });
     this.publish(this.cacheOfCaches);
-    this.kmallocCaches = KMALLOC_SIZES.map((size) => {
-      const name = `kmalloc-${size >= 1024 ? `${size / 1024}k` : size}`;
-      // Aligned to the largest power of two that divides the size (ARCH_KMALLOC_MINALIGN is 8).
-      return this.createCache(name, size, size & -size);
-    });
+    const make = (type: number) => {
+      const row = new Array<KmemCache | null>(KMALLOC_INDICES).fill(null);
+      for (const size of KMALLOC_SIZES) {
+        const kind = type === KmallocType.RECLAIM ? SLAB_RECLAIM_ACCOUNT : type === KmallocType.CGROUP ? SLAB_ACCOUNT : 0;
+        // Aligned to the largest power of two that divides the size (ARCH_KMALLOC_MINALIGN is 8); all of it may be copied to user space.
+        const options = { align: size & -size, flags: kind | SLAB_KMALLOC, usersize: size };
+        const cache = this.makeCache(`${TYPE_PREFIXES[type]}-${sizeName(size)}`, size, options);
+        this.publish(cache);
+        row[kmallocIndex(size)] = cache;
+      }
+      return row;
+    };
+    const normal = make(KmallocType.NORMAL);
+    this.kmallocCaches = [normal, make(KmallocType.RECLAIM), make(KmallocType.CGROUP)];
+    for (const cache of this.caches) this.nameCache(cache);
   }
-  /** `flags`: SLAB_*; `ctor`: guest address of a constructor. Throws away nothing on failure: a cache without memory has addr 0. */
-  createCache(name: string, objectSize: number, align = 8, flags = 0, ctor = 0): KmemCache {
-    const cache = new KmemCache(name, objectSize, align, flags, ctor, this.cpus);
-    this.publish(cache);
+  /** kmem_cache_flags: what slab_debug= adds. */
+  private flagsFor(name: string, flags: number): number {
+    let add = 0;
+    for (const o of this.debugOptions) {
+      if (o.names.length === 0) add = o.flags;
+      else if (o.names.some((n) => matches(n, name))) return flags | o.flags;
+    }
+    return flags | add;
+  }
+  private makeCache(name: string, objectSize: number, options: CacheOptions): KmemCache {
+    return new KmemCache(name, objectSize, { ...options, flags: this.flagsFor(name, options.flags ?? 0) }, this.cpus);
+  }
+  /** find_mergeable: a cache whose objects serve as well. */
+  private findMergeable(name: string, objectSize: number, options: CacheOptions): KmemCache | null {
+    if (this.noMerge || (options.ctor ?? 0) !== 0 || (options.usersize ?? 0) !== 0) return null;
+    const flags = this.flagsFor(name, options.flags ?? 0);
+    if ((flags & SLAB_NEVER_MERGE) !== 0) return null;
+    const word = Math.ceil(objectSize / 8) * 8;
+    const align = calculateAlignment(flags, options.align ?? 0, word);
+    const size = Math.ceil(word / align) * align;
+    for (let i = this.caches.length - 1; i >= 0; i--) {
+      const c = this.caches[i];
+      if (c.unmergeable || size > c.size || (flags & SLAB_MERGE_SAME) !== (c.flags & SLAB_MERGE_SAME)) continue;
+      if (c.size % align !== 0 || c.size - size >= 8) continue;
+      return c;
+    }
+    return null;
+  }
+  /** kmem_cache_create: a cache, perhaps shared with another of the same size; null when its objects are too large or memory is short. */
+  create(name: string, objectSize: number, options: CacheOptions = {}): KmemCache | null {
+    const shared = this.findMergeable(name, objectSize, options);
+    if (shared !== null) {
+      shared.refcount++;
+      shared.objectSize = Math.max(shared.objectSize, objectSize);
+      shared.inuse = Math.max(shared.inuse, Math.ceil(objectSize / 8) * 8);
+      shared.lastAlias = name;
+      this.writeStruct(shared);
+      this.onCache(shared, true);
+      return shared;
+    }
+    const cache = this.makeCache(name, objectSize, options);
+    if (cache.order < 0 || !this.publish(cache)) return null;
+    this.nameCache(cache);
+    this.onCache(cache, true);
     return cache;
   }
-  private publish(cache: KmemCache): void {
-    const { ram } = this;
-    const addr = this.cacheOfCaches.alloc(this.pages, ram, this.stat, true);
-    cache.addr = addr;
+  /** The same for the kernel's own caches, made at boot: there is memory. */
+  createCache(name: string, objectSize: number, align = 0, flags = 0): KmemCache {
+    const cache = this.create(name, objectSize, { align, flags: flags | SLAB_NO_MERGE });
+    if (cache === null) throw new Error(`no memory for the cache ${name}`);
+    return cache;
+  }
+  private publish(cache: KmemCache): boolean {
+    cache.addr = cache === this.cacheOfCaches ? this.slub.alloc(cache, true) : this.slub.alloc(this.cacheOfCaches, true);
+    if (cache.addr === 0) return false;
     this.caches.push(cache);
-    if (addr === 0) return;
+    this.byAddr.set(cache.addr, cache);
+    this.writeStruct(cache);
+    return true;
+  }
+  private writeStruct(cache: KmemCache): void {
+    const { ram } = this;
+    const { addr } = cache;
     ram.write32(addr + CACHE.flags, cache.flags);
+    ram.write64(addr + CACHE.min_partial, cache.minPartial);
     ram.write32(addr + CACHE.size, cache.size);
     ram.write32(addr + CACHE.object_size, cache.objectSize);
-    ram.write32(addr + CACHE.inuse, Math.ceil(cache.objectSize / 8) * 8);
+    ram.write32(addr + CACHE.inuse, cache.inuse);
     ram.write32(addr + CACHE.align, cache.align);
-    ram.write32(addr + CACHE.offset, cache.linkOffset);
+    ram.write32(addr + CACHE.offset, cache.offset);
+    ram.write32(addr + CACHE.red_left_pad, cache.redLeftPad);
+    ram.write32(addr + CACHE.cpu_partial, cache.cpuPartial);
+    ram.write32(addr + CACHE.cpu_partial_slabs, cache.cpuPartialSlabs);
     ram.write32(addr + CACHE.oo, (cache.order << 16) | cache.perSlab);
-    ram.write32(addr + CACHE.min, (cache.order << 16) | cache.perSlab);
+    const minOrder = getOrder(cache.size);
+    ram.write32(addr + CACHE.min, (minOrder << 16) | Math.floor((PAGE_SIZE << minOrder) / cache.size));
     ram.write32(addr + CACHE.refcount, cache.refcount);
     ram.write64(addr + CACHE.ctor, cache.ctor);
-    ram.write64(addr + CACHE.min_partial, 5);
-    const name = this.kmalloc0(cache.name.length + 1);
-    for (let i = 0; i < cache.name.length && name !== 0; i++) ram.write8(name + i, cache.name.charCodeAt(i));
-    ram.write64(addr + CACHE.name, name === 0 ? 0 : physToVirt(name));
+    ram.write32(addr + CACHE.useroffset, cache.useroffset);
+    ram.write32(addr + CACHE.usersize, cache.usersize);
   }
-  /** Names of the first caches come before the kmalloc caches exist: they stay unnamed in RAM. */
-  private kmalloc0(size: number): number {
-    return this.kmallocCaches === undefined ? 0 : this.kmalloc(size);
+  private nameCache(cache: KmemCache): void {
+    const name = this.kmalloc(cache.name.length + 1);
+    for (let i = 0; i < cache.name.length && name !== 0; i++) this.ram.write8(name + i, cache.name.charCodeAt(i));
+    this.ram.write64(cache.addr + CACHE.name, name === 0 ? 0 : physToVirt(name));
   }
-  /** kmem_cache_destroy. False, and the cache stays, while objects are in use. */
+  /** kmem_cache_destroy. False when objects are in use: they are reported, and cache and objects are lost. */
   destroyCache(cache: KmemCache): boolean {
-    cache.shrink(this.pages, this.ram, this.stat);
-    if (cache.activeObjects > 0) return false;
-    const i = this.caches.indexOf(cache);
-    if (i >= 0) this.caches.splice(i, 1);
+    cache.refcount--;
+    if (cache.refcount > 0) {
+      this.ram.write32(cache.addr + CACHE.refcount, cache.refcount);
+      return true;
+    }
+    this.slub.shrink(cache);
+    if (cache.activeObjects > 0) {
+      for (const slab of cache.partial) reportRemaining(this.slub, slab);
+      this.unlist(cache);
+      return false;
+    }
+    this.unlist(cache);
+    this.byAddr.delete(cache.addr);
     const name = this.ram.read64(cache.addr + CACHE.name);
     if (name !== 0) this.kfree(name - physToVirt(0));
-    this.cacheOfCaches.free(this.pages, this.ram, this.stat, cache.addr);
+    this.cacheFree(this.cacheOfCaches, cache.addr);
     return true;
+  }
+  private unlist(cache: KmemCache): void {
+    const i = this.caches.indexOf(cache);
+    if (i >= 0) this.caches.splice(i, 1);
+    this.onCache(cache, false);
   }
   /** The cache whose struct kmem_cache lies at `addr`. */
   cacheAt(addr: number): KmemCache | null {
-    return this.caches.find((c) => c.addr === addr) ?? null;
+    return this.byAddr.get(addr) ?? null;
   }
   /** The cache that an object belongs to. */
   cacheOf(pa: number): KmemCache | null {
-    return this.caches.find((c) => c.owns(pa)) ?? null;
+    return this.slub.slabAt(pa)?.cache ?? null;
   }
   cacheAlloc(cache: KmemCache, zero = true): number {
-    return cache.alloc(this.pages, this.ram, this.stat, zero);
+    return this.slub.alloc(cache, zero);
   }
   cacheFree(cache: KmemCache, pa: number): boolean {
-    const wrong = cache.free(this.pages, this.ram, this.stat, pa);
+    const slab = this.slub.slabAt(pa);
+    const wrong = slab === null ? 'Page without slab' : this.slub.free(cache, slab, pa);
     if (wrong !== null) this.onComplaint(cache, pa, wrong);
     return wrong === null;
   }
-  kmallocCache(size: number): KmemCache | null {
-    return this.kmallocCaches.find((c) => c.objectSize >= size) ?? null;
+  kmallocCache(size: number, gfp = 0): KmemCache | null {
+    return size > KMALLOC_MAX_CACHE_SIZE ? null : this.kmallocCaches[kmallocType(gfp)][kmallocIndex(size)];
   }
   /** Physical address, or 0. */
-  kmalloc(size: number, zero = true): number {
+  kmalloc(size: number, zero = true, gfp = 0): number {
+    if (size <= KMALLOC_MAX_CACHE_SIZE) {
+      const cache = this.kmallocCaches[kmallocType(gfp)][kmallocIndex(size)];
+      return cache === null ? 0 : this.slub.alloc(cache, zero, size);
+    }
     if (size > KMALLOC_MAX_SIZE) return 0;
-    const cache = this.kmallocCache(size);
-    if (cache !== null) return cache.alloc(this.pages, this.ram, this.stat, zero);
     const order = getOrder(size);
     if (order > MAX_PAGE_ORDER) return 0;
-    const pa = this.pages.alloc(order, zero);
+    const pa = this.pages.alloc(order, zero || this.slub.initOnAlloc);
     if (pa !== 0) {
-      this.large.set(pa, order);
-      this.stat.slabUnreclaimable += 1 << order;
+      this.pages.makeCompound(pa, order);
+      this.adoptLarge(pa, order);
     }
     return pa;
   }
+  /** A block of pages becomes an allocation of kmalloc. */
+  adoptLarge(pa: number, order: number): void {
+    this.large.set(pa, order);
+    this.stat.slabUnreclaimable += 1 << order;
+  }
   /** False when nothing was allocated there. */
   kfree(pa: number): boolean {
-    const order = this.large.get(pa);
-    if (order !== undefined) {
-      this.large.delete(pa);
-      this.stat.slabUnreclaimable -= 1 << order;
-      this.pages.free(pa, order);
-      return true;
+    const slab = this.slub.slabAt(pa);
+    if (slab !== null) {
+      const wrong = this.slub.free(slab.cache, slab, pa);
+      if (wrong !== null) this.onComplaint(slab.cache, pa, wrong);
+      return wrong === null;
     }
-    const cache = this.cacheOf(pa);
-    if (cache !== null) return this.cacheFree(cache, pa);
-    this.onComplaint(null, pa, 'Page without slab');
-    return false;
+    const order = this.large.get(pa);
+    if (order === undefined) {
+      this.onComplaint(null, pa, 'Page without slab');
+      return false;
+    }
+    this.large.delete(pa);
+    this.stat.slabUnreclaimable -= 1 << order;
+    this.pages.free(pa, order);
+    return true;
   }
   /** Usable bytes of an allocation, 0 when unknown. */
   ksize(pa: number): number {
+    const slab = this.slub.slabAt(pa);
+    if (slab !== null) {
+      const { cache } = slab;
+      // slab_ksize: what lies behind an object with red zones or a track is not the caller's.
+      if ((cache.flags & (SLAB_RED_ZONE | SLAB_POISON)) !== 0) return cache.objectSize;
+      return (cache.flags & (SLAB_TYPESAFE_BY_RCU | SLAB_STORE_USER)) !== 0 ? cache.inuse : cache.size;
+    }
     const order = this.large.get(pa);
-    if (order !== undefined) return PAGE_SIZE << order;
-    return this.cacheOf(pa)?.objectSize ?? 0;
+    return order === undefined ? 0 : PAGE_SIZE << order;
   }
   /** The allocation that contains `pa`, for checks of copies and of stray accesses. */
   objectAt(pa: number): { start: number; size: number; cache: string; allocated: boolean } | null {
-    const cache = this.cacheOf(pa);
-    const object = cache?.objectAt(pa) ?? null;
-    if (cache !== null && object !== null)
-      return { start: object.start, size: cache.objectSize, cache: cache.name, allocated: object.allocated };
+    const slab = this.slub.slabAt(pa);
+    if (slab !== null) {
+      const { cache } = slab;
+      const index = Math.floor((pa - slab.pa) / cache.size);
+      if (index >= cache.perSlab) return null;
+      return { start: cache.objectPa(slab, index), size: cache.objectSize, cache: cache.name, allocated: slab.used[index] === 1 };
+    }
     for (const [start, order] of this.large) {
       if (pa >= start && pa < start + (PAGE_SIZE << order)) return { start, size: PAGE_SIZE << order, cache: '', allocated: true };
     }

@@ -7,6 +7,7 @@ export class VmStat {
   shmemPages = 0;
   fileMapped = 0;
   pageTablePages = 0;
+  slabReclaimable = 0;
   slabUnreclaimable = 0;
   vmallocPages = 0;
   mlocked = 0;

@@ -57,6 +57,14 @@ export function availablePages(pages: PageAllocator): number {
   return Math.max(0, pages.freePages - pages.watermarks.high);
 }
 
+/** MemAvailable, in pages (si_mem_available). */
+export function availableMemory(k: Kernel): number {
+  const { pages, stat } = k.mm;
+  const cache = stat.filePages - stat.shmemPages;
+  const reclaimable = stat.slabReclaimable;
+  const { low } = pages.watermarks;
+  return availablePages(pages) + cache - Math.min(Math.floor(cache / 2), low) + reclaimable - Math.min(Math.floor(reclaimable / 2), low);
+}
 /** Current values by name. */
 function values(k: Kernel): ReadonlyMap<string, number> {
   const { pages, stat } = k.mm;
@@ -73,6 +81,7 @@ function values(k: Kernel): ReadonlyMap<string, number> {
     ['numa_local', pages.allocated],
     ['nr_active_anon', active],
     ['nr_active_file', files],
+    ['nr_slab_reclaimable', stat.slabReclaimable],
     ['nr_slab_unreclaimable', stat.slabUnreclaimable],
     ['nr_anon_pages', stat.anonPages],
     ['nr_mapped', stat.fileMapped],

@@ -89,7 +89,7 @@ function layoutAndAllocate(k: Kernel, elf: ModuleElf): { mod: Module; layout: Mo
   };
   for (const size of layout.size) {
     const bytes = pageAlign(size);
-    const base = bytes === 0 ? 0 : k.mm.modules.alloc(k, bytes, PAGE_KERNEL, MODULE_CALLER);
+    const base = bytes === 0 ? 0 : k.mm.modules.alloc(k, bytes, { prot: PAGE_KERNEL, caller: MODULE_CALLER });
     if (bytes > 0 && base === 0) {
       undo();
       return -ENOMEM;

@@ -2,6 +2,7 @@ import { makeDev } from '../../../abi/fs.ts';
 import type { Attribute, KernfsNode } from '../../fs/sysfs/kernfs.ts';
 import { sysfsText } from '../../fs/sysfs/sysfs.ts';
 import type { Kernel } from '../../kernel.ts';
+import { slabSysfsInit } from '../../mm/slab_sysfs.ts';
 import { cpuList, hex } from '../../lib/seq_file.ts';
 import { memDeviceNames } from '../char/mem.ts';
 import { deviceCreate } from './core.ts';
@@ -104,7 +105,7 @@ function ksysfsInit(k: Kernel): void {
   for (const name of ['debug', 'tracing']) sysfs.mkdir(dir, name, 0o700);
   sysfs.mkdir(dir, 'security', 0o555);
   sysfs.mkdirs('kernel/mm');
-  sysfs.mkdirs('kernel/slab');
+  slabSysfsInit(k);
   const cgroup = sysfs.mkdirs('fs');
   sysfs.mkdir(cgroup, 'cgroup', 0o755);
 }

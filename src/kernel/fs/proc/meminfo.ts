@@ -1,7 +1,8 @@
 import type { Kernel } from '../../kernel.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
 import { showSlabinfo } from '../../mm/slab_proc.ts';
-import { availablePages, showBuddyinfo, showPagetypeinfo, showVmstat, showZoneinfo } from '../../mm/vmstat_proc.ts';
+import { availableMemory, showBuddyinfo, showPagetypeinfo, showVmstat, showZoneinfo } from '../../mm/vmstat_proc.ts';
+import { showVmallocinfo } from '../../mm/vmalloc_proc.ts';
 import { kernelStackKb } from './array.ts';
 
 // /proc/meminfo (fs/proc/meminfo.c) and the registration of the other texts about memory.
@@ -21,7 +22,7 @@ export function showMeminfo(k: Kernel): string {
   return (
     page('MemTotal', pages.managedPages) +
     page('MemFree', pages.freePages) +
-    page('MemAvailable', availablePages(pages) + activeFile) +
+    page('MemAvailable', availableMemory(k)) +
     zero('Buffers') +
     page('Cached', stat.filePages) +
     zero('SwapCached') +
@@ -36,9 +37,9 @@ export function showMeminfo(k: Kernel): string {
     page('AnonPages', stat.anonPages) +
     page('Mapped', stat.fileMapped) +
     page('Shmem', stat.shmemPages) +
-    zero('KReclaimable') +
-    page('Slab', stat.slabUnreclaimable) +
-    zero('SReclaimable') +
+    page('KReclaimable', stat.slabReclaimable) +
+    page('Slab', stat.slabReclaimable + stat.slabUnreclaimable) +
+    page('SReclaimable', stat.slabReclaimable) +
     page('SUnreclaim', stat.slabUnreclaimable) +
     line('KernelStack', stacks) +
     page('PageTables', stat.pageTablePages) +
@@ -59,6 +60,7 @@ export function procMemInit(k: Kernel): void {
   procfs.create('meminfo', showMeminfo);
   procfs.create('buddyinfo', showBuddyinfo);
   procfs.create('slabinfo', showSlabinfo, { mode: 0o400 });
+  procfs.create('vmallocinfo', showVmallocinfo, { mode: 0o400 });
   procfs.create('vmstat', showVmstat);
   procfs.create('zoneinfo', showZoneinfo);
   procfs.create('pagetypeinfo', showPagetypeinfo, { mode: 0o400 });
