@@ -136,9 +136,9 @@ export function warnInExport(k: Kernel, text: string): void {
   warn(k, k.current, '');
 }
 /** WARN in the middle of the kernel: `where` is Linux's file, line and function. \`text\` is what a WARN with a format says first. */
-export function warnAt(k: Kernel, where: string, text = ''): void {
+export function warnAt(k: Kernel, where: string, text = '', level = 4): void {
   k.printk.log(4, CUT_HERE);
-  if (text !== '') k.printk.log(4, text);
+  if (text !== '') k.printk.log(level, text);
   warn(k, k.current, ` at ${where}`);
 }
 export function bugInExport(k: Kernel): void {

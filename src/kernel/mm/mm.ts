@@ -21,7 +21,9 @@ import { makePte, mapLarge, PAGE_KERNEL, PAGE_KERNEL_EXEC, PTE_V, setPte } from 
 import { SLAB_ACCOUNT, SLAB_HWCACHE_ALIGN, SLAB_PANIC } from '../../abi/slab.ts';
 import { SlabAllocator } from './slab.ts';
 import type { KmemCache } from './slab_cache.ts';
-import { StackDepot } from './slub_debug.ts';
+import { hashed, StackDepot } from './slub_debug.ts';
+import type { SlabComplaint } from './slub.ts';
+import { bugInExport, CUT_HERE, warnAt } from '../traps.ts';
 import { VmapArea } from './vmalloc.ts';
 import { VmStat } from './vmstat.ts';
 
@@ -49,6 +51,7 @@ export class MemoryManager {
   /** WARN_ON_ONCE of __alloc_pages has been said. */
   warnedOrder = false;
   warnedVmallocZero = false;
+  warnedLargeFree = false;
   /** nopage_rs of mm/page_alloc.c: one report of a failure in ten seconds. */
   readonly noPageLimit = ratelimitInit(0, 10 * HZ, 1);
   /** Files of the boot image with pages in memory, in the order in which they came. */
@@ -131,9 +134,25 @@ export function mmInit(k: Kernel): void {
     k.printk.log(1, `page dumped because: ${reason}`);
   };
   k.mm.pages.onShort = (pages) => reclaimImagePages(k, pages);
-  k.mm.slab.onComplaint = (cache, pa, what) => {
-    const va = BigInt.asUintN(64, BigInt(PAGE_OFFSET + pa)).toString(16);
-    k.printk.log(3, `BUG ${cache?.name ?? 'kfree'}: ${what} @ 0x${va}`);
-  };
+  k.mm.slab.onComplaint = (cache, pa, what) => badFree(k, cache, pa, what);
   k.machine.setPageTable(k.mm.swapperPgDir);
+}
+
+/**
+ * A wrong kfree in a cache without checks. Linux notices two kinds: the object that was freed last once more, and a page that is no slab. The rest
+ * ruins its free lists silently; here it is refused and said.
+ */
+function badFree(k: Kernel, cache: KmemCache | null, pa: number, what: SlabComplaint): void {
+  const fromModule = k.machine.regs.mode !== 0;
+  const slab = k.mm.slab.slub.slabAt(pa);
+  if (cache === null && fromModule) {
+    if (k.mm.warnedLargeFree) return;
+    k.mm.warnedLargeFree = true;
+    warnAt(k, 'mm/slub.c:4779');
+    k.printk.log(4, `object pointer: 0x${hashed(k, pa)}`);
+  } else if (slab !== null && fromModule && slab.freeCount > 0 && slab.cache.objectPa(slab, slab.free[slab.freeCount - 1]) === pa) {
+    k.printk.log(4, CUT_HERE);
+    k.printk.log(2, 'kernel BUG at mm/slub.c:547!');
+    bugInExport(k);
+  } else k.printk.log(3, `BUG ${cache?.name ?? 'kfree'}: ${what} @ 0x${BigInt.asUintN(64, BigInt(PAGE_OFFSET + pa)).toString(16)}`);
 }

@@ -1,7 +1,7 @@
-import { kmem_cache as CACHE, kmem_cache_args as ARGS } from '../../abi/layout/structs.ts';
+import { kmem_cache as CACHE, kmem_cache_args as ARGS, page as PAGE } from '../../abi/layout/structs.ts';
 import { EINVAL, ENOMEM } from '../../abi/errno.ts';
 import { GFP_COMP, GFP_DIRECT_RECLAIM, GFP_NOFAIL, GFP_NORETRY, GFP_NOWARN, GFP_RETRY_MAYFAIL, GFP_ZERO } from '../../abi/gfp.ts';
-import { SLAB_FLAGS_PERMITTED, SLAB_PANIC } from '../../abi/slab.ts';
+import { SLAB_FLAGS_PERMITTED, SLAB_PANIC, SLAB_STORE_USER } from '../../abi/slab.ts';
 import { RAM_BASE } from '../../machine/layout.ts';
 import { Access } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
@@ -15,7 +15,7 @@ import { imageObject } from '../module/exports.ts';
 import { BLOCKED } from '../sched/wait.ts';
 import { dumpStack } from '../stacktrace.ts';
 import { faultInExport, warnAt } from '../traps.ts';
-import { PAGE_SIZE, physToVirt, virtToPhys } from './address.ts';
+import { KERNEL_LINK_ADDR, PAGE_SIZE, physToVirt, virtToImage, virtToPhys, VMEMMAP_START } from './address.ts';
 import { kernelBytes, kernelString, readKernel32, readKernel64, writeKernel64, writeKernelBytes } from './maccess.ts';
 import { allocPages } from './page_exports.ts';
 import { KMALLOC_INDICES, KMALLOC_MAX_SIZE, kmallocType } from './slab.ts';
@@ -61,7 +61,9 @@ function outOfSlabs(k: Kernel, gfp: number, cache: KmemCache): void {
 function objectPa(k: Kernel, va: number): number {
   const pa = virtToPhys(va);
   if (pa >= RAM_BASE && pa < k.ram.size) return pa;
-  faultInExport(k, va, Access.READ);
+  // Where the struct page of that address would be: virt_to_folio reads its compound_head.
+  const frame = Math.floor((va < KERNEL_LINK_ADDR ? pa : virtToImage(va)) / PAGE_SIZE);
+  faultInExport(k, VMEMMAP_START + frame * PAGE.sizeof + PAGE.compound_head, Access.READ);
   return -1;
 }
 export function kfree(k: Kernel, va: number): undefined {
@@ -134,6 +136,7 @@ function createCache(k: Kernel, nameVa: number, size: number, argsVa: number, fl
     flags,
   };
   const bad = (flags & ~SLAB_FLAGS_PERMITTED) !== 0 || size <= 0 || size > KMALLOC_MAX_SIZE;
+  if ((flags & SLAB_STORE_USER) !== 0) k.mm.stackDepot.init(k);
   const cache = bad ? null : k.mm.slab.create(name, size, options);
   if (cache !== null) return physToVirt(cache.addr);
   const error = bad ? EINVAL : ENOMEM;

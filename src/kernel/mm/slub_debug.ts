@@ -28,6 +28,7 @@ import type { Slub } from './slub.ts';
 const PAGE_FLAGS = 'node=0|zone=0|lastcpupid=0x7fff';
 const KERN_ERR = 3;
 const KERN_DEFAULT = 4;
+const KERN_INFO = 6;
 const RULE = '='.repeat(77);
 const LINE = '-'.repeat(77);
 /** enum track_item. */
@@ -41,6 +42,16 @@ export class StackDepot {
   private readonly stacks: (readonly number[])[] = [];
   private readonly handles = new Map<string, number>();
 
+  private ready = false;
+
+  /** stack_depot_init, at the first cache that wants it: a table as large as suits the memory. */
+  init(k: Kernel): void {
+    if (this.ready) return;
+    this.ready = true;
+    const { managedPages, watermarks } = k.mm.pages;
+    const entries = Math.min(2 ** 20, Math.max(2 ** 12, 2 ** Math.ceil(Math.log2(managedPages - watermarks.high)) / 4));
+    k.printk.log(KERN_INFO, `stackdepot: allocating hash table of ${entries} entries via kvcalloc`);
+  }
   save(stack: readonly number[]): number {
     const key = stack.join();
     let handle = this.handles.get(key);

@@ -15,13 +15,13 @@ export interface VmStruct {
   /** Bytes, guard page included. */
   readonly size: number;
   readonly pages: number;
-  /** Who asked, as /proc/vmallocinfo shows it ("load_module+0x..."). */
-  readonly caller: string;
+  /** Who asked: the text of /proc/vmallocinfo ("load_module+0x..."), or an address that gets its name when it is shown. */
+  readonly caller: string | number;
   readonly kind: VmKind;
 }
 export interface VmRequest {
   readonly prot?: number;
-  readonly caller?: string;
+  readonly caller?: string | number;
   readonly zero?: boolean;
   readonly kind?: VmKind;
 }

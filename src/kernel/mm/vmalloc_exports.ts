@@ -2,7 +2,9 @@ import { GFP_KERNEL, GFP_ZERO } from '../../abi/gfp.ts';
 import { page as PAGE } from '../../abi/layout/structs.ts';
 import { Access } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
-import { sprintSymbol } from '../kallsyms.ts';
+import { KERN_ERR } from '../../abi/syslog.ts';
+import { slotArguments } from '../lib/va_list.ts';
+import { vsnprintf } from '../lib/vsprintf.ts';
 import { type FunctionExport, fn, partial } from '../module/export.ts';
 import { faultInExport, warnAt } from '../traps.ts';
 import { MODULES_END, MODULES_VADDR, PAGE_SIZE, pageFloor, VMEMMAP_START } from './address.ts';
@@ -15,9 +17,9 @@ import { isVmallocAddress, kernelToPhys, type VmKind, vfree, vmallocFor } from '
 /** VM_MAP and the page protection bits of a riscv PTE. */
 const PROT_MASK = 0xff;
 
-/** The function that called, as /proc/vmallocinfo will show it. */
-function caller(k: Kernel): string {
-  return sprintSymbol(k, k.machine.regs.get(1), 'S');
+/** Where the call came from, for /proc/vmallocinfo. */
+function caller(k: Kernel): number {
+  return k.machine.regs.get(1);
 }
 function allocate(k: Kernel, size: number, gfp: number = GFP_KERNEL, kind: VmKind = 'vmalloc'): number {
   if (size === 0) {
@@ -33,7 +35,9 @@ const times = (n: number, size: number) => (n < 0 || size < 0 || n * size >= 2 *
 
 function free(k: Kernel, va: number): undefined {
   if (va === 0 || vfree(k, va)) return;
-  warnAt(k, 'mm/vmalloc.c:3390', `Trying to vfree() nonexistent vm area (${(va < 0 ? BigInt.asUintN(64, BigInt(va)) : BigInt(va)).toString(16).padStart(16, '0')})`);
+  if (va % PAGE_SIZE !== 0) warnAt(k, 'mm/vmalloc.c:3291', vsnprintf(k, 'Trying to vfree() bad address (%p)', slotArguments([BigInt(va)])));
+  const text = vsnprintf(k, 'Trying to vfree() nonexistent vm area (%p)', slotArguments([BigInt(va)]));
+  warnAt(k, 'mm/vmalloc.c:3426', text, KERN_ERR);
 }
 /** vmap: pages that the caller has, side by side. */
 function vmap(k: Kernel, array: number, count: number, _flags: number, prot: number): number {

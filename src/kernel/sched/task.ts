@@ -118,8 +118,6 @@ export class Task {
   readonly startTime: number;
   utime = 0;
   stime = 0;
-  minFlt = 0;
-  majFlt = 0;
   /** Bytes and calls of read and write (task_io_accounting). */
   readonly io = { rchar: 0, wchar: 0, syscr: 0, syscw: 0 };
   nvcsw = 0;
@@ -193,6 +191,18 @@ export class Task {
     if (kernelThread) this.flags = PF_KTHREAD;
   }
 
+  get minFlt(): number {
+    return this.ram.read64(this.addr + TASK.min_flt);
+  }
+  set minFlt(n: number) {
+    this.ram.write64(this.addr + TASK.min_flt, n);
+  }
+  get majFlt(): number {
+    return this.ram.read64(this.addr + TASK.maj_flt);
+  }
+  set majFlt(n: number) {
+    this.ram.write64(this.addr + TASK.maj_flt, n);
+  }
   get pid(): number {
     return this.ram.readS32(this.addr + TASK.pid);
   }

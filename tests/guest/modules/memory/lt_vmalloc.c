@@ -20,7 +20,7 @@ static unsigned int nonzero(const u8 *p, size_t len)
 
 static void show(const char *what, void *p, size_t len)
 {
-	pr_info("%s: %d, aligned %d, vmalloc %d, in range %d, direct map %d, %u bytes not zero\n", what, p != NULL, IS_ALIGNED((unsigned long)p, PAGE_SIZE),
+	pr_info("%s: %d, vmalloc %d, in range %d, direct map %d, %u bytes not zero\n", what, p != NULL,
 		is_vmalloc_addr(p), (unsigned long)p >= VMALLOC_START && (unsigned long)p < VMALLOC_END, virt_addr_valid(p), nonzero(p, len));
 }
 
@@ -34,6 +34,7 @@ static int __init lt_vmalloc_init(void)
 	show("vzalloc", b, 10000);
 	memset(a, 0x55, 10000);
 	memset(b, 0x66, 10000);
+	pr_info("aligned %d\n", IS_ALIGNED((unsigned long)a | (unsigned long)b, PAGE_SIZE));
 	pr_info("contents %d\n", ((u8 *)a)[9999] == 0x55 && ((u8 *)b)[0] == 0x66);
 	pages[0] = vmalloc_to_page(a);
 	pages[1] = vmalloc_to_page(a + 5000);

@@ -33,7 +33,7 @@ static int __init lt_slub_init(void)
 		return -ENOMEM;
 	p = take();
 	q = take();
-	print_hex_dump(KERN_INFO, "fresh: ", DUMP_PREFIX_OFFSET, 16, 1, p - 8, 120, false);
+	print_hex_dump(KERN_INFO, "fresh: ", DUMP_PREFIX_OFFSET, 16, 1, p - 8, 112, false);
 	if (!strcmp(bug, "uaf")) {
 		give(p);
 		memset(p + 10, '!', 5);
@@ -59,7 +59,7 @@ static int __init lt_slub_init(void)
 		kmem_cache_destroy(other);
 		p = take();
 	} else if (!strcmp(bug, "padding")) {
-		p[100 + 16 + 64 + 8] = 0x33;
+		p[180] = 0x33;
 		give(p);
 		p = take();
 	} else if (!strcmp(bug, "link")) {
