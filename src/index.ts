@@ -61,7 +61,7 @@ export async function boot(options: BootOptions = {}): Promise<NodeVm> {
   const started = performance.now();
   const seed = options.seed ?? null;
   const console = options.console === true;
-  const machine = Machine.create({ memoryBytes, tier: options.tier ?? 'auto' });
+  const machine = Machine.create({ memoryBytes, tier: options.tier ?? 'auto', clock: () => performance.now() });
   const doors = nodeDoors({ seed, onConsole: options.onConsole ?? (() => {}) });
   const words = ['console=ttyS0', console ? '' : 'lintel=serve', options.append ?? ''].filter((w) => w !== '');
   const kernel = startKernel(machine, doors, {

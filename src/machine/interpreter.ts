@@ -3,6 +3,7 @@ import type { Emit, Format } from './isa/emit.ts';
 import { dispatchGroups } from './isa/table.ts';
 import {
   CODE_MAP,
+  FUEL,
   HEAT,
   HEAT_ENTRIES,
   JUMP_CACHE,
@@ -61,6 +62,8 @@ export interface InterpreterImports {
   fpu(op: number, rm: number): void;
   /** A jump target (physical pc | mode, and the pc) became hot; 1 = it has a translation now. */
   promote(tag: number, lo: number, hi: number): number;
+  /** The region of a jump target (physical pc | mode, and the pc) has used its fuel: it may be worth a better translation. */
+  improve(tag: number, lo: number, hi: number): void;
   /** The region of a jump target does not hold in this address space. */
   guardFailed(tag: number): void;
   /** An indirect transfer (physical pc) went so often that many bytes away. */
@@ -622,6 +625,7 @@ export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Arra
     system: m.importFunc('system', [I32, I32], [I32]),
     fpu: m.importFunc('fpu', [I32, I32], []),
     promote: m.importFunc('promote', [I32, I32, I32], [I32]),
+    improve: m.importFunc('improve', [I32, I32, I32], []),
     guardFailed: m.importFunc('guardFailed', [I32], []),
     profile: m.importFunc('profile', [I32, I32], []),
   };
@@ -757,6 +761,8 @@ function runBody(shared: Shared, regionType: number): FuncBody {
   const page = f.newLocal(I64); // tag of the page that instructions come from
   const addend = f.newLocal(I32);
   const limit = f.newLocal(I64);
+  const fuel = f.newLocal(I32); // address of the region's fuel
+  const entry = f.newLocal(I32); // physical pc | mode of the region
   const { slots, groups } = dispatchGroups();
   const mode = () => f.i32(0).mem(Op.i32_load, STATE_MODE, 2);
 
@@ -810,12 +816,13 @@ function runBody(shared: Shared, regionType: number): FuncBody {
     .op(Op.i32_shl)
     .tee(e.a1);
   f.mem(Op.i32_load, JUMP_CACHE, 2).get(e.a0);
-  mode().op(Op.i32_or).tee(e.a0).op(Op.i32_eq).if();
+  mode().op(Op.i32_or).tee(e.a0).tee(entry).op(Op.i32_eq).if();
   f.get(e.a1)
     .mem(Op.i32_load, JUMP_CACHE + 4, 2)
     .tee(e.a1)
     .op(Op.i32_eqz)
     .unlikelyBrIf(interpret);
+  f.get(e.a1).i32(2).op(Op.i32_shl).set(fuel);
   // The budget: what is left of the slice, at most REGION_CHUNK.
   f.get(limit).get(e.count).op(Op.i64_sub).tee(e.t0).i64(REGION_CHUNK).get(e.t0).i64(REGION_CHUNK).op(Op.i64_lt_s).op(Op.select).tee(e.t0);
   f.i64(0).get(e.t0).i64(0).op(Op.i64_gt_s).op(Op.select).set(e.t0);
@@ -824,6 +831,12 @@ function runBody(shared: Shared, regionType: number): FuncBody {
   f.get(e.t0).i32(0).mem(Op.i64_load32_s, STATE_BUDGET, 2).op(Op.i64_sub).tee(e.t0).get(e.count).op(Op.i64_add).set(e.count);
   f.i32(0).i32(0).mem(Op.i64_load, STATE_DISPATCHES, 3).i64(1).op(Op.i64_add).mem(Op.i64_store, STATE_DISPATCHES, 3);
   f.i32(0).i32(0).mem(Op.i64_load, STATE_TRANSLATED, 3).get(e.t0).op(Op.i64_add).mem(Op.i64_store, STATE_TRANSLATED, 3);
+  f.get(fuel).get(fuel).mem(Op.i32_load, FUEL, 2).get(e.t0).op(Op.i32_wrap_i64).op(Op.i32_sub).tee(e.a1).mem(Op.i32_store, FUEL, 2);
+  f.get(e.a1).i32(0).op(Op.i32_lt_s).unlikelyIf();
+  f.get(entry);
+  f.get(page).op(Op.i32_wrap_i64).get(entry).i32(0xffe).op(Op.i32_and).op(Op.i32_or);
+  f.get(page).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64).call(shared.imports.improve);
+  f.end();
   f.get(e.a0).i32(RegionExit.INDIRECT).op(Op.i32_le_u).if();
   f.get(e.a0).i32(RegionExit.INDIRECT).op(Op.i32_eq).if();
   countIndirect(e, shared);

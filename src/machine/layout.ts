@@ -68,6 +68,8 @@ export const TLB_EMPTY = -1;
 /** u32 for each of the 65536 halfwords: the 32-bit instruction that a compressed one stands for, 0 = illegal. */
 export const RVC_TABLE = 0x4_0000;
 
+/** i32 for each index of the function table: instructions that may retire in its region before the translator hears of it (`improve`). */
+export const FUEL = 0x8_0000;
 /**
  * Jump cache of the translator: JUMP_CACHE_ENTRIES of {u32 tag = physical pc | mode, u32 function table index, 0 = interpret it}, indexed by
  * physical pc / 2. Then counters (u32) of jump targets that have no translation yet, indexed alike.

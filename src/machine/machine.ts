@@ -114,8 +114,10 @@ class StateRegisters implements RegisterFile {
 export interface MachineOptions {
   /** Physical memory, a multiple of 64 KiB, below 4 GiB. */
   readonly memoryBytes: number;
-  /** When code is translated: `auto` as it gets hot, `cold` never, `hot` at its first execution (tests). All give the same run. */
+  /** When code is translated: `auto` as it gets hot, `cold` never, `quick` and `hot` at its first execution (tests). All give the same run. */
   readonly tier?: Tier;
+  /** Milliseconds; for statistics only. */
+  readonly clock?: () => number;
 }
 
 /** The interpreter compiles once per process and memory size: the module's bytes depend on nothing else. */
@@ -131,10 +133,10 @@ export class Machine implements MachineApi {
   private readonly runCode: () => number;
 
   static create(options: MachineOptions): Machine {
-    return new Machine(options.memoryBytes, options.tier ?? 'auto');
+    return new Machine(options.memoryBytes, options.tier ?? 'auto', options.clock ?? (() => 0));
   }
 
-  private constructor(memoryBytes: number, tier: Tier) {
+  private constructor(memoryBytes: number, tier: Tier, clock: () => number) {
     this.ram = new Ram(memoryBytes);
     this.regs = new StateRegisters(this.ram);
     for (let w = 0; w < 65536; w++) if ((w & 3) !== 3) this.ram.u32[(RVC_TABLE >> 2) + w] = expandCompressed(w);
@@ -160,6 +162,7 @@ export class Machine implements MachineApi {
         system: (what: number, insn: number) => this.system(what, insn),
         fpu,
         promote: (tag: number, lo: number, hi: number) => this.code.promote(tag >>> 0, address(lo, hi)),
+        improve: (tag: number, lo: number, hi: number) => this.code.improve(tag >>> 0, address(lo, hi)),
         guardFailed: (tag: number) => this.code.guardFailed(tag >>> 0),
         profile: (site: number, target: number) => this.code.profile(site >>> 0, target >>> 0),
       },
@@ -184,6 +187,7 @@ export class Machine implements MachineApi {
     this.code = new CodeCache(this.ram, { table: instance.exports['t'] as WebAssembly.Table, functions }, tier, {
       newCodePage: (pa) => this.protectPage(pa),
       codePageAt: (va, mode) => this.codePageAt(va, mode),
+      clock,
     });
   }
 

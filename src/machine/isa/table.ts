@@ -28,10 +28,22 @@ export function dispatchGroups(): { slots: number[]; groups: Row[][] } {
 }
 
 let bySlot: readonly (readonly Row[])[] | null = null;
+/** The words decoded last, by a hash, for programs use few different ones. */
+const CACHED = 4096;
+const words = new Int32Array(CACHED);
+const rows: (Row | null)[] = new Array(CACHED).fill(null);
 
 /** The row of a 32-bit instruction word, null when it is illegal. */
 export function decode(word: number): Row | null {
   if ((word & 3) !== 3) return null;
+  const at = (Math.imul(word, 0x9e3779b1) >>> 20) & (CACHED - 1);
+  if (words[at] === (word | 0)) return rows[at];
+  const row = find(word);
+  words[at] = word;
+  rows[at] = row;
+  return row;
+}
+function find(word: number): Row | null {
   if (bySlot === null) {
     const { slots, groups } = dispatchGroups();
     bySlot = slots.map((g) => groups[g]);

@@ -32,6 +32,8 @@ export interface RegionSource {
   readonly pageAt: (delta: number) => number;
   /** Observed targets (distances in bytes) of the indirect transfer at a physical address. */
   readonly targetsOf: (pa: number) => readonly number[];
+  /** For hot code: follow calls and indirect transfers, copy loops. */
+  readonly full: boolean;
   readonly maxInsns: number;
 }
 
@@ -57,9 +59,10 @@ export const isReturn = (w: number) => (w & 0xfffff) === (OP_JALR | (1 << 15));
 
 class RegionBuilder {
   private readonly source: RegionSource;
-  /** Physical pages: those that were looked at (-1: none), and those that the region consists of. */
+  /** Physical pages: those that were looked at (-1: none), and those that the region consists of, with what it covers of them. */
   private readonly known = new Map<number, number>();
   readonly pages = new Map<number, number>();
+  private readonly covered = new Map<number, [number, number]>();
   private readonly contexts: Context[] = [];
   private readonly decoded = new Map<number, Insn | 'interpret' | 'away'>();
   readonly blocks = new Map<number, Block>();
@@ -84,12 +87,22 @@ class RegionBuilder {
   }
   /** Makes the instruction's pages the region's; false when it would get too many. */
   private claim(i: Insn): boolean {
-    for (const off of [i.off, i.off + i.length - 2]) {
-      const delta = off >> PAGE_SHIFT;
-      if (this.pages.has(delta)) continue;
-      if (this.pages.size >= MAX_PAGES) return false;
-      this.pages.set(delta, this.page(off));
+    const last = i.off + i.length - 2;
+    if (i.off >> PAGE_SHIFT === last >> PAGE_SHIFT) return this.cover(i.off, last + 2);
+    return this.cover(i.off, last) && this.cover(last, last + 2);
+  }
+  /** Adds [low, high), which lies in one page. */
+  private cover(low: number, high: number): boolean {
+    const delta = low >> PAGE_SHIFT;
+    const r = this.covered.get(delta);
+    if (r !== undefined) {
+      if (low < r[0]) r[0] = low;
+      if (high > r[1]) r[1] = high;
+      return true;
     }
+    if (this.pages.size >= MAX_PAGES) return false;
+    this.pages.set(delta, this.page(low));
+    this.covered.set(delta, [low, high]);
     return true;
   }
   private isAtHand(off: number): boolean {
@@ -158,7 +171,7 @@ class RegionBuilder {
     return false;
   }
   private canInline(ctx: Context, target: number): boolean {
-    return ctx.depth < MAX_DEPTH && !this.calls(ctx, target) && this.isSmall(target);
+    return this.source.full && ctx.depth < MAX_DEPTH && !this.calls(ctx, target) && this.isSmall(target);
   }
 
   /** Where a block whose last instruction is `i` goes on. Makes the context of a call that is followed. */
@@ -183,7 +196,7 @@ class RegionBuilder {
       }
       case OP_JALR: {
         if (isReturn(i.word)) return ctx.parent === null ? [] : [{ ctx: ctx.parent, off: ctx.returnTo }];
-        const targets = this.targetsOf(i);
+        const targets = this.source.full ? this.targetsOf(i) : [];
         if (!linked) {
           b.targets = targets;
           return targets.map((off) => ({ ctx, off }));
@@ -282,26 +295,12 @@ class RegionBuilder {
     return entry.insns.length === 0 ? null : entry;
   }
 
-  /** What the blocks cover of each page. */
+  /** What the region covers of each page, as physical addresses. */
   ranges(): [number, number][] {
-    const byPage = new Map<number, [number, number]>();
-    const touch = (off: number) => {
-      const page = this.pages.get(off >> PAGE_SHIFT) as number;
-      const at = page + (off & (PAGE_SIZE - 1));
-      const r = byPage.get(page);
-      if (r === undefined) byPage.set(page, [at, at + 2]);
-      else {
-        if (at < r[0]) r[0] = at;
-        if (at + 2 > r[1]) r[1] = at + 2;
-      }
-    };
-    for (const b of this.blocks.values()) {
-      for (const i of b.insns) {
-        touch(i.off);
-        if (i.length === 4) touch(i.off + 2);
-      }
-    }
-    return [...byPage.values()];
+    return [...this.covered].map(([delta, [low, high]]) => {
+      const less = (this.pages.get(delta) as number) - delta * PAGE_SIZE;
+      return [low + less, high + less];
+    });
   }
 }
 
@@ -336,7 +335,7 @@ export function buildRegion(source: RegionSource, start: number): Region | null 
     entry.next = [...cases];
     blocks = number(entry, switched);
   }
-  if (addPageRuns(blocks)) blocks = number(entry, switched);
+  if (source.full && addPageRuns(blocks)) blocks = number(entry, switched);
   let insns = 0;
   for (const b of blocks) insns += b.insns.length;
   return { entry, start, blocks, find: builder.find, cases, switched, insns, pages: builder.pages, ranges: builder.ranges() };

@@ -4,6 +4,7 @@ import { REGION_PARAMS, REGION_RESULTS } from '../interpreter.ts';
 import {
   CODE_MAP,
   CODE_MAP_BYTES,
+  FUEL,
   GUARDS,
   HEAT,
   HEAT_ENTRIES,
@@ -25,40 +26,69 @@ import { emitRegion, type RegionImports } from './region.ts';
 
 const OP_JALR = 0x67;
 
-/** When jump targets are translated: after some executions, never, or at once (tests). */
-export type Tier = 'auto' | 'cold' | 'hot';
+/** When jump targets are translated: as they get hot, never, or at once: quickly or with all that pays for hot code (tests). */
+export type Tier = 'auto' | 'cold' | 'quick' | 'hot';
 
-const HEAT_LIMIT: Readonly<Record<Tier, number>> = { auto: 600, cold: 0xffff_ffff, hot: 1 };
+const HEAT_LIMIT: Readonly<Record<Tier, number>> = { auto: 2500, cold: 0xffff_ffff, quick: 1, hot: 1 };
 /** Hot targets wait until there are so many, or one of them has become hot again: a module costs 0.1 to 0.3 ms whatever is in it. */
 const BATCH = 32;
-const MAX_INSNS = 400;
-/** Beyond this all translations are dropped, and what is hot comes back: bounds the memory that code takes in the engine. */
+/**
+ * Instructions of a region, by its level: the engine's optimising compiler takes more than twice the time for code of twice the size, so only
+ * code that earns it gets large regions, copies of functions and loops.
+ */
+const MAX_INSNS = { quick: 60, full: 400 } as const;
+/** Instructions that retire in a quick region before it is worth a full one: about the time that making it takes, optimised. */
+const QUICK_FUEL = 3_000_000;
+/** Regions that have used up their fuel wait until there are so many, or one of them has used this much more. */
+const FULL_BATCH = 8;
+const MORE_FUEL = 500_000;
+const ENDLESS_FUEL = 0x7fff_ffff;
+/** Beyond these all translations are dropped, and what is hot comes back: they bound the memory that code takes in the engine. */
 const MAX_REGIONS = 20_000;
+const MAX_BYTES = 48 << 20;
 
+type Level = keyof typeof MAX_INSNS;
 interface Translation {
   /** Physical pc | mode. */
   readonly tag: number;
   /** Index in the function table; 0 = the interpreter does it. */
   readonly index: number;
+  readonly level: Level;
   /** Physical byte ranges that it was made from, one for each page. */
   readonly ranges: readonly (readonly [number, number])[];
   /** Physical addresses of its indirect transfers. */
   readonly sites: readonly number[];
+  /** The module that it is in; null without a function. */
+  readonly module: CodeModule | null;
+}
+/** The engine frees a module when no function of it is left. */
+interface CodeModule {
+  readonly bytes: number;
+  live: number;
 }
 /** What is known of an indirect transfer: the distances that it went, most frequent first, and how often that made regions new. */
 interface Site {
   targets: readonly number[];
   rounds: number;
 }
+const MIN_COUNT = 50;
 const MAX_TARGETS = 12;
 const MAX_ROUNDS = 6;
 
 export interface TranslatorStats {
+  /** Regions made, and how many of them with all that pays for hot code. */
   regions: number;
+  full: number;
   modules: number;
   insns: number;
   wasmBytes: number;
   dropped: number;
+  /** Of the regions, those that are there now, and the bytes of the modules that hold them. */
+  live: number;
+  liveBytes: number;
+  /** Milliseconds in this code, and in the engine for the modules (0 without a clock). */
+  translateMs: number;
+  compileMs: number;
 }
 
 /** What the regions call: exports of the interpreter instance and the machine's helpers. */
@@ -72,18 +102,32 @@ export interface CodeCacheHooks {
   newCodePage(pa: number): void;
   /** Physical page of the code at `va` in the current address space, -1 when there is none that was used. */
   codePageAt(va: number, mode: number): number;
+  /** Milliseconds, for statistics only. */
+  clock(): number;
 }
 
 export class CodeCache {
-  readonly stats: TranslatorStats = { regions: 0, modules: 0, insns: 0, wasmBytes: 0, dropped: 0 };
+  readonly stats: TranslatorStats = {
+    regions: 0,
+    full: 0,
+    modules: 0,
+    insns: 0,
+    wasmBytes: 0,
+    dropped: 0,
+    live: 0,
+    liveBytes: 0,
+    translateMs: 0,
+    compileMs: 0,
+  };
   private readonly ram: Ram;
   private readonly links: RegionLinks;
   private readonly tier: Tier;
   private readonly byTag = new Map<number, Translation>();
   /** By page number. */
   private readonly byPage = new Map<number, Set<Translation>>();
-  /** Hot targets without a translation, with their virtual addresses. */
+  /** Hot targets without a translation, and those that are to get a full one, with their virtual addresses. */
   private readonly pending = new Map<number, number>();
+  private readonly improving = new Map<number, number>();
   private readonly sites = new Map<number, Site>();
   private readonly bySite = new Map<number, Set<Translation>>();
   /** Targets whose neighbouring pages proved not to be mapped alike everywhere, by how often: they get regions of one page. */
@@ -123,9 +167,23 @@ export class CodeCache {
     }
     const again = this.pending.has(tag);
     this.pending.set(tag, va);
-    if (!again && this.tier !== 'hot' && this.pending.size < BATCH) return 0;
-    this.flush(tag);
+    if (!again && this.tier === 'auto' && this.pending.size < BATCH) return 0;
+    this.flush(this.pending, this.tier === 'hot' ? 'full' : 'quick', tag);
     return 1;
+  }
+
+  /** A region has used up its fuel. */
+  improve(tag: number, va: number): void {
+    const t = this.byTag.get(tag);
+    if (t === undefined) return;
+    if (t.level === 'full' || this.tier === 'quick') {
+      this.ram.write32(FUEL + t.index * 4, ENDLESS_FUEL);
+      return;
+    }
+    this.ram.write32(FUEL + t.index * 4, MORE_FUEL);
+    const again = this.improving.has(tag);
+    this.improving.set(tag, va);
+    if (again || this.improving.size >= FULL_BATCH) this.flush(this.improving, 'full', tag);
   }
 
   /** A region found its pages mapped otherwise than when it was made. */
@@ -138,27 +196,46 @@ export class CodeCache {
 
   /** The indirect transfer at `site` goes `distance` bytes (as an unsigned word) often enough for regions to follow it. */
   profile(site: number, distance: number): void {
-    const known = this.sites.get(site) ?? { targets: [], rounds: 0 };
-    this.sites.set(site, known);
-    if (known.rounds >= MAX_ROUNDS || known.targets.length >= MAX_TARGETS) return;
+    const known = this.siteAt(site);
+    if (known.rounds >= MAX_ROUNDS || known.targets.length >= MAX_TARGETS || known.targets.includes(distance | 0)) return;
+    known.targets = [...known.targets, distance | 0];
+    // Quick regions do not follow indirect transfers, and look at the counts when they become full ones.
+    let stale = false;
+    for (const t of this.bySite.get(site) ?? []) {
+      const va = this.addressOf.get(t.tag);
+      if (t.level !== 'full' || va === undefined) continue;
+      this.improving.set(t.tag, va);
+      stale = true;
+    }
+    if (!stale) return;
     known.rounds++;
+    this.observe(site, known);
+    this.flush(this.improving, 'full', 0);
+  }
+  private siteAt(site: number): Site {
+    const known = this.sites.get(site);
+    if (known !== undefined) return known;
+    const made: Site = { targets: [], rounds: 0 };
+    this.sites.set(site, made);
+    return made;
+  }
+  /** Adds the targets that were counted. */
+  private observe(site: number, known: Site): void {
+    const { u32 } = this.ram;
     const found: { distance: number; count: number }[] = [];
-    for (let i = 0; i < PROFILE_ENTRIES; i++) {
-      const at = PROFILE + i * 16;
-      if (this.ram.read32(at) !== site) continue;
-      const d = this.ram.readS32(at + 4);
-      const count = this.ram.read32(at + 8);
-      if ((count >= 50 || d === (distance | 0)) && !known.targets.includes(d)) found.push({ distance: d, count });
+    for (let at = PROFILE >> 2; at < (PROFILE >> 2) + PROFILE_ENTRIES * 4; at += 4) {
+      if (u32[at] !== site || u32[at + 2] < MIN_COUNT) continue;
+      const distance = u32[at + 1] | 0;
+      if (!known.targets.includes(distance)) found.push({ distance, count: u32[at + 2] });
     }
     found.sort((p, q) => q.count - p.count);
     known.targets = [...known.targets, ...found.map((t) => t.distance)].slice(0, MAX_TARGETS);
-    const stale = [...(this.bySite.get(site) ?? [])];
-    for (const t of stale) {
-      this.drop(t);
-      const va = this.addressOf.get(t.tag);
-      if (va !== undefined) this.pending.set(t.tag, va);
-    }
-    if (stale.length > 0) this.flush(0);
+  }
+  /** Where the indirect transfer at a physical address goes, most frequent first. */
+  private targetsOf(site: number): readonly number[] {
+    const known = this.siteAt(site);
+    this.observe(site, known);
+    return known.targets;
   }
 
   /** Drops what was made from [pa, pa + length). True when there was something. */
@@ -187,6 +264,7 @@ export class CodeCache {
     this.ram.fill(PROFILE, PROFILE_ENTRIES * 16);
     this.ram.fill(CODE_MAP, CODE_MAP_BYTES);
     this.pending.clear();
+    this.improving.clear();
     this.ram.fill(JUMP_CACHE, JUMP_CACHE_ENTRIES * 8);
     this.ram.fill(HEAT, HEAT_ENTRIES * 4);
     this.ram.write32(STATE_HEAT_LIMIT, HEAT_LIMIT[this.tier]);
@@ -203,9 +281,11 @@ export class CodeCache {
   private drop(t: Translation): void {
     this.stats.dropped++;
     this.byTag.delete(t.tag);
-    if (t.index !== 0) {
+    if (t.module !== null) {
       this.links.table.set(t.index, null);
       this.free.push(t.index);
+      this.stats.live--;
+      if (--t.module.live === 0) this.stats.liveBytes -= t.module.bytes;
     }
     const at = this.slot(t.tag);
     if (this.ram.read32(at) === t.tag) this.ram.write64(at, 0);
@@ -223,11 +303,17 @@ export class CodeCache {
       if (list?.size === 0) this.bySite.delete(site);
     }
   }
-  private add(tag: number, va: number, index: number, ranges: readonly (readonly [number, number])[], sites: readonly number[]): void {
-    const t: Translation = { tag, index, ranges, sites };
-    this.byTag.set(tag, t);
-    this.addressOf.set(tag, va);
-    for (const [low] of ranges) {
+  private add(t: Translation, va: number): void {
+    const old = this.byTag.get(t.tag);
+    if (old !== undefined) this.drop(old);
+    this.byTag.set(t.tag, t);
+    this.addressOf.set(t.tag, va);
+    if (t.module !== null) {
+      this.ram.write32(FUEL + t.index * 4, t.level === 'full' ? ENDLESS_FUEL : QUICK_FUEL);
+      this.stats.live++;
+      if (t.module.live++ === 0) this.stats.liveBytes += t.module.bytes;
+    }
+    for (const [low] of t.ranges) {
       const page = low >>> PAGE_SHIFT;
       const list = this.byPage.get(page);
       if (list !== undefined) list.add(t);
@@ -237,7 +323,7 @@ export class CodeCache {
         this.hooks.newCodePage(page * PAGE_SIZE);
       }
     }
-    for (const site of sites) {
+    for (const site of t.sites) {
       const list = this.bySite.get(site);
       if (list !== undefined) list.add(t);
       else this.bySite.set(site, new Set([t]));
@@ -256,25 +342,27 @@ export class CodeCache {
     return this.nextIndex++;
   }
 
-  private sourceOf(tag: number, va: number): RegionSource {
+  private sourceOf(tag: number, va: number, level: Level): RegionSource {
     const page = Math.floor(va / PAGE_SIZE) * PAGE_SIZE;
     const own = ((tag & ~1) >>> 0) - (((tag & ~1) >>> 0) % PAGE_SIZE);
     const alone = (this.unstable.get(tag) ?? 0) > 1 || this.hooks.codePageAt(va, tag & 1) !== own;
     return {
       ram: this.ram,
       pageAt: (delta) => (delta === 0 ? own : alone ? -1 : this.hooks.codePageAt(page + delta * PAGE_SIZE, tag & 1)),
-      targetsOf: (pa) => this.sites.get(pa)?.targets ?? [],
-      maxInsns: MAX_INSNS,
+      targetsOf: (pa) => this.targetsOf(pa),
+      full: level === 'full',
+      maxInsns: MAX_INSNS[level],
     };
   }
 
-  /** Translates what is pending in one module; targets of other address spaces wait, except `now`. */
-  private flush(now: number): void {
+  /** Translates what is wanted in one module; targets of other address spaces wait, except `now`. */
+  private flush(wanted: Map<number, number>, level: Level, now: number): void {
     const { ram } = this;
-    if (this.byTag.size > MAX_REGIONS) {
-      const wanted = [...this.pending];
+    const started = this.hooks.clock();
+    if (this.byTag.size > MAX_REGIONS || this.stats.liveBytes > MAX_BYTES) {
+      const all = [...wanted];
       this.reset();
-      for (const [tag, va] of wanted) this.pending.set(tag, va);
+      for (const [tag, va] of all) wanted.set(tag, va);
     }
     const m = new ModuleBuilder();
     const load: Record<number, number> = {};
@@ -295,14 +383,14 @@ export class CodeCache {
       fused: hasFusedMadd(),
     };
     const made: { tag: number; va: number; index: number; region: Region; name: string }[] = [];
-    for (const [tag, va] of this.pending) {
+    for (const [tag, va] of wanted) {
       const pa = (tag & ~1) >>> 0;
       const off = pa & (PAGE_SIZE - 1);
       if (tag !== now && this.hooks.codePageAt(va, tag & 1) !== pa - off) continue;
-      this.pending.delete(tag);
-      const region = buildRegion(this.sourceOf(tag, va), off);
+      wanted.delete(tag);
+      const region = buildRegion(this.sourceOf(tag, va, level), off);
       if (region === null) {
-        this.add(tag, va, 0, [[pa, Math.min(pa + 4, pa - off + PAGE_SIZE)]], []);
+        this.add({ tag, index: 0, level, ranges: [[pa, Math.min(pa + 4, pa - off + PAGE_SIZE)]], sites: [], module: null }, va);
         continue;
       }
       const index = this.allocate();
@@ -317,13 +405,18 @@ export class CodeCache {
     const bytes = m.encode(ram.size / 65536);
     this.stats.modules++;
     this.stats.wasmBytes += bytes.length;
+    const emitted = this.hooks.clock();
+    this.stats.translateMs += emitted - started;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), {
       m: { m: ram.memory, ...this.links.functions },
     });
+    this.stats.compileMs += this.hooks.clock() - emitted;
+    const module: CodeModule = { bytes: bytes.length, live: 0 };
     for (const { tag, va, index, region, name } of made) {
       this.stats.regions++;
+      if (level === 'full') this.stats.full++;
       this.links.table.set(index, instance.exports[name]);
-      this.add(tag, va, index, region.ranges, indirectSites(region));
+      this.add({ tag, index, level, ranges: region.ranges, sites: indirectSites(region), module }, va);
     }
   }
 }

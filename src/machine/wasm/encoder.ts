@@ -173,10 +173,22 @@ export const OpSimd = {
   f64x2_relaxed_madd: 0x107,
 } as const;
 
+/** Buffers of writers that are done: making one is dear for the few bytes of most functions. */
+const spare: Uint8Array[] = [];
+const NO_BYTES = new Uint8Array(0);
+const MAX_SPARE = 64;
+
 /** Growable byte writer with LEB128. */
 export class ByteWriter {
-  bytes = new Uint8Array(1024);
+  bytes = spare.pop() ?? new Uint8Array(4096);
   length = 0;
+
+  /** Its bytes have been copied elsewhere: nothing more will be written or read. */
+  release(): void {
+    if (spare.length < MAX_SPARE) spare.push(this.bytes);
+    this.bytes = NO_BYTES;
+    this.length = 0;
+  }
 
   private grow(n: number): void {
     if (this.length + n <= this.bytes.length) return;
@@ -235,7 +247,9 @@ export class ByteWriter {
     for (let i = 0; i < s.length; i++) this.byte(s.charCodeAt(i));
   }
   done(): Uint8Array {
-    return this.bytes.slice(0, this.length);
+    const bytes = this.bytes.slice(0, this.length);
+    this.release();
+    return bytes;
   }
 }
 
@@ -389,25 +403,21 @@ export class FuncBody extends ByteWriter {
   append(other: FuncBody): void {
     for (const h of other.hints) this.hints.push({ at: h.at + this.length, likely: h.likely });
     this.raw(other.bytes.subarray(0, other.length));
+    other.release();
   }
-  /** Locals declaration and code, as it stands in the code section (without the size). */
-  encode(): { bytes: Uint8Array; prefix: number } {
-    const w = new ByteWriter();
-    const runs: { type: number; count: number }[] = [];
-    for (const type of this.locals) {
-      const last = runs[runs.length - 1];
-      if (last !== undefined && last.type === type) last.count++;
-      else runs.push({ type, count: 1 });
+  /** Writes the locals declaration; the code follows it in the code section. */
+  declareLocals(w: ByteWriter): void {
+    const { locals } = this;
+    let runs = 0;
+    for (let i = 0; i < locals.length; i++) if (i === 0 || locals[i] !== locals[i - 1]) runs++;
+    w.u32(runs);
+    for (let i = 0; i < locals.length; ) {
+      let end = i;
+      while (end < locals.length && locals[end] === locals[i]) end++;
+      w.u32(end - i);
+      w.byte(locals[i]);
+      i = end;
     }
-    w.u32(runs.length);
-    for (const r of runs) {
-      w.u32(r.count);
-      w.byte(r.type);
-    }
-    const prefix = w.length;
-    w.raw(this.bytes.subarray(0, this.length));
-    w.byte(Op.end);
-    return { bytes: w.done(), prefix };
   }
 }
 
@@ -459,6 +469,7 @@ export class ModuleBuilder {
       out.byte(id);
       out.u32(w.length);
       out.raw(w.bytes.subarray(0, w.length));
+      w.release();
     };
     section(1, (w) => {
       w.u32(this.types.length);
@@ -510,29 +521,41 @@ export class ModuleBuilder {
         w.u32(0);
       }
     });
-    const bodies = this.funcs.map((f) => (f.body as FuncBody).encode());
-    if (this.funcs.some((f) => (f.body as FuncBody).hints.length > 0)) this.branchHints(section, bodies);
+    const bodies = this.funcs.map((f) => f.body as FuncBody);
+    const locals = bodies.map((body) => {
+      const w = new ByteWriter();
+      body.declareLocals(w);
+      return w.done();
+    });
+    if (bodies.some((body) => body.hints.length > 0)) this.branchHints(section, bodies, locals);
     section(10, (w) => {
       w.u32(bodies.length);
-      for (const b of bodies) {
-        w.u32(b.bytes.length);
-        w.raw(b.bytes);
-      }
+      bodies.forEach((body, i) => {
+        w.u32(locals[i].length + body.length + 1);
+        w.raw(locals[i]);
+        w.raw(body.bytes.subarray(0, body.length));
+        w.byte(Op.end);
+        body.release();
+      });
     });
     return out.done();
   }
 
   // Branch hinting proposal: offsets count from the start of the locals declaration.
-  private branchHints(section: (id: number, fill: (w: ByteWriter) => void) => void, bodies: readonly { prefix: number }[]): void {
+  private branchHints(
+    section: (id: number, fill: (w: ByteWriter) => void) => void,
+    bodies: readonly FuncBody[],
+    locals: readonly Uint8Array[],
+  ): void {
     section(0, (w) => {
       w.name('metadata.code.branch_hint');
-      const hinted = this.funcs.map((f, i) => ({ hints: (f.body as FuncBody).hints, i })).filter((h) => h.hints.length > 0);
+      const hinted = bodies.map((body, i) => ({ hints: body.hints, i })).filter((h) => h.hints.length > 0);
       w.u32(hinted.length);
       for (const { hints, i } of hinted) {
         w.u32(this.imports.length + i);
         w.u32(hints.length);
         for (const h of hints) {
-          w.u32(h.at + bodies[i].prefix);
+          w.u32(h.at + locals[i].length);
           w.u32(1);
           w.byte(h.likely);
         }
