@@ -17,9 +17,9 @@ function cpio(entries) {
   return new Uint8Array(Buffer.concat(parts));
 }
 
-/** Boots with `init` as pid 1 and runs until it powers off. */
-export function boot(init, { cpus, seed, args = '' }) {
-  const machine = Machine.create({ memoryBytes: 64 * 1024 * 1024 });
+/** Boots with `init` as pid 1 (`tier`: when its code is translated) and runs until it powers off. */
+export function boot(init, { cpus, seed, args = '', tier = 'auto' }) {
+  const machine = Machine.create({ memoryBytes: 64 * 1024 * 1024, tier });
   let state = seed;
   let text = '';
   const host = {

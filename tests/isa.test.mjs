@@ -1,0 +1,34 @@
+// The instruction set and the kernel's handling of it, against real Linux: isatest (tests/guest/isa) runs as init in every tier of the machine;
+// tests/fixtures/isa/isatest.txt is what it printed in Linux 6.12 (tests/guest/isa/build.sh made both).
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { boot, sameLines } from './boot_init.mjs';
+
+const fixture = (name) => readFileSync(new URL(`fixtures/isa/${name}`, import.meta.url));
+const program = gunzipSync(fixture('isatest.gz'));
+const expected = fixture('isatest.txt').toString('latin1');
+
+test('as in real Linux, and the same number of instructions in every tier', () => {
+  const counts = [];
+  for (const tier of ['cold', 'auto', 'hot']) {
+    const { text, halted, instret } = boot(program, { cpus: 1, seed: 1, tier });
+    assert.equal(halted, 'poweroff', tier);
+    sameLines(text, expected);
+    counts.push(instret);
+  }
+  assert.deepEqual(counts, [counts[0], counts[0], counts[0]]);
+});
+test('threads on four harts lose no update, whatever the turns, and every tier takes the same ones', () => {
+  const atomics = expected.slice(expected.indexOf('== atomics'));
+  for (const seed of [2, 3, 4]) {
+    const counts = [];
+    for (const tier of ['cold', 'auto', 'hot']) {
+      const { text, instret } = boot(program, { cpus: 4, seed, tier, args: '-- atomics' });
+      sameLines(text, atomics);
+      counts.push(instret);
+    }
+    assert.deepEqual(counts, [counts[0], counts[0], counts[0]], `seed ${seed}`);
+  }
+});
