@@ -44,8 +44,6 @@ export const AT_L1I_CACHESIZE = 40;
 export const AT_MINSIGSTKSZ = 51;
 /** What a signal frame needs on a hart without vector registers. */
 export const RISCV_MINSIGSTKSZ = 1088;
-/** Bits of AT_HWCAP: one per single-letter extension. */
-export const HWCAP_IMAFDC = (1 << 8) | (1 << 12) | (1 << 0) | (1 << 5) | (1 << 3) | (1 << 2);
 
 /** Offsets in Elf64_Shdr, Elf64_Sym and Elf64_Rela; more of Elf64_Ehdr. */
 export const EhdrSections = { e_ident_class: 4, e_ident_data: 5, e_shoff: 40, e_shentsize: 58, e_shnum: 60, e_shstrndx: 62 } as const;

@@ -210,7 +210,8 @@ function handleUserTrap(k: Kernel, task: Task, cause: number): void {
     case Trap.INSN_MISALIGNED:
     case Trap.LOAD_MISALIGNED:
     case Trap.STORE_MISALIGNED:
-      forceSignal(k, task, { signo: SIGBUS, code: BUS_ADRALN, addr: machine.tval });
+      // The address is the instruction's (arch/riscv/kernel/traps.c: do_trap_error with epc).
+      forceSignal(k, task, { signo: SIGBUS, code: BUS_ADRALN, addr: machine.regs.pc });
       return;
     default:
       forceSignal(k, task, { signo: SIGSEGV, code: SEGV_ACCERR, addr: machine.tval });

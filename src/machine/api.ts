@@ -61,4 +61,6 @@ export interface MachineApi {
   translate(rootPa: number, va: number, access: AccessKind, mode: number, sum: boolean): number;
   /** Where rdtime reads from: called when the guest reads the time CSR; ticks of the 10 MHz time base. */
   readTime: () => number;
+  /** CSR scounteren: bits 0, 1, 2 let user mode read cycle, time, instret. */
+  scounteren: number;
 }

@@ -127,6 +127,7 @@ export class Machine implements MachineApi {
   readonly ram: Ram;
   readonly regs: RegisterFile;
   readTime: () => number = () => 0;
+  scounteren = 7;
   /** Counters for views. */
   readonly stats = { tlbMisses: 0, slowAccesses: 0 };
   readonly code: CodeCache;
@@ -213,6 +214,8 @@ export class Machine implements MachineApi {
   run(maxInsns: number): number {
     this.ram.write64(STATE_LIMIT, this.instret + maxInsns);
     const cause = this.runCode();
+    // Linux gives up the reservation on its way back from an exception (arch/riscv/kernel/entry.S).
+    if (cause !== Trap.SLICE_END) this.clearReservation();
     return cause === Trap.ECALL_U && this.regs.mode === 1 ? Trap.ECALL_S : cause;
   }
 
@@ -385,9 +388,9 @@ export class Machine implements MachineApi {
         return regs.mode === 1 ? regs.sstatus + 2 * TWO32 : null;
       case CSR_CYCLE:
       case CSR_INSTRET:
-        return this.instret;
       case CSR_TIME:
-        return this.readTime();
+        if (regs.mode === 0 && ((this.scounteren >> (number - CSR_CYCLE)) & 1) === 0) return null;
+        return number === CSR_TIME ? this.readTime() : this.instret;
       default:
         return null;
     }

@@ -3,6 +3,7 @@ import * as ELF from '../../abi/elf.ts';
 import { PATH_MAX } from '../../abi/fs.ts';
 import { MAP_ANONYMOUS, MAP_FIXED, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.ts';
 import { SI_KERNEL, SIGKILL } from '../../abi/signal.ts';
+import { ELF_HWCAP } from '../cpufeature.ts';
 import { type Bprm, beginNewExec, kernelRead, openExec, startThread } from '../exec.ts';
 import type { Kernel } from '../kernel.ts';
 import { bytesOf, stringOf } from '../lib/bytes.ts';
@@ -327,7 +328,7 @@ function createElfTables(k: Kernel, bprm: Bprm, mm: MmStruct, elf: ElfFile, info
     ELF.AT_MINSIGSTKSZ,
     ELF.RISCV_MINSIGSTKSZ,
     ELF.AT_HWCAP,
-    ELF.HWCAP_IMAFDC,
+    ELF_HWCAP,
     ELF.AT_PAGESZ,
     PAGE_SIZE,
     ELF.AT_CLKTCK,

@@ -3,6 +3,7 @@ import { makeDev, S_IFCHR, S_IFDIR } from '../../abi/fs.ts';
 import { COMPILER_BANNER, UTS_RELEASE, UTS_VERSION } from '../../abi/kernel_release.ts';
 import type { MachineApi } from '../../machine/api.ts';
 import { RAM_BASE } from '../../machine/layout.ts';
+import { SCOUNTEREN_TM } from '../cpufeature.ts';
 import { driverInit } from '../drivers/base/init.ts';
 import { chrDevInit } from '../drivers/char/mem.ts';
 import { kmsgOps } from '../drivers/char/kmsg.ts';
@@ -48,6 +49,7 @@ export interface BootParameters {
 export function startKernel(machine: MachineApi, host: HostDoors, options: BootParameters): Kernel {
   const k = new Kernel(machine, host, options);
   k.time = new Timekeeper(k);
+  machine.scounteren = SCOUNTEREN_TM;
   machine.readTime = () => Math.floor(k.time.now() / 100);
   k.printk = new Printk(k);
   const log = (text: string, level = 6) => k.printk.log(level, text);

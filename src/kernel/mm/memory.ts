@@ -55,7 +55,7 @@ function protOf(vma: VmArea): number {
   if ((vma.flags & VM_ACCESS) === 0) return PTE_PROT_NONE;
   let prot = PTE_V | PTE_U | PTE_A;
   if ((vma.flags & (VM_READ | VM_WRITE)) !== 0) prot |= PTE_R;
-  if ((vma.flags & VM_EXEC) !== 0) prot |= PTE_X | PTE_R;
+  if ((vma.flags & VM_EXEC) !== 0) prot |= PTE_X;
   return prot;
 }
 
@@ -78,7 +78,7 @@ function expandStack(k: Kernel, mm: MmStruct, addr: number): VmArea | undefined 
 export function handleMmFault(k: Kernel, mm: MmStruct, addr: number, access: AccessKind): number {
   const vma = mm.find(addr) ?? expandStack(k, mm, addr);
   if (vma === undefined) return Fault.MAPERR;
-  const need = access === Access.WRITE ? VM_WRITE : access === Access.EXEC ? VM_EXEC : VM_ACCESS;
+  const need = access === Access.WRITE ? VM_WRITE : access === Access.EXEC ? VM_EXEC : VM_READ | VM_WRITE;
   if ((vma.flags & need) === 0) return Fault.ACCERR;
   const at = ptePointer(k.ram, mm.pgd, addr, k.mm);
   if (at === 0) return Fault.OOM;

@@ -2,6 +2,7 @@ import * as NR from '../../abi/syscall_nr.ts';
 import { eventSyscalls } from './eventfd.ts';
 import { fsSyscalls } from './fs.ts';
 import { futexSyscalls } from './futex.ts';
+import { hwprobeSyscalls } from './hwprobe.ts';
 import { miscSyscalls } from './misc.ts';
 import { moduleSyscalls } from './module.ts';
 import { schedSyscalls } from './sched.ts';
@@ -22,6 +23,7 @@ export const allSyscalls: readonly SyscallRow[] = [
   ...eventSyscalls,
   ...fsSyscalls,
   ...futexSyscalls,
+  ...hwprobeSyscalls,
   ...miscSyscalls,
   ...moduleSyscalls,
   ...schedSyscalls,

@@ -1,4 +1,4 @@
-import { EBADF, EBUSY, EFAULT, EINVAL, ENOMEM, EPERM } from '../../abi/errno.ts';
+import { EBADF, EBUSY, EINVAL, ENOMEM, EPERM } from '../../abi/errno.ts';
 import * as M from '../../abi/mman.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { Access } from '../../machine/api.ts';
@@ -10,7 +10,7 @@ import { applyMlock, populate } from '../mm/mlock.ts';
 import { doBrk, doMmap, doMprotect, doMunmap } from '../mm/mmap.ts';
 import { doMremap } from '../mm/mremap.ts';
 import { type MmStruct, VM_LOCKED, VM_LOCKONFAULT, VM_LOCKED_MASK } from '../mm/mm_struct.ts';
-import { copyToUser, getUserBig } from '../mm/uaccess.ts';
+import { copyToUser } from '../mm/uaccess.ts';
 import type { SyscallRow } from './table.ts';
 
 // Decoding of the memory management calls; the mechanisms are in mm/.
@@ -148,40 +148,6 @@ function sysFlushIcache(k: Kernel, start: number, end: number, flags: number): n
   return 0;
 }
 
-const RISCV_HWPROBE_KEY_MVENDORID = 0;
-const RISCV_HWPROBE_KEY_BASE_BEHAVIOR = 3;
-const RISCV_HWPROBE_KEY_IMA_EXT_0 = 4;
-const RISCV_HWPROBE_KEY_CPUPERF_0 = 5;
-const RISCV_HWPROBE_MAX_KEY = 9;
-/** riscv_hwprobe(2), documented in Documentation/arch/riscv/hwprobe.rst: RV64IMAFDC and nothing else. */
-function sysHwprobe(k: Kernel, pairs: number, count: number, cpusetSize: number, cpus: number, flags: number): number {
-  if (flags >>> 0 > 1) return -EINVAL;
-  if (flags !== 0) return -EINVAL;
-  if (cpusetSize === 0 && cpus !== 0) return -EINVAL;
-  const pair = new Uint8Array(16);
-  const v = new DataView(pair.buffer);
-  for (let i = 0; i < count; i++) {
-    const at = pairs + i * 16;
-    const key = getUserBig(k, at);
-    if (key === null) return -EFAULT;
-    let value = 0n;
-    let outKey = key;
-    if (key < 0n || key > BigInt(RISCV_HWPROBE_MAX_KEY)) outKey = -1n;
-    else if (key <= 2n && key >= BigInt(RISCV_HWPROBE_KEY_MVENDORID)) value = 0n;
-    else if (key === BigInt(RISCV_HWPROBE_KEY_BASE_BEHAVIOR)) value = 1n;
-    else if (key === BigInt(RISCV_HWPROBE_KEY_IMA_EXT_0)) value = 3n;
-    else if (key === BigInt(RISCV_HWPROBE_KEY_CPUPERF_0) || key === 9n)
-      value = 3n; // misaligned accesses are fast
-    else if (key === 7n)
-      value = BigInt(TASK_SIZE) - 1n; // HIGHEST_VIRT_ADDRESS
-    else if (key === 8n) value = 10_000_000n; // TIME_CSR_FREQ
-    v.setBigInt64(0, outKey, true);
-    v.setBigInt64(8, value, true);
-    const r = copyToUser(k, at, pair);
-    if (r < 0) return r;
-  }
-  return 0;
-}
 function row(nr: number, name: string, handler: SyscallRow['handler'], note?: string): SyscallRow {
   return note === undefined ? { nr, name, handler, support: 'full' } : { nr, name, handler, support: 'partial', note };
 }
@@ -211,5 +177,4 @@ export const mmSyscalls: readonly SyscallRow[] = [
     return 0;
   }),
   row(NR.NR_riscv_flush_icache, 'riscv_flush_icache', sysFlushIcache),
-  row(NR.NR_riscv_hwprobe, 'riscv_hwprobe', (k, pairs, count, size, cpus, flags) => sysHwprobe(k, pairs, count, size, cpus, flags)),
 ];

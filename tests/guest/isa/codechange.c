@@ -111,12 +111,6 @@ static void aliases(void) {
   line("read into code", S(NR_read, go[0], ALIAS + 128, 12));
   fence_i();
   check("read into code", CODE + 128);
-  words[0] = addi(10, 10, 40);
-  struct { void *base; u64 length; } from = { words, 12 }, to = { (void *)(ALIAS + 128), 12 };
-  long self = S(NR_getpid);
-  line("process_vm_writev", S(NR_process_vm_writev, self, &from, 1, &to, 1, 0));
-  fence_i();
-  check("process_vm_writev", CODE + 128);
   S(NR_close, fd);
 }
 

@@ -110,7 +110,7 @@ void faults(void) {
   map(CODE, 4 * PAGE, R | W | X, PRIVATE | ANON | FIXED, -1);
   map(DATA, PAGES * PAGE, R | W, PRIVATE | ANON | FIXED, -1);
   on_signal(SIGSEGV, on_fault);
-  for (u64 n = 1; n <= 40; n++) round_(n);
+  for (u64 n = 1; n <= 80; n++) round_(n);
   S(NR_munmap, CODE, 4 * PAGE);
   S(NR_munmap, DATA, PAGES * PAGE);
 }

@@ -17,7 +17,7 @@ enum {
   NR_ftruncate = 46, NR_openat = 56, NR_close = 57, NR_pipe2 = 59, NR_read = 63, NR_write = 64, NR_pwrite = 68, NR_mount = 40, NR_exit = 93,
   NR_exit_group = 94, NR_futex = 98, NR_sched_yield = 124, NR_kill = 129, NR_sigaltstack = 132, NR_rt_sigaction = 134, NR_rt_sigreturn = 139,
   NR_reboot = 142, NR_getpid = 172, NR_gettid = 178, NR_munmap = 215, NR_mremap = 216, NR_clone = 220, NR_mmap = 222, NR_mprotect = 226,
-  NR_madvise = 233, NR_hwprobe = 258, NR_flush_icache = 259, NR_wait4 = 260, NR_process_vm_writev = 271, NR_memfd_create = 279, NR_ptrace = 117,
+  NR_madvise = 233, NR_hwprobe = 258, NR_flush_icache = 259, NR_wait4 = 260, NR_memfd_create = 279, NR_ptrace = 117,
   NR_mkdirat = 34, NR_getppid = 173,
 };
 enum { PROT_NONE = 0, R = 1, W = 2, X = 4, SHARED = 1, PRIVATE = 2, FIXED = 16, ANON = 32 };

@@ -1,5 +1,6 @@
 import { COMPILER_BANNER, UTS_RELEASE, UTS_VERSION } from '../../../abi/kernel_release.ts';
 import { RAM_BASE } from '../../../machine/layout.ts';
+import { ISA_STRING } from '../../cpufeature.ts';
 import { hex } from '../../lib/seq_file.ts';
 import { KERNEL_IMAGE_SIZE } from '../../mm/address.ts';
 import type { Kernel } from '../../kernel.ts';
@@ -12,8 +13,6 @@ const NSEC_PER_SEC = 1e9;
 const CAP_SYS_ADMIN = 21;
 /** USER_HZ is 100. */
 const NSEC_PER_TICK = 1e7;
-/** The extensions that the machine has, in the order of arch/riscv/kernel/cpufeature.c. */
-export const ISA_STRING = 'rv64imafdc_zicntr_zicsr_zifencei_zca_zcd';
 
 const twoDigits = (n: number) => String(n).padStart(2, '0');
 /** Seconds with two decimals. */
