@@ -34,7 +34,7 @@ export function exportsPage() {
   const functions = allFunctionExports()
     .filter((r) => r.internal !== true)
     .map((r) => ({ name: r.name, kind: 'function', level: r.level, note: r.note ?? '' }));
-  const data = allDataExports().map((r) => ({ name: r.name, kind: 'object', level: 'full', note: '' }));
+  const data = allDataExports().filter((r) => r.internal !== true).map((r) => ({ name: r.name, kind: 'object', level: 'full', note: '' }));
   const rows = [...functions, ...data].sort((a, b) => (a.name < b.name ? -1 : 1));
   const licence = (name) => (SYMVERS[name] === undefined ? 'not exported by Linux' : SYMVERS[name][1] === 1 ? 'GPL' : '');
   return `${GENERATED}

@@ -135,6 +135,7 @@ export const EHWPOISON = 133;
 
 // Internal codes that never reach user space (include/linux/errno.h): the signal code turns them into EINTR or a restart.
 export const ERESTARTSYS = 512;
+export const ENOIOCTLCMD = 515;
 export const ERESTARTNOINTR = 513;
 export const ERESTARTNOHAND = 514;
 export const ERESTART_RESTARTBLOCK = 516;

@@ -40,6 +40,15 @@ export const AT_EMPTY_PATH = 0x1000;
 
 export const FMODE_READ = 1;
 export const FMODE_WRITE = 2;
+// Bits of file->f_mode that drivers see (include/linux/fs.h).
+export const FMODE_LSEEK = 4;
+export const FMODE_PREAD = 8;
+export const FMODE_PWRITE = 0x10;
+export const FMODE_ATOMIC_POS = 0x8000;
+export const FMODE_CAN_READ = 0x2_0000;
+export const FMODE_CAN_WRITE = 0x4_0000;
+export const FMODE_OPENED = 0x8_0000;
+export const FMODE_STREAM = 0x20_0000;
 
 export const POLLIN = 1;
 export const POLLPRI = 2;

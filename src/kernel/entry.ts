@@ -25,6 +25,7 @@ import { ptraceBeforeUser, ptraceSyscallEnter, ptraceSyscallExit } from './ptrac
 import { TASK_RUNNING, type Task } from './sched/task.ts';
 import { BLOCKED } from './sched/wait.ts';
 import { syscallName, syscallTable } from './syscalls/index.ts';
+import { runTaskWork, takeDelayedFputs } from './task_work.ts';
 import { runPosixCpuTimers } from './time/posix_timers.ts';
 import { runTimers } from './time/timers.ts';
 import { handleKernelTrap } from './traps.ts';
@@ -136,6 +137,7 @@ function runTask(k: Kernel, task: Task, insns: number): void {
   task.yielding = false;
   task.inKernel = false;
   if (machine.regs.mode === 0) {
+    takeDelayedFputs(k, task);
     // A call that blocked is made again before any signal is looked at: it settles its own result (rule 3).
     if (task.inSyscall) doSyscall(k, task);
     if (task.state === TASK_RUNNING) returnToUser(k, task);
@@ -172,8 +174,9 @@ function mayRun(task: Task, mode: number): boolean {
   return task.exitState === 0 && (mode === 1 ? !task.asleep : task.state === TASK_RUNNING);
 }
 
-/** exit_to_user_mode: signals first. */
+/** exit_to_user_mode: work and signals first. */
 function returnToUser(k: Kernel, task: Task): void {
+  if (task.works.length > 0 && runTaskWork(k, task)) return;
   const p = task.ptrace;
   if (p !== null) {
     if (ptraceBeforeUser(k, task, p)) return;
@@ -268,6 +271,7 @@ export function finishSyscall(k: Kernel, task: Task, result: number): void {
     // Without a pending signal nothing makes the call again, and the program sees the number (only a module's init can do that).
     if (signalPending(task) || task.signal.groupStop !== 0) {
       task.restartCode = -result;
+      task.calls = [];
       if (task.ptrace !== null) ptraceSyscallExit(k, task, task.ptrace);
       return;
     }

@@ -24,8 +24,9 @@ import { putUser32 } from './mm/uaccess.ts';
 import { exitPtrace, ptraceExitStop, ptraceThreadEnded, ptraceUnlink } from './ptrace.ts';
 import { isOrphanedPgrp, killPgrp, notifyParent, sendSignalTo } from './signal.ts';
 import { tryToWakeUp } from './sched/core.ts';
+import { beginExitWork } from './task_work.ts';
 import { exitItimers } from './time/posix_timers.ts';
-import { EXIT_DEAD, EXIT_ZOMBIE, TASK_DEAD, type Task } from './sched/task.ts';
+import { EXIT_DEAD, EXIT_ZOMBIE, PF_EXITING, TASK_DEAD, type Task } from './sched/task.ts';
 import { finishWait, waitInterruptible } from './sched/wait.ts';
 
 // Ends of tasks, and waiting for them (kernel/exit.c, wait4(2)).
@@ -74,10 +75,18 @@ export function doExit(k: Kernel, task: Task, code: number): void {
     return;
   }
   task.exitCode = code;
+  task.flags |= PF_EXITING;
+  giveUpResources(k, task);
+  // Drivers whose files went with it are told in its context (exit_task_work).
+  if (task.works.length > 0 && task === k.sched.loaded && beginExitWork(k, task)) return;
+  finishExit(k, task);
+}
+/** The rest of do_exit: the task is gone, its parent is told. */
+export function finishExit(k: Kernel, task: Task): void {
   const { signal } = task;
   const last = signal.live === 1;
   if (last) exitItimers(k, signal, true);
-  dropResources(k, task);
+  markDead(k, task);
   if (last) {
     const leader = task.groupLeader;
     if (signal.groupExit) leader.exitCode = signal.groupExitCode;
@@ -98,6 +107,11 @@ export function doExit(k: Kernel, task: Task, code: number): void {
     endThread(k, task);
   }
 }
+/** A task that faults while it ends: it stops for good, and nobody is told. */
+export function abandonTask(k: Kernel, task: Task): void {
+  markDead(k, task);
+  task.exitState = EXIT_DEAD;
+}
 function endThread(k: Kernel, task: Task): void {
   if (task.ptrace !== null) ptraceThreadEnded(k, task);
   else releaseThread(k, task);
@@ -105,11 +119,13 @@ function endThread(k: Kernel, task: Task): void {
 
 /** Takes a dying task out of the group's count, off all queues, and its share of memory and files away. */
 export function dropResources(k: Kernel, task: Task): void {
+  giveUpResources(k, task);
+  markDead(k, task);
+}
+function giveUpResources(k: Kernel, task: Task): void {
   finishWait(task);
   if (task.ptraced.length > 0) exitPtrace(k, task);
   k.sched.clearTimeout(task);
-  k.sched.deactivate(task);
-  task.signal.live--;
   exitSem(k, task);
   mmRelease(k, task);
   const mm = task.mm;
@@ -120,6 +136,10 @@ export function dropResources(k: Kernel, task: Task): void {
   }
   if (--task.files.users === 0) task.files.closeAll(k, false);
   task.fs.users--;
+}
+function markDead(k: Kernel, task: Task): void {
+  k.sched.deactivate(task);
+  task.signal.live--;
   task.frames.length = 0;
   task.state = TASK_DEAD;
   for (const rq of k.sched.runQueues) if (rq.current === task) rq.current = null;

@@ -4,7 +4,7 @@ import { SIGSEGV } from '../abi/signal.ts';
 import { bug_entry as BUG, exception_table_entry as EX } from '../abi/layout/structs.ts';
 import { Access, type AccessKind } from '../machine/api.ts';
 import { Trap } from '../machine/trap.ts';
-import { doExit } from './exit.ts';
+import { abandonTask, doExit } from './exit.ts';
 import { sprintSymbol } from './kallsyms.ts';
 import type { Kernel } from './kernel.ts';
 import { Fault, handleMmFault } from './mm/memory.ts';
@@ -17,7 +17,7 @@ import { addTaint } from './panic.ts';
 import { showRegs } from './stacktrace.ts';
 import { hex64 } from './lib/seq_file.ts';
 import { BLOCKED } from './sched/wait.ts';
-import { TASK_RUNNING, type Task } from './sched/task.ts';
+import { PF_EXITING, TASK_RUNNING, type Task } from './sched/task.ts';
 
 // Traps taken in S mode, by module code: calls of exported functions, faults, BUG and WARN, and the oops (arch/riscv/kernel/traps.c, mm/fault.c,
 // lib/bug.c).
@@ -70,8 +70,8 @@ export function handleKernelTrap(k: Kernel, task: Task, cause: number): KernelTr
 function callFromKernel(k: Kernel, task: Task): KernelTrap {
   const { regs } = k.machine;
   if (isReturnStub(k, regs.pc)) {
-    const frame = returnFromGuest(k, task);
-    return frame !== null && frame.mode === 0 && frame.inSyscall ? 'syscall' : 'run';
+    const done = returnFromGuest(k, task);
+    return done !== null && done.mode === 0 && done.inSyscall ? 'syscall' : 'run';
   }
   const row = exportAtStub(k, regs.pc);
   if (row === null) {
@@ -81,11 +81,12 @@ function callFromKernel(k: Kernel, task: Task): KernelTrap {
     regs.pc += 4;
     return 'run';
   }
-  const depth = task.frames.length;
+  const frame = task.frames.at(-1);
   task.callIndex = 0;
+  task.faulted = false;
   task.timedOut = task.timedOut && task.restart !== null;
   const result = row.call(k, regs.get(10), regs.get(11), regs.get(12), regs.get(13), regs.get(14), regs.get(15));
-  if (task.exitState !== 0 || k.halted !== null || task.frames.length !== depth) return 'run';
+  if (task.faulted || task.exitState !== 0 || k.halted !== null || task.frames.at(-1) !== frame) return 'run';
   if (result === BLOCKED) {
     if (task.state !== TASK_RUNNING) task.asleep = true;
     else task.yielding = true;
@@ -127,7 +128,9 @@ function oopsAt(k: Kernel, task: Task, cause: number, addr: number, sum: boolean
 /** An exported function followed an address that is not there: the fault that its code would have taken, at its own address. */
 export function faultInExport(k: Kernel, addr: number, access: AccessKind): void {
   const task = k.current;
-  if (task.exitState === 0) oopsAt(k, task, access === Access.WRITE ? Trap.STORE_PAGE_FAULT : Trap.LOAD_PAGE_FAULT, addr, false);
+  if (task.faulted) return;
+  task.faulted = true;
+  oopsAt(k, task, access === Access.WRITE ? Trap.STORE_PAGE_FAULT : Trap.LOAD_PAGE_FAULT, addr, false);
 }
 /** WARN and BUG of an exported function itself. */
 export function warnInExport(k: Kernel, text: string): void {
@@ -257,6 +260,12 @@ function makeTaskDead(k: Kernel, task: Task): void {
   }
   task.inKernel = false;
   task.asleep = false;
+  if ((task.flags & PF_EXITING) !== 0) {
+    // What it held and whom it should have told stays as it is.
+    k.printk.log(1, 'Fixing recursive fault but reboot is needed!');
+    abandonTask(k, task);
+    return;
+  }
   doExit(k, task, SIGSEGV);
 }
 

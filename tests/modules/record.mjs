@@ -1,7 +1,7 @@
 // node tests/modules/record.mjs RUN_LINUX [SET]: builds a set's modules (without a name the set base, tests/guest/modules) and records what real Linux
 // answers to the cases with them, in tests/fixtures/modules. RUN_LINUX is the oracle's script run-linux.sh (QEMU with Debian's kernel and BusyBox).
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -18,6 +18,13 @@ if (runLinux === undefined) {
 const work = mkdtempSync(join(tmpdir(), 'lintel-modules.'));
 const built = await buildModules(sourcesOf(set), { progress: () => {}, diagnostics: (text) => process.stderr.write(text), output: work });
 const good = new Map(built.map((m) => [basename(m.path, '.ko'), readFileSync(m.path)]));
+// Programs of the set, X.prog.c: without a C library, so that they are small enough to keep.
+for (const source of readdirSync(sourcesOf(set)).filter((name) => name.endsWith('.prog.c'))) {
+  const name = basename(source, '.c');
+  const flags = '-O1 -Wall -nostdlib -static -ffreestanding -fno-stack-protector -fno-builtin -Wl,--no-relax,--build-id=none -s'.split(' ');
+  await run('riscv64-linux-gnu-gcc', [...flags, '-o', join(work, name), join(sourcesOf(set), source)]);
+  good.set(name, readFileSync(join(work, name)));
+}
 
 const cases = readCases(set);
 async function boot(cpus) {

@@ -52,7 +52,7 @@ printf 'root:x:0:\\nnogroup:x:65534:\\n' > /etc/group
 mkdir -p /tmp /root
 grep -q ' /tmp ' /proc/mounts || mount -t tmpfs tmpfs /tmp
 chmod 1777 /tmp
-chmod 755 /ko; chmod 644 /ko/*`;
+chmod 755 /ko; chmod 644 /ko/*; chmod 755 /ko/*.prog 2> /dev/null || true`;
 
 /**
  * Before each case's script. \`log\`: what the kernel logged since the case began, levels shown, times masked. \`mask\`: addresses of
@@ -60,7 +60,7 @@ chmod 755 /ko; chmod 644 /ko/*`;
  * functions, hashed addresses, and figures of memory; for WARN and reports about memory.
  */
 export const PRELUDE = `mask() { sed -E 's/^(<[0-9]+>)\\[ *[0-9]+\\.[0-9]+\\]/\\1[T]/; s/0xffffffff[0-9a-f]{8}/ADDR/g; s/(CPU: )[0-9]+ (U?I?D?: ?[0-9]* ?)?(PID: )[0-9]+/\\1N \\3N/'; }
-log() { dmesg -r | mask | sed -E '/Call Trace:/,/^(<[0-9]+>)\\[T\\] (---|[a-z_]+: )/{/^<[0-9]+>\\[T\\] *\\[</d}'; }
+log() { dmesg -r | grep -v 'hrtimer: interrupt took' | mask | sed -E '/Call Trace:/,/^(<[0-9]+>)\\[T\\] (---|[a-z_]+: )/{/^<[0-9]+>\\[T\\] *\\[</d}'; }
 report() { log | grep -vE ' : [0-9a-f]{16}|(epc| ra) : |status: |Hardware name|\\[<[0-9a-f]{16}>\\] [^[]*$|\\]  [a-z_0-9]+\\+0x[^[]*$' | sed -E 's/( at [a-z_\\/]*\\.c:[0-9]+) .*/\\1/; s/\\[<[0-9a-f]{16}>\\]/[<>]/; s/0x[0-9a-f]{16}/PTR/g; s/ [0-9a-f]{16}:/ PTR:/; s/\\([0-9a-f]{16}\\)/(PTR)/; s/age=[0-9]+ cpu=[0-9]+ pid=[0-9]+/age=N/; s/@offset=[0-9]+/@offset=N/; s/(table of )[0-9]+/\\1N/; /Mem-Info/,/pages reserved/{s/[0-9]+/N/g; s/ \\([UME]*\\)//g; s/(unreclaimable\\?) [a-z]+/\\1/}'; }
 try() { "$@"; echo "$1 $(basename "$2") = $?"; }
 dmesg -c > /dev/null
@@ -78,7 +78,7 @@ export function fixtureFiles(set) {
   return filesOf(set, new Map(Object.entries(kept).map(([name, text]) => [name, Buffer.from(text, 'base64')])));
 }
 export function filesOf(set, good) {
-  const files = new Map([...good].map(([name, bytes]) => [`${name}.ko`, bytes]));
+  const files = new Map([...good].map(([name, bytes]) => [name.endsWith('.prog') ? name : `${name}.ko`, bytes]));
   if (set !== 'base') return files;
   for (const [name, bytes] of variants(good)) files.set(`x_${name}.ko`, bytes);
   return files;

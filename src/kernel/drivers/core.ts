@@ -3,8 +3,13 @@ import { EBUSY, EINVAL } from '../../abi/errno.ts';
 import { majorOf, makeDev, minorOf, S_IFCHR, S_IFDIR } from '../../abi/fs.ts';
 import { memInode, makeDevtmpfs } from '../fs/tmpfs.ts';
 import type { Devpts } from '../fs/devpts/devpts.ts';
-import type { Dentry, FileOperations, SuperBlock } from '../fs/types.ts';
+import { cdev as CDEV, miscdevice as MISC } from '../../abi/layout/structs.ts';
+import { type GuestInodes, kfree, kernelDev, type OpenTarget } from '../fs/module_file.ts';
+import type { GuestPollQueue } from '../fs/module_poll.ts';
+import type { Dentry, File, FileOperations, SuperBlock } from '../fs/types.ts';
+import { readKernel32, readKernel64, writeKernel32 } from '../mm/maccess.ts';
 import type { Kernel } from '../kernel.ts';
+import { DeviceModel } from './base/model.ts';
 import type { Tty } from './tty/tty.ts';
 
 /** A range of minors of one major (struct char_device_struct), with the operations once a cdev was added. */
@@ -21,7 +26,16 @@ export interface ChrdevRegion {
 export interface MiscDevice {
   readonly minor: number;
   readonly name: string;
-  readonly ops: FileOperations;
+  /** Of a device of the kernel's own; null: a module's, whose struct miscdevice is at `addr`. */
+  readonly ops: FileOperations | null;
+  readonly addr: number;
+}
+/** A range of device numbers that a module's struct cdev serves (kobj_map). */
+export interface CdevRange {
+  /** dev_t of the kernel: major << 20 | minor. */
+  readonly dev: number;
+  readonly count: number;
+  readonly addr: number;
 }
 
 const MAX_MAJOR = 511;
@@ -34,6 +48,16 @@ export class DriverCore {
   private readonly k: Kernel;
   readonly regions: ChrdevRegion[] = [];
   readonly misc: MiscDevice[] = [];
+  readonly cdevs: CdevRange[] = [];
+  /** Struct cdevs that cdev_alloc made: freed with their last reference. */
+  readonly dynamicCdevs = new Set<number>();
+  /** What modules see of open files (fs/module_file.ts): inodes, and files by the address of their struct file. */
+  readonly guestInodes: GuestInodes = new Map();
+  readonly moduleFiles = new Map<number, File>();
+  readonly model = new DeviceModel();
+  readonly delayedFputs: File[] = [];
+  /** Wait queues of modules that somebody polls, by address (fs/module_poll.ts). */
+  readonly pollQueues = new Map<number, GuestPollQueue>();
   /** The super block behind /dev: one, whatever the number of mounts. */
   readonly devtmpfs: SuperBlock;
   /** Open and permanent terminals by device number. */
@@ -101,21 +125,51 @@ export class DriverCore {
     return null;
   }
 
+  /** Where an open of a module's device leads: the range of fewest numbers that holds it (kobj_lookup), or a misc device. */
+  openTarget(rdev: number): OpenTarget | null {
+    const { k } = this;
+    if (majorOf(rdev) === MISC_MAJOR) {
+      const device = this.misc.find((d) => d.minor === minorOf(rdev));
+      if (device === undefined) return null;
+      const fops = readKernel64(k, device.addr + MISC.fops) ?? 0;
+      return fops === 0 ? null : { fops, privateData: device.addr, cdev: 0 };
+    }
+    const dev = kernelDev(rdev);
+    let best: CdevRange | null = null;
+    for (const c of this.cdevs) if (dev >= c.dev && dev < c.dev + c.count && (best === null || c.count < best.count)) best = c;
+    if (best === null) return null;
+    const fops = readKernel64(k, best.addr + CDEV.ops) ?? 0;
+    if (fops === 0) return null;
+    this.getCdev(best.addr);
+    return { fops, privateData: 0, cdev: best.addr };
+  }
+  getCdev(addr: number): void {
+    const count = readKernel32(this.k, addr + CDEV.kobj_kref) ?? 0;
+    writeKernel32(this.k, addr + CDEV.kobj_kref, count + 1);
+  }
+  /** kobject_put of a cdev; 0 = none. */
+  putCdev(addr: number): void {
+    if (addr === 0) return;
+    const count = (readKernel32(this.k, addr + CDEV.kobj_kref) ?? 0) - 1;
+    writeKernel32(this.k, addr + CDEV.kobj_kref, count);
+    if (count === 0 && this.dynamicCdevs.delete(addr)) kfree(this.k, addr);
+  }
+
   /** misc_register: `minor` 255 asks for a dynamic one. The minor, or -EBUSY. Makes /dev/NAME. */
-  registerMisc(minor: number, name: string, ops: FileOperations, mode = 0o600): number {
+  registerMisc(minor: number, name: string, ops: FileOperations | null, addr = 0, mode = 0o600): number {
     let m = minor;
     if (m === MISC_DYNAMIC_MINOR) {
       m = MISC_DYNAMIC_MINOR + 1;
       while (this.misc.some((d) => d.minor === m)) m++;
     } else if (this.misc.some((d) => d.minor === m)) return -EBUSY;
-    this.misc.push({ minor: m, name, ops });
-    this.createNode(name, mode, makeDev(MISC_MAJOR, m));
+    this.misc.push({ minor: m, name, ops, addr });
+    if (ops !== null) this.createNode(name, mode, makeDev(MISC_MAJOR, m));
     return m;
   }
   unregisterMisc(minor: number): void {
     const i = this.misc.findIndex((d) => d.minor === minor);
     if (i < 0) return;
-    this.removeNode(this.misc[i].name);
+    if (this.misc[i].ops !== null) this.removeNode(this.misc[i].name);
     this.misc.splice(i, 1);
   }
 

@@ -4,6 +4,7 @@ import type { Kernel } from '../kernel.ts';
 import { copyToUser } from '../mm/uaccess.ts';
 import { BLOCKED, WaitQueueHead, waitInterruptible, wakeUpAll } from '../sched/wait.ts';
 import { installAnon, noopLlseek } from './anon_inodes.ts';
+import { endPollRound } from './module_poll.ts';
 import { PollTable } from './select.ts';
 import type { File, FileOperations } from './types.ts';
 
@@ -58,13 +59,15 @@ interface Ready {
   readonly mask: number;
   readonly wakes: number;
 }
-/** What of `item` is to be reported now. */
-function itemReady(k: Kernel, item: EpItem, table: QueueCollector): Ready {
+/** What of `item` is to be reported now; null: a module's poll function has only been started. */
+function itemReady(k: Kernel, item: EpItem, table: QueueCollector): Ready | null {
   const wanted = item.events & ~PRIVATE_BITS;
   if (wanted === 0) return { mask: 0, wakes: 0 };
   const from = table.queues.length;
   table.wanted = wanted;
-  const mask = (item.file.op.poll?.(k, item.file, table) ?? 0) & (wanted | POLLERR | POLLHUP);
+  const all = item.file.op.poll?.(k, item.file, table) ?? 0;
+  if (all === BLOCKED) return null;
+  const mask = all & (wanted | POLLERR | POLLHUP);
   let wakes = 0;
   for (let i = from; i < table.queues.length; i++) wakes += table.queues[i].wakes;
   const edge = (item.events & EPOLLET) !== 0;
@@ -79,7 +82,11 @@ const eventpollOps: FileOperations = {
     table?.add(ep.queue);
     const collector = new QueueCollector(k);
     let any = false;
-    for (const item of ep.items.values()) if (itemReady(k, item, collector).mask !== 0) any = true;
+    for (const item of ep.items.values()) {
+      const ready = itemReady(k, item, collector);
+      if (ready === null) return BLOCKED;
+      if (ready.mask !== 0) any = true;
+    }
     for (const queue of collector.queues) table?.add(queue);
     return any ? POLLIN | POLLRDNORM : 0;
   },
@@ -146,11 +153,15 @@ export function epollCtl(k: Kernel, epfd: number, op: number, fd: number, event:
 /** Reports up to `max` ready items to `buf`: how many, or -EFAULT. Reported items go to the end of the line. */
 function sendEvents(k: Kernel, ep: EventPoll, buf: number, max: number, table: QueueCollector): number {
   purge(ep);
+  const found: [string, EpItem, Ready][] = [];
+  for (const [key, item] of ep.items) {
+    if (found.length >= max) break;
+    const ready = itemReady(k, item, table);
+    if (ready === null) return BLOCKED;
+    if (ready.mask !== 0) found.push([key, item, ready]);
+  }
   let n = 0;
-  for (const [key, item] of [...ep.items]) {
-    if (n >= max) break;
-    const { mask, wakes } = itemReady(k, item, table);
-    if (mask === 0) continue;
+  for (const [key, item, { mask, wakes }] of found) {
     const bytes = new Uint8Array(EVENT_SIZE);
     const v = new DataView(bytes.buffer);
     v.setUint32(0, mask >>> 0, true);
@@ -175,6 +186,7 @@ export function epollWait(k: Kernel, epfd: number, buf: number, max: number, dea
   const table = new QueueCollector(k);
   const n = sendEvents(k, ep, buf, max, table);
   if (n !== 0 || deadline <= k.time.now()) return n;
+  endPollRound(k.current);
   const r = waitInterruptible(k, ep.queue);
   if (r !== BLOCKED) return r === -ERESTARTSYS ? -EINTR : r;
   const sleeper = new PollTable(k);

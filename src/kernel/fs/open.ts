@@ -43,6 +43,7 @@ import {
 } from '../../abi/fs.ts';
 import { MS_NODEV, MS_NOEXEC, MS_RDONLY } from '../../abi/mount.ts';
 import type { Kernel } from '../kernel.ts';
+import { BLOCKED } from '../sched/wait.ts';
 import { vfsTruncate } from './attr.ts';
 import { breakLease } from './lease.ts';
 import { touchModified } from './inode.ts';
@@ -70,6 +71,7 @@ const CAP_FSETID = 4;
 const CAP_MKNOD = 27;
 const O_TMPFILE_BIT = 0o20000000;
 const O_PATH_FLAGS = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC;
+const OPEN_ONLY = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC;
 const S_IXGRP = 0o10;
 const MAX_LINKS = 0x7fff_ffff;
 
@@ -367,6 +369,8 @@ function accessMask(flags: number): number {
 
 /** open(2): a file description, -errno, or BLOCKED (a FIFO that waits). */
 export function filpOpen(k: Kernel, start: Path, name: string, flagsAsked: number, modeAsked: number, resolve = 0): File | number {
+  const opening = k.current.restart?.['opening'] as File | undefined;
+  if (opening !== undefined) return callOpen(k, opening, opening.path, (flagsAsked & O_TRUNC) !== 0 && isReg(opening.inode));
   // open and openat ignore what they do not know; openat2 has checked before.
   const flags = (flagsAsked & O_PATH) !== 0 ? flagsAsked & O_PATH_FLAGS : flagsAsked;
   const mode = (flags & (O_CREAT | O_TMPFILE_BIT)) !== 0 ? modeAsked & 0o7777 : 0;
@@ -426,9 +430,15 @@ export function isExecuted(k: Kernel, inode: Inode): boolean {
 function finishOpen(k: Kernel, path: Path, flags: number, truncate: boolean): File | number {
   const { inode } = path.dentry;
   const file = k.vfs.newFile(path, inode.fop, flags | O_LARGEFILE);
-  file.flags |= flags & O_NOCTTY; // only the driver's open sees it
+  file.flags |= flags & OPEN_ONLY; // only the driver's open sees them
+  return callOpen(k, file, path, truncate);
+}
+function callOpen(k: Kernel, file: File, path: Path, truncate: boolean): File | number {
+  const { inode } = file;
   const r = openInode(k, file, path);
-  file.flags &= ~O_NOCTTY;
+  // A module's open function has been started; the call, made again, comes back to this very file.
+  if (r === BLOCKED && k.current.restart?.['opening'] === file) return BLOCKED;
+  file.flags &= ~OPEN_ONLY;
   if (r < 0) {
     k.vfs.dropNewFile(file);
     return r;
@@ -453,7 +463,7 @@ function openInode(k: Kernel, file: File, path: Path): number {
   }
   const lease = breakLease(k, inode, file.flags | (file.mode === 0 ? O_RDWR : 0));
   if (lease !== 0) return lease;
-  return inode.fop.open?.(k, inode, file) ?? 0;
+  return file.op.open?.(k, inode, file) ?? 0;
 }
 function openTmpfile(k: Kernel, start: Path, name: string, flags: number, mode: number): File | number {
   const dir = pathWalk(k, start, name, (flags & O_NOFOLLOW) === 0, true);

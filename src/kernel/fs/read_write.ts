@@ -163,14 +163,22 @@ function memFallocate(k: Kernel, file: File, mode: number, offset: number, lengt
   return 0;
 }
 
+/** Moves the position by what a read or write did. */
+function advance(k: Kernel, file: File, n: number): void {
+  if (file.op.advance !== undefined) {
+    if (n >= 0) file.op.advance(k, file);
+  } else if (n > 0 && file.op.llseek !== undefined && file.op.llseek !== noopLlseek) file.pos += n;
+}
+/** Whether pread and pwrite may be used (FMODE_PREAD). */
+export function mayPread(file: File): boolean {
+  return file.op.pread ?? file.op.llseek !== undefined;
+}
 /** Read and write of a file object at its position, as read(2) and write(2) do. */
 export function vfsRead(k: Kernel, file: File, iter: IovIter): number {
   if (file.op.read === undefined) return -EINVAL;
   const n = file.op.read(k, file, iter, file.pos);
-  if (n > 0) {
-    if (file.op.llseek !== undefined && file.op.llseek !== noopLlseek) file.pos += n;
-    fsnotifyAccess(k, file);
-  }
+  advance(k, file, n);
+  if (n > 0) fsnotifyAccess(k, file);
   const { io } = k.current;
   if (n !== BLOCKED) io.syscr++;
   if (n > 0) io.rchar += n;
@@ -179,10 +187,8 @@ export function vfsRead(k: Kernel, file: File, iter: IovIter): number {
 export function vfsWrite(k: Kernel, file: File, iter: IovIter): number {
   if (file.op.write === undefined) return -EINVAL;
   const n = file.op.write(k, file, iter, file.pos);
-  if (n > 0) {
-    if (file.op.llseek !== undefined && file.op.llseek !== noopLlseek) file.pos += n;
-    fsnotifyModify(k, file);
-  }
+  advance(k, file, n);
+  if (n > 0) fsnotifyModify(k, file);
   const { io } = k.current;
   if (n !== BLOCKED) io.syscw++;
   if (n > 0) io.wchar += n;

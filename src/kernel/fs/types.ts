@@ -50,6 +50,10 @@ export interface FileOperations {
   flush?(k: Kernel, file: File): void;
   read?(k: Kernel, file: File, iter: IovIter, pos: number): number;
   write?(k: Kernel, file: File, iter: IovIter, pos: number): number;
+  /** Files that keep their position themselves: called after read(2) and write(2) instead of adding the bytes to it. */
+  advance?(k: Kernel, file: File): void;
+  /** Whether pread(2) and pwrite(2) work; absent = where lseek(2) does. */
+  readonly pread?: boolean;
   /** Absent: pipes and devices that cannot seek answer ESPIPE. */
   llseek?(k: Kernel, file: File, offset: number, whence: number): number;
   poll?(k: Kernel, file: File, table: PollTable | null): number;

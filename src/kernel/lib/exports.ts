@@ -1,9 +1,10 @@
 import type { Kernel } from '../kernel.ts';
 import { E2BIG, EINVAL } from '../../abi/errno.ts';
 import { Access } from '../../machine/api.ts';
+import { load, size, store, STRING_MAX, text, writeText } from './access.ts';
 import { LOGLEVEL_DEFAULT } from '../../abi/syslog.ts';
 import { bugInExport, faultInExport, warnInExport } from '../traps.ts';
-import { kernelBytes, kernelString, readKernel8, writeKernel32, writeKernel64, writeKernelBig, writeKernelBytes } from '../mm/maccess.ts';
+import { readKernel8, writeKernel32, writeKernel64, writeKernelBig } from '../mm/maccess.ts';
 import { type FunctionExport, fn } from '../module/export.ts';
 import { bytesOf } from './bytes.ts';
 import { hexDump } from './hexdump.ts';
@@ -13,27 +14,6 @@ import { vsnprintf } from './vsprintf.ts';
 
 // What lib/ exports: memory and string functions, numbers from text, formatted text.
 
-const STRING_MAX = 2 ** 22;
-
-/** Unsigned lengths come as signed numbers. */
-const size = (n: number) => (n < 0 ? n + 2 ** 64 : n);
-/** Bytes that Linux's function would load: a wild address is an oops in it, after which the task is no more and nothing is stored. */
-function load(k: Kernel, at: number, n: number): Uint8Array {
-  const bytes = kernelBytes(k, at, n);
-  if (bytes === null) faultInExport(k, at, Access.READ);
-  return bytes ?? new Uint8Array(0);
-}
-function store(k: Kernel, at: number, bytes: Uint8Array): void {
-  if (k.current.exitState === 0 && bytes.length > 0 && !writeKernelBytes(k, at, bytes)) faultInExport(k, at, Access.WRITE);
-}
-function text(k: Kernel, at: number, max = STRING_MAX): string {
-  const s = max > 0 ? kernelString(k, at, Math.min(max, STRING_MAX)) : '';
-  if (s === null) faultInExport(k, at, Access.READ);
-  return s ?? '';
-}
-function writeText(k: Kernel, at: number, value: string): void {
-  store(k, at, bytesOf(`${value}\0`));
-}
 /** The sign of the first difference, as lib/string.c returns it. */
 function compare(a: string, b: string): number {
   for (let i = 0; ; i++) {

@@ -3,7 +3,7 @@ import { Access } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyFromUserPartial, copyPageFromUser, copyPageToUser, copyToUserPartial, userPage } from '../mm/uaccess.ts';
 
-interface Segment {
+export interface Segment {
   base: number;
   length: number;
 }
@@ -37,6 +37,10 @@ export class IovIter {
     return new IovIter(null, buffer, buffer.length);
   }
 
+  /** What is left of the user's segments; null for a kernel buffer. */
+  get userSegments(): readonly Readonly<Segment>[] | null {
+    return this.segments?.slice(this.at) ?? null;
+  }
   private advance(n: number): void {
     this.count -= n;
     this.done += n;

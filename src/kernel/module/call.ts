@@ -34,12 +34,30 @@ export function callGuestBig(k: Kernel, fn: number, ...args: readonly (number | 
   const task = k.current;
   if (task.callIndex < task.calls.length) {
     const made = task.calls[task.callIndex++];
+    task.stackBlock = 0;
     if (made.fn === fn) return made.result;
     // The attempt took another way than before: kernel state changed in between. What it asked for is not what was answered.
     task.calls.length = task.callIndex - 1;
   }
   enterGuest(k, task, fn, args, AGAIN, {});
   return null;
+}
+/** Whether the next callGuest has its answer already: what was written for it to read must stay as it is. */
+export function callAnswered(k: Kernel): boolean {
+  return k.current.callIndex < k.current.calls.length;
+}
+/**
+ * Guest address of `size` bytes on the kernel stack for what the next callGuest hands over by pointer: below everything that the task has there,
+ * above the function's own frame, and at the same place in every attempt.
+ */
+export function stackBlock(k: Kernel, size: number): number {
+  k.current.stackBlock = Math.ceil(size / 16) * 16;
+  return stackPointer(k, k.current) - k.current.stackBlock;
+}
+function stackPointer(k: Kernel, task: Task): number {
+  if (k.machine.regs.mode === 0) return physToVirt(task.ptRegs);
+  const sp = k.machine.regs.get(2);
+  return sp - (((sp % 16) + 16) % 16);
 }
 /** The low 32 bits of a result, as a C int. */
 export function asInt(result: number): number {
@@ -70,7 +88,8 @@ export function enterGuest(
     inSyscall: task.inSyscall,
   };
   if (user) regs.save(task.ptRegs);
-  const sp = user ? physToVirt(task.ptRegs) : regs.get(2) - (((regs.get(2) % 16) + 16) % 16);
+  const sp = stackPointer(k, task) - task.stackBlock;
+  task.stackBlock = 0;
   task.frames.push(frame);
   task.calls = [];
   task.callIndex = 0;

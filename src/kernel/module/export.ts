@@ -33,6 +33,8 @@ export interface DataExport {
   readonly name: string;
   /** Makes the object; guest address of it. */
   readonly place: (k: Kernel) => number;
+  /** Structures of the kernel point to it, but no module can import it. */
+  readonly internal?: boolean;
 }
 export interface ExportedSymbol {
   readonly name: string;
@@ -55,4 +57,8 @@ export function fn(name: string, call: ExportedCall): FunctionExport {
 /** A row for one with a gap. */
 export function partial(name: string, note: string, call: ExportedCall): FunctionExport {
   return { name, call, level: 'partial', note };
+}
+/** A function that has an address, which guest structures hold, but that no module can import. */
+export function internal(name: string, call: ExportedCall): FunctionExport {
+  return { name, call, level: 'full', internal: true };
 }

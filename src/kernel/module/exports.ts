@@ -10,6 +10,16 @@ import { printkExports } from '../printk/exports.ts';
 import { percpuDataExports } from '../mm/percpu.ts';
 import { schedDataExports, schedExports } from '../sched/exports.ts';
 import { timeDataExports, timeExports } from '../time/exports.ts';
+import { baseExports } from '../drivers/base/exports.ts';
+import { devPrintkExports } from '../drivers/base/dev_printk.ts';
+import { driverExports } from '../drivers/exports.ts';
+import { kobjectExports } from '../drivers/base/kobject_exports.ts';
+import { modelDataExports } from '../drivers/base/objects.ts';
+import { platformExports } from '../drivers/base/platform.ts';
+import { fsExports } from '../fs/exports.ts';
+import { iovExports } from '../lib/iov_exports.ts';
+import { pollExports } from '../fs/module_poll.ts';
+import { uaccessExports } from '../mm/uaccess_exports.ts';
 import { coreExports } from './core_exports.ts';
 import type { DataExport, ExportedSymbol, FunctionExport } from './export.ts';
 import { paramDataExports, paramExports } from './params.ts';
@@ -19,10 +29,10 @@ import type { ModuleState } from './state.ts';
 
 /** Every exported function, for documents and for dispatch. */
 export function allFunctionExports(): readonly FunctionExport[] {
-  return [...coreExports, ...libExports, ...mmExports, ...paramExports, ...printkExports, ...schedExports, ...timeExports];
+  return [...baseExports, ...coreExports, ...devPrintkExports, ...driverExports, ...fsExports, ...iovExports, ...kobjectExports, ...libExports, ...mmExports, ...paramExports, ...platformExports, ...pollExports, ...printkExports, ...schedExports, ...timeExports, ...uaccessExports];
 }
 export function allDataExports(): readonly DataExport[] {
-  return [...mmDataExports, ...paramDataExports, ...percpuDataExports, ...schedDataExports, ...timeDataExports];
+  return [...modelDataExports, ...mmDataExports, ...paramDataExports, ...percpuDataExports, ...schedDataExports, ...timeDataExports];
 }
 
 const STUB_SIZE = 16;
@@ -66,7 +76,7 @@ export function exportInit(k: Kernel): void {
   };
   // Objects may hold addresses of stubs (param_ops_int.set), so they come second.
   k.modules = state;
-  for (const row of allDataExports()) add(row.name, row.place(k), 0, false);
+  for (const row of allDataExports()) add(row.name, row.place(k), 0, false, row.internal !== true);
   const byAddress = [...symbols.values()].sort((a, b) => a.addr - b.addr);
   k.modules = { ...state, byAddress };
 }

@@ -12,7 +12,7 @@ const FORMAT_MAX = 4096;
 const formatAt = (k: Kernel, fmt: number) => kernelString(k, fmt, FORMAT_MAX) ?? '';
 
 /** _DPRINTK_FLAGS_INCL_* in front of a pr_debug message (dynamic_emit_prefix). */
-function debugPrefix(k: Kernel, descriptor: number): string {
+export function debugPrefix(k: Kernel, descriptor: number): string {
   const flags = readKernel8(k, descriptor + DD.flags) ?? 0;
   const string = (offset: number) => kernelString(k, readKernel64(k, descriptor + offset) ?? 0, 256) ?? '';
   let prefix = '';

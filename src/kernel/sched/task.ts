@@ -2,6 +2,7 @@ import { pt_regs as PTREGS, task_struct as TASK } from '../../abi/layout/structs
 import type { Ram } from '../../machine/ram.ts';
 import { type Cred, publishCred } from '../cred.ts';
 import type { FilesStruct, FsStruct } from '../fs/file_table.ts';
+import type { File } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { physToVirt } from '../mm/address.ts';
 import type { MmStruct } from '../mm/mm_struct.ts';
@@ -21,6 +22,7 @@ export const TASK_DEAD = 0x80;
 export const TASK_WAKEKILL = 0x100;
 export const TASK_KILLABLE = TASK_WAKEKILL | TASK_UNINTERRUPTIBLE;
 
+export const PF_EXITING = 4;
 export const PF_FORKNOEXEC = 0x40;
 export const PF_SUPERPRIV = 0x100;
 export const PF_SIGNALED = 0x400;
@@ -51,6 +53,12 @@ export interface KernelFrame {
   readonly restart: Readonly<Record<string, unknown>> | null;
   readonly timedOut: boolean;
   readonly inSyscall: boolean;
+}
+
+/** What a task does for itself on its way back to user mode (kernel/task_work.c). */
+export interface TaskWork {
+  readonly kind: 'flush' | 'fput';
+  readonly file: File;
 }
 
 /**
@@ -103,6 +111,12 @@ export class Task {
   /** Calls of guest code that the operation being attempted has behind it, and which of them it gets next. */
   calls: CallResult[] = [];
   callIndex = 0;
+  /** The exported function that it called last met a wild address: the oops is over, and nothing more is done. */
+  faulted = false;
+  /** Bytes of the kernel stack that the call to be made next keeps for its arguments. */
+  stackBlock = 0;
+  /** Files of modules that it closed last: their release functions run before it returns to user mode, or before it ends (task_work). */
+  readonly works: TaskWork[] = [];
   /** In kernel code a state other than running counts from the call that gives the hart up (schedule) to the wake-up. */
   asleep = false;
   /** It stopped in kernel code because its turn was over: its hart takes it up again first (kernel code is not preempted). */

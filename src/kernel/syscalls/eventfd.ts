@@ -39,9 +39,9 @@ function waitMasked(k: Kernel, epfd: number, events: number, max: number, timeou
     task.savedSigmask = task.blocked;
     setBlocked(task, BigInt.asUintN(64, mask));
   }
+  if (task.restart?.['deadline'] === undefined) task.restart = { ...task.restart, deadline };
   const r = epollWait(k, epfd | 0, events, max | 0, deadline);
-  if (r === BLOCKED) task.restart = { deadline };
-  else if (r !== -4 && task.savedSigmask !== null) {
+  if (r !== BLOCKED && r !== -4 && task.savedSigmask !== null) {
     task.blocked = task.savedSigmask;
     task.savedSigmask = null;
   }

@@ -4,7 +4,7 @@ import * as NR from '../../abi/syscall_nr.ts';
 import { isDir } from '../fs/namei.ts';
 import { fsnotifyAccess, fsnotifyModify } from '../fs/notify/fsnotify.ts';
 import { pipeFileOps, pipeInfo } from '../fs/pipe.ts';
-import { vfsRead, vfsWrite } from '../fs/read_write.ts';
+import { mayPread, vfsRead, vfsWrite } from '../fs/read_write.ts';
 import { dirLlseek } from '../fs/readdir.ts';
 import { checkCopy, copyFile, type CopyRange, doSplice, pipeToPipe, SPLICE_F_NONBLOCK } from '../fs/splice.ts';
 import type { File } from '../fs/types.ts';
@@ -52,7 +52,7 @@ function positioned(k: Kernel, fd: number, write: boolean, pos: number, import_:
   if (pos < 0) return -EINVAL;
   const file = fdGet(k, fd);
   if (file === null) return -EBADF;
-  if (file.op.llseek === undefined && !isDir(file.inode)) return -ESPIPE;
+  if (!mayPread(file) && !isDir(file.inode)) return -ESPIPE;
   if ((file.mode & (write ? FMODE_WRITE : FMODE_READ)) === 0) return -EBADF;
   if (isDir(file.inode)) return -EISDIR;
   const op = write ? file.op.write : file.op.read;

@@ -1,12 +1,13 @@
 import { EBADF, EFAULT, EINVAL, ERESTARTNOHAND } from '../../abi/errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLPRI, POLLRDNORM, POLLWRNORM } from '../../abi/fs.ts';
 import * as NR from '../../abi/syscall_nr.ts';
+import { endPollRound } from '../fs/module_poll.ts';
 import { PollTable } from '../fs/select.ts';
 import type { File } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyFromUser, copyToUser, getUserBig, viewFromUser } from '../mm/uaccess.ts';
 import { setBlocked, signalPending } from '../signal.ts';
-import { finishWait, waitInterruptible } from '../sched/wait.ts';
+import { BLOCKED, finishWait, waitInterruptible } from '../sched/wait.ts';
 import type { SyscallRow } from './table.ts';
 import { fdGet } from './fs_args.ts';
 import { nsOf, readTimespec } from '../time/time.ts';
@@ -60,6 +61,7 @@ function end(k: Kernel, result: number): number {
 /** Sleeps on the queues already collected, up to the deadline. */
 function sleep(k: Kernel): number {
   const task = k.current;
+  endPollRound(task);
   if (signalPending(task)) return -ERESTARTNOHAND;
   const r = waitInterruptible(k, null);
   k.sched.scheduleTimeout(task, task.restart?.['deadline'] as number);
@@ -82,7 +84,9 @@ function sysPpoll(k: Kernel, fds: number, nfds: number, timeout: number, sigmask
     let mask = 0;
     if (fd >= 0) {
       const file = fdGet(k, fd);
-      mask = file === null ? POLLNVAL : pollFile(k, file, ready === 0 ? table : null) & (events | POLLERR | POLLHUP);
+      const all = file === null ? POLLNVAL : pollFile(k, file, ready === 0 ? table : null);
+      if (all === BLOCKED) return BLOCKED;
+      mask = all & (events | POLLERR | POLLHUP | POLLNVAL);
     }
     v.setUint16(i * 8 + 6, mask, true);
     if (mask !== 0) ready++;
@@ -129,6 +133,7 @@ function sysPselect6(k: Kernel, n: number, inp: number, outp: number, exp: numbe
     const file = fdGet(k, fd);
     if (file === null) return end(k, -EBADF);
     const mask = pollFile(k, file, ready === 0 ? table : null);
+    if (mask === BLOCKED) return BLOCKED;
     for (let s = 0; s < 3; s++) {
       const w = wanted[s];
       const out = results[s];

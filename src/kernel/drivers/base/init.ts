@@ -5,6 +5,7 @@ import type { Kernel } from '../../kernel.ts';
 import { slabSysfsInit } from '../../mm/slab_sysfs.ts';
 import { cpuList, hex } from '../../lib/seq_file.ts';
 import { memDeviceNames } from '../char/mem.ts';
+import { modelInit } from './objects.ts';
 import { deviceCreate } from './core.ts';
 
 // What the kernel itself shows in /sys: processors, the built-in devices, /sys/kernel (drivers/base/cpu.c, kernel/ksysfs.c, ...).
@@ -85,6 +86,7 @@ function cpuInit(k: Kernel): void {
   sysfsText(k, node0, 'distance', '10\n');
 }
 
+const ueventSeqnum: Attribute = { show: (k) => `${k.drivers.model.ueventSeqnum}\n` };
 const profiling: Attribute = { show: () => '0\n' };
 function ksysfsInit(k: Kernel): void {
   const { sysfs } = k;
@@ -99,7 +101,7 @@ function ksysfsInit(k: Kernel): void {
   sysfsText(k, dir, 'kexec_crash_size', '0\n', 0o644);
   sysfsText(k, dir, 'rcu_expedited', '0\n', 0o644);
   sysfsText(k, dir, 'rcu_normal', '0\n', 0o644);
-  sysfsText(k, dir, 'uevent_seqnum', '0\n');
+  sysfs.createFile(dir, 'uevent_seqnum', 0o444, ueventSeqnum);
   sysfs.createFile(dir, 'profiling', 0o644, profiling);
   // Mount points for file systems that programs look for.
   for (const name of ['debug', 'tracing']) sysfs.mkdir(dir, name, 0o700);
@@ -158,4 +160,5 @@ export function driverInit(k: Kernel): void {
   cpuInit(k);
   ksysfsInit(k);
   classInit(k);
+  modelInit(k);
 }

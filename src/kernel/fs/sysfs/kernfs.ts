@@ -105,6 +105,10 @@ function pathOf(node: KernfsNode): string[] {
   for (let at: KernfsNode | null = node; at !== null && at.parent !== null; at = at.parent) names.unshift(at.name);
   return names;
 }
+/** Path below the root of sysfs, as messages show it. */
+export function nodePath(node: KernfsNode): string {
+  return `/${pathOf(node).join('/')}`;
+}
 /** The text of a link: up from its directory to the common ancestor, then down (kernfs_get_target_path). */
 export function linkText(link: KernfsNode): string {
   const from = pathOf(link.parent as KernfsNode);
@@ -150,6 +154,10 @@ const kernfsOps: InodeOperations = {
   symlink: () => -EPERM,
   setattr: () => 0,
 };
+/** Open files of a node that was taken out. */
+export function kernfsRemoved(file: File): boolean {
+  return nodeOf(file.inode).removed;
+}
 export function kernfsInode(k: Kernel, n: KernfsNode): Inode {
   if (n.inode !== null) return n.inode;
   const base = k.vfs.newInode(k.sysfs.sb, n.mode, kernfsOps, (n.mode & S_IFMT) === S_IFREG ? (n.fop ?? kernfsFileOps) : {});
