@@ -22,6 +22,13 @@ export const FUTEX_OWNER_DIED = 0x4000_0000;
 export const FUTEX_TID_MASK = 0x3fff_ffff;
 export const FUTEX_BITSET_MATCH_ANY = 0xffff_ffff;
 
+/** futex2(2): a 32-bit word, private to the process. */
+export const FUTEX2_SIZE_U32 = 2;
+export const FUTEX2_SIZE_MASK = 3;
+export const FUTEX2_NUMA = 4;
+export const FUTEX2_PRIVATE = 128;
+export const FUTEX_WAITV_MAX = 128;
+
 export const ROBUST_LIST_LIMIT = 2048;
 /** sizeof(struct robust_list_head): list.next, futex_offset, list_op_pending. */
 export const ROBUST_LIST_HEAD_SIZE = 24;

@@ -19,8 +19,11 @@ export const RLIMIT_NICE = 13;
 export const RLIMIT_RTPRIO = 14;
 export const RLIM_NLIMITS = 16;
 
+export const CAP_SETGID = 6;
+export const CAP_SETUID = 7;
 export const CAP_SETPCAP = 8;
 export const CAP_SYS_MODULE = 16;
+export const CAP_SYS_CHROOT = 18;
 export const CAP_SYS_PTRACE = 19;
 export const CAP_SYS_ADMIN = 21;
 export const CAP_SYS_BOOT = 22;
@@ -28,6 +31,7 @@ export const CAP_SYS_NICE = 23;
 export const CAP_SYS_RESOURCE = 24;
 export const CAP_SYS_TIME = 25;
 export const CAP_SYSLOG = 34;
+export const CAP_CHECKPOINT_RESTORE = 40;
 export const CAP_LAST_CAP = 40;
 
 export const LINUX_CAPABILITY_VERSION_1 = 0x1998_0330;

@@ -2,6 +2,8 @@ import { EFAULT, EINVAL, EPERM, ESRCH } from '../abi/errno.ts';
 import { CAP_SETPCAP, LINUX_CAPABILITY_VERSION_1, LINUX_CAPABILITY_VERSION_2, LINUX_CAPABILITY_VERSION_3 } from '../abi/sched.ts';
 import type { Kernel } from './kernel.ts';
 import { copyToUser, putUser32, viewFromUser } from './mm/uaccess.ts';
+import { taskByVpid } from './pid.ts';
+import { nsCapable } from './nsproxy.ts';
 
 // capget(2), capset(2) (kernel/capability.c).
 
@@ -30,7 +32,7 @@ export function capget(k: Kernel, header: number, data: number): number {
   if (typeof h === 'number') return h === -EINVAL && data === 0 ? 0 : h;
   if (data === 0) return 0;
   if (h.pid < 0) return -EINVAL;
-  const task = h.pid === 0 ? k.current : k.sched.tasks.get(h.pid);
+  const task = taskByVpid(k, h.pid);
   if (task === undefined) return -ESRCH;
   const bytes = new Uint8Array(h.count * 12);
   const v = new DataView(bytes.buffer);
@@ -45,7 +47,7 @@ export function capset(k: Kernel, header: number, data: number): number {
   const h = readHeader(k, header);
   if (typeof h === 'number') return h;
   const task = k.current;
-  if (h.pid !== 0 && h.pid !== task.pid) return -EPERM;
+  if (h.pid !== 0 && taskByVpid(k, h.pid) !== task) return -EPERM;
   const v = viewFromUser(k, data, h.count * 12);
   if (typeof v === 'number') return v;
   const set = (i: number): bigint => {
@@ -57,7 +59,7 @@ export function capset(k: Kernel, header: number, data: number): number {
   const permitted = set(1);
   const inheritable = set(2);
   const old = task.cred;
-  if (!task.capable(CAP_SETPCAP) && (inheritable & ~(old.capInheritable | old.capPermitted)) !== 0n) return -EPERM;
+  if (!nsCapable(task, old.userNs, CAP_SETPCAP) && (inheritable & ~(old.capInheritable | old.capPermitted)) !== 0n) return -EPERM;
   if ((inheritable & ~(old.capInheritable | old.capBounding)) !== 0n) return -EPERM;
   if ((permitted & ~old.capPermitted) !== 0n || (effective & ~permitted) !== 0n) return -EPERM;
   task.cred = {

@@ -1,5 +1,6 @@
 import { cred as CRED } from '../abi/layout/structs.ts';
 import type { Kernel } from './kernel.ts';
+import { INIT_USER_NS, makeKid, type UserNamespace } from './user_namespace.ts';
 
 /** Credentials of a task (include/linux/cred.h). Immutable: a change makes a new object (prepare_creds / commit_creds). */
 export interface Cred {
@@ -18,6 +19,30 @@ export interface Cred {
   readonly capInheritable: bigint;
   readonly capBounding: bigint;
   readonly capAmbient: bigint;
+  /** SECBIT_*. */
+  readonly securebits: number;
+  /** Where these capabilities count. */
+  readonly userNs: UserNamespace;
+}
+
+/** include/uapi/linux/securebits.h */
+export const SECBIT_NOROOT = 1;
+export const SECBIT_NO_SETUID_FIXUP = 1 << 2;
+export const SECBIT_KEEP_CAPS = 1 << 4;
+export const SECBIT_KEEP_CAPS_LOCKED = 1 << 5;
+export const SECBIT_NO_CAP_AMBIENT_RAISE = 1 << 6;
+/** Every bit has a lock beside it. */
+export const SECURE_ALL_BITS = 0x55;
+export const SECURE_ALL_LOCKS = SECURE_ALL_BITS << 1;
+
+/** Drops capabilities of fsuid when it stops being root, and gives them back (cap_task_fix_setuid, LSM_SETID_FS). */
+const CAP_FS_SET = 0x0000_0003_0800_001fn;
+export function fixFsCaps(old: Cred, next: Cred): Cred {
+  if ((old.securebits & SECBIT_NO_SETUID_FIXUP) !== 0) return next;
+  const root = makeKid(old.userNs, 'uid', 0);
+  if (old.fsuid === root && next.fsuid !== root) return { ...next, capEffective: next.capEffective & ~CAP_FS_SET };
+  if (old.fsuid !== root && next.fsuid === root) return { ...next, capEffective: next.capEffective | (next.capPermitted & CAP_FS_SET) };
+  return next;
 }
 
 /** CAP_LAST_CAP is 40 (CAP_CHECKPOINT_RESTORE). */
@@ -38,20 +63,26 @@ export const ROOT_CRED: Cred = {
   capInheritable: 0n,
   capBounding: CAP_FULL_SET,
   capAmbient: 0n,
+  securebits: 0,
+  userNs: INIT_USER_NS,
 };
 
 /** Capabilities after a change of user IDs (cap_emulate_setxuid). */
-export function fixCaps(old: Cred, next: Cred, keepCaps: boolean): Cred {
-  const hadRoot = old.uid === 0 || old.euid === 0 || old.suid === 0;
-  const hasRoot = next.uid === 0 || next.euid === 0 || next.suid === 0;
+export function fixCaps(old: Cred, next: Cred): Cred {
+  if ((old.securebits & SECBIT_NO_SETUID_FIXUP) !== 0) return next;
+  const root = makeKid(old.userNs, 'uid', 0);
+  const hadRoot = old.uid === root || old.euid === root || old.suid === root;
+  const hasRoot = next.uid === root || next.euid === root || next.suid === root;
   let { capEffective, capPermitted, capAmbient } = next;
   if (hadRoot && !hasRoot) {
-    if (!keepCaps) capPermitted = 0n;
-    capEffective = 0n;
+    if ((old.securebits & SECBIT_KEEP_CAPS) === 0) {
+      capPermitted = 0n;
+      capEffective = 0n;
+    }
     capAmbient = 0n;
   }
-  if (old.euid === 0 && next.euid !== 0) capEffective = 0n;
-  if (old.euid !== 0 && next.euid === 0) capEffective = capPermitted;
+  if (old.euid === root && next.euid !== root) capEffective = 0n;
+  if (old.euid !== root && next.euid === root) capEffective = capPermitted;
   return { ...next, capEffective, capPermitted, capAmbient };
 }
 

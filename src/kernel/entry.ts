@@ -22,6 +22,7 @@ import { outOfMemory } from './mm/oom_kill.ts';
 import { loadRegs, saveRegs } from './module/call.ts';
 import { doSignal, forceSignal, signalPending } from './signal.ts';
 import { ptraceBeforeUser, ptraceSyscallEnter, ptraceSyscallExit } from './ptrace.ts';
+import { rseqResume } from './rseq.ts';
 import { TASK_RUNNING, type Task } from './sched/task.ts';
 import { BLOCKED } from './sched/wait.ts';
 import { syscallName, syscallTable } from './syscalls/index.ts';
@@ -49,6 +50,7 @@ function switchTo(k: Kernel, task: Task): void {
     sched.loaded = task;
     sched.switches++;
     task.nvcsw++;
+    if (task.rseq !== null) task.rseqEvent = true;
   }
   k.current = task;
   machine.setPageTable(task.mm?.pgd ?? k.mm.swapperPgDir);
@@ -177,6 +179,7 @@ function mayRun(task: Task, mode: number): boolean {
 /** exit_to_user_mode: work and signals first. */
 function returnToUser(k: Kernel, task: Task): void {
   if (task.works.length > 0 && runTaskWork(k, task)) return;
+  if (task.rseqEvent) rseqResume(k, task);
   const p = task.ptrace;
   if (p !== null) {
     if (ptraceBeforeUser(k, task, p)) return;

@@ -2,7 +2,7 @@ import { E2BIG, EACCES, ELOOP, ENOEXEC } from '../abi/errno.ts';
 import { S_IFMT, S_IFREG, S_ISGID, S_ISUID } from '../abi/fs.ts';
 import { SIG_IGN, SIGCHLD } from '../abi/signal.ts';
 import type { Cred } from './cred.ts';
-import { doExit, dropResources, mmRelease } from './exit.ts';
+import { doExit, dropResources, maxRssOf, mmRelease } from './exit.ts';
 import { newSigHand } from './fork.ts';
 import { loadElf } from './fs/binfmt_elf.ts';
 import { loadScript } from './fs/binfmt_script.ts';
@@ -10,11 +10,13 @@ import { inodePermission, MAY_EXEC, MAY_READ, pathWalk } from './fs/namei.ts';
 import { fsnotifyAccess, fsnotifyOpen } from './fs/notify/fsnotify.ts';
 import type { File, Path } from './fs/types.ts';
 import { MS_NOEXEC, MS_NOSUID } from '../abi/mount.ts';
+import { SECBIT_KEEP_CAPS, SECBIT_NOROOT } from './cred.ts';
 import type { Kernel } from './kernel.ts';
 import { IovIter } from './lib/iov_iter.ts';
 import { mmPut } from './mm/memory.ts';
 import type { MmStruct } from './mm/mm_struct.ts';
 import { ptraceExec, ptraceLink, ptraceUnlink } from './ptrace.ts';
+import { fromKid, makeKid } from './user_namespace.ts';
 import { publishPriority } from './sched/core.ts';
 import { PF_FORKNOEXEC, TASK_RUNNING, type Task } from './sched/task.ts';
 import { DEFAULT_ACTION } from './signal.ts';
@@ -159,15 +161,19 @@ function bprmFillUid(k: Kernel, bprm: Bprm): void {
   const old = task.cred;
   const { inode, path } = bprm.file;
   let { euid, egid } = old;
-  const honoured = (path.mnt.flags & MS_NOSUID) === 0 && !task.noNewPrivs;
+  // Numbers that the namespace does not know cannot be taken on.
+  const known = fromKid(old.userNs, 'uid', inode.uid) >= 0 && fromKid(old.userNs, 'gid', inode.gid) >= 0;
+  const honoured = (path.mnt.flags & MS_NOSUID) === 0 && !task.noNewPrivs && known;
   if (honoured && (inode.mode & S_ISUID) !== 0) euid = inode.uid;
   if (honoured && (inode.mode & S_ISGID) !== 0 && (inode.mode & 0o010) !== 0) egid = inode.gid;
   const changed = euid !== old.euid || egid !== old.egid;
   const capAmbient = changed ? 0n : old.capAmbient;
-  const root = euid === 0 || old.uid === 0;
+  const rootId = makeKid(old.userNs, 'uid', 0);
+  const noRoot = (old.securebits & SECBIT_NOROOT) !== 0;
+  const root = !noRoot && (euid === rootId || old.uid === rootId);
   const capPermitted = root ? old.capInheritable | old.capBounding : capAmbient;
-  const capEffective = euid === 0 ? capPermitted : capAmbient;
-  bprm.cred = { ...old, euid, egid, suid: euid, sgid: egid, fsuid: euid, fsgid: egid, capAmbient, capPermitted, capEffective };
+  const capEffective = !noRoot && euid === rootId ? capPermitted : capAmbient;
+  bprm.cred = { ...old, euid, egid, suid: euid, sgid: egid, fsuid: euid, fsgid: egid, capAmbient, capPermitted, capEffective, securebits: old.securebits & ~SECBIT_KEEP_CAPS };
   bprm.secureexec = euid !== old.uid || egid !== old.gid;
 }
 
@@ -231,6 +237,7 @@ export function beginNewExec(k: Kernel, bprm: Bprm, mm: MmStruct): void {
   mm.exeFile = bprm.file;
   bprm.file.refs++;
   if (task === caller) {
+    task.signal.maxRss = Math.max(task.signal.maxRss, maxRssOf(task));
     task.mm = mm;
     if (old !== null) mmPut(k, old);
   } else {
@@ -254,7 +261,7 @@ export function beginNewExec(k: Kernel, bprm: Bprm, mm: MmStruct): void {
   task.sigaltstack = { sp: 0, flags: 2, size: 0 };
   task.clearChildTid = 0;
   task.robustList = 0;
-  task.keepCaps = false;
+  task.rseq = null;
   exitItimers(k, task.signal, false);
   if (task.files.users > 1) {
     task.files.users--;

@@ -7,6 +7,7 @@ import {
   CLD_STOPPED,
   CLD_TRAPPED,
   SA_NOCLDWAIT,
+  SI_KERNEL,
   SIG_IGN,
   SIGCHLD,
   SIGCONT,
@@ -21,6 +22,9 @@ import { exitSem } from './ipc/sem.ts';
 import type { Kernel } from './kernel.ts';
 import { mmPut } from './mm/memory.ts';
 import { putUser32 } from './mm/uaccess.ts';
+import { exitNamespaces } from './nsproxy.ts';
+import { inPidNs } from './pid_namespace.ts';
+import { notifyPidfd } from './pidfd.ts';
 import { exitPtrace, ptraceExitStop, ptraceThreadEnded, ptraceUnlink } from './ptrace.ts';
 import { isOrphanedPgrp, killPgrp, notifyParent, sendSignalTo } from './signal.ts';
 import { tryToWakeUp } from './sched/core.ts';
@@ -131,11 +135,13 @@ function giveUpResources(k: Kernel, task: Task): void {
   const mm = task.mm;
   task.mm = null;
   if (mm !== null) {
+    task.signal.maxRss = Math.max(task.signal.maxRss, Math.max(mm.rss, mm.hiwaterRss) * 4);
     k.machine.setPageTable(k.mm.swapperPgDir);
     mmPut(k, mm);
   }
   if (--task.files.users === 0) task.files.closeAll(k, false);
   task.fs.users--;
+  exitNamespaces(k, task);
 }
 function markDead(k: Kernel, task: Task): void {
   k.sched.deactivate(task);
@@ -148,16 +154,34 @@ export function releaseThread(k: Kernel, task: Task): void {
   ptraceUnlink(k, task);
   task.groupLeader.utime += task.utime;
   task.groupLeader.stime += task.stime;
+  task.groupLeader.minFlt += task.minFlt;
+  task.groupLeader.majFlt += task.majFlt;
+  task.groupLeader.nvcsw += task.nvcsw;
+  task.groupLeader.nivcsw += task.nivcsw;
   unlinkThread(k, task);
   k.sched.unlink(task);
+  notifyPidfd(k, task);
   freeTask(k, task);
+}
+
+/** The init of a PID namespace ends: so does everyone in it (zap_pid_ns_processes). */
+function zapPidNs(k: Kernel, init: Task): void {
+  const ns = init.pidNs;
+  ns.dead = true;
+  for (const t of [...k.sched.tasks.values()])
+    if (t !== init && t.isLeader && inPidNs(t.pidNs, ns)) sendSignalTo(k, t, { signo: SIGKILL, code: SI_KERNEL, pid: 0, uid: 0 }, true);
 }
 
 /** Children go to the nearest subreaper or to init; orphaned stopped groups get SIGHUP and SIGCONT. */
 function reparentChildren(k: Kernel, leader: Task): void {
-  let reaper = leader.parent;
-  while (reaper.pid > 1 && !reaper.signal.childSubreaper) reaper = reaper.parent;
-  if (reaper.pid === 0 || reaper.exitState !== 0) reaper = k.sched.find(1) ?? k.sched.initTask;
+  const ns = leader.pidNs;
+  if (ns.childReaper === leader) zapPidNs(k, leader);
+  const init = (ns.childReaper !== leader ? ns.childReaper : null) ?? k.sched.find(1) ?? k.sched.initTask;
+  let reaper = leader.parent.groupLeader;
+  // The nearest subreaper, not past the namespace's init (find_new_reaper).
+  while (reaper !== init && reaper.pid > 1 && reaper.pidNs === ns && (!reaper.signal.childSubreaper || reaper.exitState !== 0))
+    reaper = reaper.parent.groupLeader;
+  if (reaper.pid === 0 || reaper.exitState !== 0 || reaper.pidNs !== ns || !reaper.signal.childSubreaper) reaper = init;
   for (const child of [...leader.children]) {
     k.sched.reparent(child, reaper);
     reaper.children.push(child);
@@ -200,7 +224,8 @@ export function exitNotify(k: Kernel, leader: Task): void {
   }
   // The host waits for what it started, as Linux's user mode helpers are waited for in the kernel.
   const ignored = tracer === undefined && leader.exitSignal === SIGCHLD && (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0);
-  const autoReap = leader.watched || parent.pid === 0 || ignored;
+  // Who outlives the init of his PID namespace is waited for by nobody.
+  const autoReap = leader.watched || parent.pid === 0 || ignored || (leader.pidNs.dead && leader.pidNs.childReaper !== leader);
   if (parent.pid !== 0 && !leader.watched)
     notifyParent(
       k,
@@ -208,25 +233,60 @@ export function exitNotify(k: Kernel, leader: Task): void {
       (code & 0x7f) === 0 ? CLD_EXITED : (code & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED,
       (code & 0x7f) === 0 ? (code >> 8) & 0xff : code & 0x7f,
     );
+  notifyPidfd(k, leader);
   if (leader.watched) k.exits.push({ pid: leader.pid, code, oomKilled: leader.signal.oomKilled });
   if (autoReap) reap(k, leader);
 }
 
-/** Removes a zombie for good (release_task). */
-export function reap(k: Kernel, leader: Task): void {
+function addChildUsage(parent: Task, leader: Task): void {
+  parent.signal.cutime += leader.utime + leader.signal.cutime;
+  parent.signal.cstime += leader.stime + leader.signal.cstime;
+  const own = rusageOfChild(leader);
+  parent.signal.cminFlt += own.minFlt;
+  parent.signal.cmajFlt += own.majFlt;
+  parent.signal.cnvcsw += own.nvcsw;
+  parent.signal.cnivcsw += own.nivcsw;
+  parent.signal.cmaxRss = Math.max(parent.signal.cmaxRss, own.maxRss);
+}
+
+/** Removes a zombie for good (release_task). What it used counts as its parent's children's only when it was `waited` for. */
+export function reap(k: Kernel, leader: Task, waited = false): void {
   const parent = leader.parent;
   ptraceUnlink(k, leader);
   for (const t of [...leader.threads]) if (t !== leader && t.exitState === EXIT_ZOMBIE) releaseThread(k, t);
   const i = parent.children.indexOf(leader);
   if (i >= 0) parent.children.splice(i, 1);
-  parent.signal.cutime += leader.utime + leader.signal.cutime;
-  parent.signal.cstime += leader.stime + leader.signal.cstime;
-  parent.signal.cminFlt += leader.minFlt + leader.signal.cminFlt;
+  if (waited) addChildUsage(parent, leader);
   leader.exitState = EXIT_DEAD;
   unlinkThread(k, leader);
   k.sched.unlink(leader);
+  notifyPidfd(k, leader);
   k.mm.slab.cacheFree(k.caches.signal, leader.signal.addr);
   freeTask(k, leader);
+}
+
+/** What getrusage counts, of a process and the children that it waited for. */
+export interface RusageCounts {
+  readonly minFlt: number;
+  readonly majFlt: number;
+  readonly nvcsw: number;
+  readonly nivcsw: number;
+  /** KiB. */
+  readonly maxRss: number;
+}
+function rusageOfChild(child: Task): RusageCounts {
+  const s = child.signal;
+  return {
+    minFlt: child.minFlt + s.cminFlt,
+    majFlt: child.majFlt + s.cmajFlt,
+    nvcsw: child.nvcsw + s.cnvcsw,
+    nivcsw: child.nivcsw + s.cnivcsw,
+    maxRss: Math.max(s.maxRss, s.cmaxRss, maxRssOf(child)),
+  };
+}
+/** The high water mark of a task's address space, KiB. */
+export function maxRssOf(task: Task): number {
+  return Math.max(task.mm?.rss ?? 0, task.mm?.hiwaterRss ?? 0) * 4;
 }
 
 export const WNOHANG = 1;
@@ -237,7 +297,7 @@ const WALL = 0x4000_0000;
 const WCLONE = 0x8000_0000;
 export const WNOWAIT = 0x0100_0000;
 
-export interface WaitResult {
+export interface WaitResult extends RusageCounts {
   readonly pid: number;
   readonly uid: number;
   /** wait4's status word. */
@@ -260,6 +320,7 @@ function exitResult(child: Task): WaitResult {
     value: killed ? code & 0x7f : (code >> 8) & 0xff,
     utime: child.utime + child.signal.cutime,
     stime: child.stime + child.signal.cstime,
+    ...rusageOfChild(child),
   };
 }
 /** What a tracee has for its tracer: a stop, or its end; null = nothing now. */
@@ -280,7 +341,16 @@ function waitTracee(k: Kernel, t: Task, options: number): WaitResult | null {
   if (t.exitState !== 0 || p.report === 0) return null;
   const code = p.report;
   if ((options & WNOWAIT) === 0) p.report = 0;
-  return { pid: t.pid, uid: t.cred.uid, status: (code << 8) | 0x7f, code: CLD_TRAPPED, value: code, utime: t.utime, stime: t.stime };
+  return {
+    pid: t.pid,
+    uid: t.cred.uid,
+    status: (code << 8) | 0x7f,
+    code: CLD_TRAPPED,
+    value: code,
+    utime: t.utime,
+    stime: t.stime,
+    ...rusageOfChild(t),
+  };
 }
 
 /** Looks for a child in a reportable state: a result, 0 (WNOHANG and none), -ECHILD, -ERESTARTSYS or BLOCKED. */
@@ -307,7 +377,7 @@ export function doWait(k: Kernel, match: (t: Task) => boolean, options: number):
       eligible = true;
       if (child.exitState === EXIT_ZOMBIE && child.signal.live === 0 && (options & WEXITED) !== 0) {
         const result = exitResult(child);
-        if ((options & WNOWAIT) === 0) reap(k, child);
+        if ((options & WNOWAIT) === 0) reap(k, child, true);
         return result;
       }
       if (child.exitState !== 0) continue;
@@ -322,6 +392,7 @@ export function doWait(k: Kernel, match: (t: Task) => boolean, options: number):
           value: sig,
           utime: child.utime,
           stime: child.stime,
+          ...rusageOfChild(child),
         };
       }
       if ((options & WCONTINUED) !== 0 && child.continueReport) {
@@ -334,6 +405,7 @@ export function doWait(k: Kernel, match: (t: Task) => boolean, options: number):
           value: SIGCONT,
           utime: child.utime,
           stime: child.stime,
+          ...rusageOfChild(child),
         };
       }
     }

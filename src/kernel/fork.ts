@@ -1,15 +1,47 @@
-import { EAGAIN, EINVAL, ENOMEM } from '../abi/errno.ts';
+import {
+  CLONE_CHILD_CLEARTID,
+  CLONE_CHILD_SETTID,
+  CLONE_FILES,
+  CLONE_FS,
+  CLONE_IO,
+  CLONE_NEWIPC,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWUSER,
+  CLONE_PARENT,
+  CLONE_PARENT_SETTID,
+  CLONE_PIDFD,
+  CLONE_PTRACE,
+  CLONE_SETTLS,
+  CLONE_SIGHAND,
+  CLONE_SYSVSEM,
+  CLONE_THREAD,
+  CLONE_UNTRACED,
+  CLONE_VFORK,
+  CLONE_VM,
+} from '../abi/clone.ts';
+import { EAGAIN, EEXIST, EFAULT, EINVAL, ENOMEM, EPERM } from '../abi/errno.ts';
 import { cred as CRED, signal_struct as SIGNAL, task_struct as TASK } from '../abi/layout/structs.ts';
-import { NSIG } from '../abi/signal.ts';
+import { PIDFD_THREAD } from '../abi/pidfd.ts';
+import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from '../abi/sched.ts';
+import { NSIG, SIG_IGN } from '../abi/signal.ts';
 import { SLAB_ACCOUNT, SLAB_HWCACHE_ALIGN, SLAB_PANIC } from '../abi/slab.ts';
 import { FilesStruct, FsStruct } from './fs/file_table.ts';
+import type { File } from './fs/types.ts';
+import type { MntNamespace } from './fs/mnt_namespace.ts';
+import { IpcNamespace } from './ipc/namespace.ts';
 import { copySemundo } from './ipc/sem.ts';
 import type { Kernel } from './kernel.ts';
 import { physToVirt } from './mm/address.ts';
 import { dupMm } from './mm/memory.ts';
 import { putUser32 } from './mm/uaccess.ts';
 import type { KmemCache } from './mm/slab_cache.ts';
-import { ROOT_CRED } from './cred.ts';
+import { type Cred, ROOT_CRED } from './cred.ts';
+import { CLONE_NS_ALL, INIT_INUM } from './ns_common.ts';
+import { createNamespaces, createUserNs, forkTimeNs, initNsProxy, nsCapable, type NsProxy, switchNamespaces } from './nsproxy.ts';
+import { allocPidNumbers, type PidNamespace, pidNrNs } from './pid_namespace.ts';
+import { INIT_USER_NS } from './user_namespace.ts';
+import { pidfdFile } from './pidfd.ts';
 import { cloneEvent, ptraceInitTask, ptraceQueueEvent, ptraceVforkDone, ptraceVforkStop } from './ptrace.ts';
 import { DEFAULT_ACTION, newPending } from './signal.ts';
 import type { SigHandStruct, SignalStruct } from './signal_types.ts';
@@ -19,23 +51,6 @@ import { PF_FORKNOEXEC, TASK_UNINTERRUPTIBLE, Task, THREAD_ORDER } from './sched
 import { BLOCKED, WaitQueueHead } from './sched/wait.ts';
 
 // Making tasks (kernel/fork.c, clone(2)).
-
-export const CLONE_VM = 0x100;
-export const CLONE_FS = 0x200;
-export const CLONE_FILES = 0x400;
-export const CLONE_SIGHAND = 0x800;
-export const CLONE_PIDFD = 0x1000;
-export const CLONE_PTRACE = 0x2000;
-export const CLONE_VFORK = 0x4000;
-export const CLONE_PARENT = 0x8000;
-export const CLONE_THREAD = 0x1_0000;
-const CLONE_SYSVSEM = 0x4_0000;
-export const CLONE_SETTLS = 0x8_0000;
-export const CLONE_PARENT_SETTID = 0x10_0000;
-export const CLONE_CHILD_CLEARTID = 0x20_0000;
-export const CLONE_UNTRACED = 0x80_0000;
-export const CLONE_CHILD_SETTID = 0x100_0000;
-const CLONE_NAMESPACES = 0x7e02_0000;
 
 const INFINITY = Number.POSITIVE_INFINITY;
 /** Initial limits by RLIMIT_ number (INIT_RLIMITS). */
@@ -100,6 +115,10 @@ export function newSignalStruct(k: Kernel, from: SignalStruct | null): SignalStr
     cstime: 0,
     cminFlt: 0,
     cmajFlt: 0,
+    cnvcsw: 0,
+    cnivcsw: 0,
+    cmaxRss: 0,
+    maxRss: 0,
     timers: newProcessTimers(),
     childSubreaper: false,
     oomScoreAdj: from?.oomScoreAdj ?? 0,
@@ -109,6 +128,12 @@ export function newSignalStruct(k: Kernel, from: SignalStruct | null): SignalStr
 }
 export function newSigHand(from: SigHandStruct | null): SigHandStruct {
   return { action: from === null ? new Array(NSIG).fill(DEFAULT_ACTION) : [...from.action], users: 1 };
+}
+
+/** Handlers give way to the default; what is ignored stays ignored. */
+function clearSighand(sighand: SigHandStruct): void {
+  const { action } = sighand;
+  for (let i = 0; i < action.length; i++) if (action[i].handler !== SIG_IGN) action[i] = DEFAULT_ACTION;
 }
 
 /** Frames and slabs of a task; null when memory is out. */
@@ -182,6 +207,9 @@ export function makeInitTask(k: Kernel): Task {
   task.files = new FilesStruct();
   const root = { mnt: k.vfs.rootMount, dentry: k.vfs.rootMount.root };
   task.fs = new FsStruct(root, root, 0o022);
+  const mnt: MntNamespace = { kind: 'mnt', inum: INIT_INUM.mnt, owner: INIT_USER_NS, root: k.vfs.rootMount };
+  switchNamespaces(k, task, initNsProxy(mnt, new IpcNamespace(INIT_USER_NS, INIT_INUM.ipc)));
+  task.pidNs = task.nsproxy.pidForChildren;
   task.parent = task;
   return task;
 }
@@ -193,6 +221,12 @@ export interface CloneArgs {
   readonly tls: number;
   readonly parentTid: number;
   readonly childTid: number;
+  /** Where a pidfd of the child is stored, 0 = nowhere. */
+  readonly pidfd: number;
+  /** The pids that it is to have, innermost namespace first; none = any. */
+  readonly setTid: readonly number[];
+  /** CLONE_CLEAR_SIGHAND. */
+  readonly clearSighand: boolean;
 }
 
 /** clone: the child's tid in the parent, or -errno. The parent's registers are loaded in the machine. */
@@ -202,16 +236,22 @@ export function doClone(k: Kernel, args: CloneArgs): number {
   const { flags } = args;
   if ((flags & CLONE_SIGHAND) !== 0 && (flags & CLONE_VM) === 0) return -EINVAL;
   if ((flags & CLONE_THREAD) !== 0 && (flags & CLONE_SIGHAND) === 0) return -EINVAL;
-  if ((flags & CLONE_NAMESPACES) !== 0 || (flags & CLONE_PIDFD) !== 0) {
-    k.printk.log(4, `clone: flags 0x${(flags >>> 0).toString(16)} are not implemented`);
-    return -EINVAL;
-  }
+  if ((flags & CLONE_FS) !== 0 && (flags & (CLONE_NEWNS | CLONE_NEWUSER)) !== 0) return -EINVAL;
+  // Children of an init would be nobody's to wait for.
+  if ((flags & CLONE_PARENT) !== 0 && parent.isNsInit) return -EINVAL;
+  const ownPids = parent.nsproxy.pidForChildren === parent.pidNs;
+  if ((flags & CLONE_THREAD) !== 0 && ((flags & (CLONE_NEWUSER | CLONE_NEWPID)) !== 0 || !ownPids)) return -EINVAL;
+  if ((flags & CLONE_VM) !== 0 && parent.nsproxy.time !== parent.nsproxy.timeForChildren && (flags & CLONE_VFORK) === 0) return -EINVAL;
   const thread = (flags & CLONE_THREAD) !== 0;
   let count = 0;
   for (const t of k.sched.tasks.values()) if (t.cred.uid === parent.cred.uid) count++;
   if (count >= parent.signal.rlimit(6) && parent.cred.uid !== 0) return -EAGAIN;
+  const fd = (flags & CLONE_PIDFD) !== 0 ? parent.files.allocFd(0, parent.signal.rlimit(7)) : 0;
+  if (fd < 0) return fd;
+  if ((flags & CLONE_PIDFD) !== 0 && putUser32(k, args.pidfd, fd) < 0) return -EFAULT;
   const child = copyProcess(k, parent, thread, args);
   if (typeof child === 'number') return child;
+  if ((flags & CLONE_PIDFD) !== 0) parent.files.install(fd, pidfdFile(k, child, thread ? PIDFD_THREAD : 0) as File, true);
   const { regs } = k.machine;
   regs.save(child.ptRegs);
   k.ram.write64(child.ptRegs, regs.pc + 4);
@@ -219,13 +259,14 @@ export function doClone(k: Kernel, args: CloneArgs): number {
   if (args.stack !== 0) k.ram.write64(child.ptRegs + 16, args.stack);
   if ((flags & CLONE_SETTLS) !== 0) k.ram.write64(child.ptRegs + 32, args.tls);
   regs.saveFp(child.fpState);
-  if ((flags & CLONE_PARENT_SETTID) !== 0) putUser32(k, args.parentTid, child.pid);
+  if ((flags & CLONE_PARENT_SETTID) !== 0) putUser32(k, args.parentTid, pidNrNs(child.pid, parent.pidNs));
   if ((flags & CLONE_CHILD_CLEARTID) !== 0) child.clearChildTid = args.childTid;
   if ((flags & CLONE_CHILD_SETTID) !== 0) {
-    if ((flags & CLONE_VM) !== 0) putUser32(k, args.childTid, child.pid);
+    const tid = pidNrNs(child.pid, child.pidNs);
+    if ((flags & CLONE_VM) !== 0) putUser32(k, args.childTid, tid);
     else {
       k.current = child;
-      putUser32(k, args.childTid, child.pid);
+      putUser32(k, args.childTid, tid);
       k.current = parent;
     }
   }
@@ -243,7 +284,7 @@ export function doClone(k: Kernel, args: CloneArgs): number {
     if (event !== 0) ptraceVforkStop(k, parent, child.pid);
     return BLOCKED;
   }
-  return child.pid;
+  return pidNrNs(child.pid, parent.pidNs);
 }
 function vforkWait(k: Kernel): number {
   const tid = k.current.restart?.['vforkTid'] as number;
@@ -253,13 +294,52 @@ function vforkWait(k: Kernel): number {
     return BLOCKED;
   }
   ptraceVforkDone(k.current, tid);
-  return tid;
+  return pidNrNs(tid, k.current.pidNs);
+}
+
+/** The pid of a child that is to be made: any, or the one that clone3's set_tid asks for. */
+function chosenPid(k: Kernel, parent: Task, args: CloneArgs): number {
+  const { setTid, flags } = args;
+  if (setTid.length === 0) {
+    const pid = k.sched.allocPid();
+    return pid < 0 ? -EAGAIN : pid;
+  }
+  let ns: PidNamespace = parent.nsproxy.pidForChildren;
+  const own = (flags & CLONE_NEWPID) !== 0 ? 1 : 0; // in a new one only 1 is free to choose
+  if (setTid.length > ns.level + 1 + own) return -EINVAL;
+  if (own === 1 && setTid[0] !== 1) return -EINVAL;
+  let global = 0;
+  for (const nr of setTid.slice(own)) {
+    if (nr < 1 || nr >= k.sched.pidMax || (ns.parent !== null && ns.childReaper === null && nr !== 1)) return -EINVAL;
+    if (!nsCapable(parent, ns.owner, CAP_SYS_ADMIN) && !nsCapable(parent, ns.owner, CAP_CHECKPOINT_RESTORE)) return -EPERM;
+    if (ns.parent === null ? k.sched.tasks.has(nr) : ns.tasks.has(nr)) return -EEXIST;
+    if (ns.parent === null) global = nr;
+    else ns = ns.parent;
+  }
+  return global !== 0 ? global : k.sched.allocPid();
+}
+/** copy_namespaces: shared, or made new in the (new) user namespace. */
+function childNamespaces(k: Kernel, parent: Task, child: Task, cred: Cred, flags: number): NsProxy | number {
+  if ((flags & CLONE_NS_ALL) === 0)
+    return (flags & CLONE_VM) === 0 ? forkTimeNs(parent.nsproxy) : parent.nsproxy;
+  if (((cred.capEffective >> BigInt(CAP_SYS_ADMIN)) & 1n) === 0n) return -EPERM;
+  if ((flags & CLONE_NEWIPC) !== 0 && (flags & CLONE_SYSVSEM) !== 0) return -EINVAL;
+  const made = createNamespaces(k, flags, parent, cred.userNs, child.fs);
+  return typeof made === 'number' ? made : forkTimeNs(made);
+}
+function copyIo(parent: Task, child: Task, share: boolean): void {
+  const io = parent.ioContext;
+  if (io === null) return;
+  if (share) io.users++;
+  child.ioContext = share ? io : { ioprio: io.ioprio, users: 1 };
 }
 
 function copyProcess(k: Kernel, parent: Task, thread: boolean, args: CloneArgs): Task | number {
   const { flags } = args;
-  const pid = k.sched.allocPid();
-  if (pid < 0) return -EAGAIN;
+  const cred = (flags & CLONE_NEWUSER) !== 0 ? createUserNs(k, parent.cred) : parent.cred;
+  if (typeof cred === 'number') return cred;
+  const pid = chosenPid(k, parent, args);
+  if (pid < 0) return pid;
   const where = allocTask(k);
   if (where === null) return -ENOMEM;
   const child = new Task(k, where, pid, thread ? parent.groupLeader : null, false);
@@ -286,7 +366,10 @@ function copyProcess(k: Kernel, parent: Task, thread: boolean, args: CloneArgs):
   if ((flags & CLONE_SIGHAND) !== 0) {
     child.sighand = parent.sighand;
     child.sighand.users++;
-  } else child.sighand = newSigHand(parent.sighand);
+  } else {
+    child.sighand = newSigHand(parent.sighand);
+    if (args.clearSighand) clearSighand(child.sighand);
+  }
   if ((flags & CLONE_FILES) !== 0) {
     child.files = parent.files;
     child.files.users++;
@@ -295,9 +378,17 @@ function copyProcess(k: Kernel, parent: Task, thread: boolean, args: CloneArgs):
     child.fs = parent.fs;
     child.fs.users++;
   } else child.fs = parent.fs.dup();
+  const proxy = childNamespaces(k, parent, child, cred, flags);
+  if (typeof proxy === 'number') return fail(proxy);
+  const pidNs = thread ? parent.pidNs : proxy.pidForChildren;
+  if (pidNs.dead) return fail(-ENOMEM);
+  child.pidNs = pidNs;
+  switchNamespaces(k, child, proxy);
+  allocPidNumbers(pidNs, child, args.setTid);
+  if (pidNs.parent !== null && pidNs.childReaper === null) pidNs.childReaper = child;
   copySemundo(k, child, (flags & CLONE_SYSVSEM) !== 0);
   child.comm = parent.comm;
-  child.cred = parent.cred;
+  child.cred = cred;
   child.blocked = parent.blocked;
   child.nice = parent.nice;
   child.policy = parent.policy;
@@ -308,8 +399,13 @@ function copyProcess(k: Kernel, parent: Task, thread: boolean, args: CloneArgs):
     child.nice = Math.max(0, child.nice);
   }
   publishPriority(k, child);
-  child.keepCaps = parent.keepCaps;
+  if ((flags & CLONE_VM) === 0) {
+    child.rseq = parent.rseq;
+    child.rseqEvent = true;
+  }
+  copyIo(parent, child, (flags & CLONE_IO) !== 0);
   child.timerSlackNs = parent.timerSlackNs;
+  child.defaultTimerSlackNs = parent.timerSlackNs;
   child.affinity = parent.affinity;
   child.vruntime = parent.vruntime;
   child.personality = parent.personality;
@@ -346,6 +442,8 @@ export function kernelProcess(k: Kernel, parent: Task, pid?: number): Task | num
   task.files = new FilesStruct();
   task.fs = k.sched.initTask.fs.dup();
   task.cred = ROOT_CRED;
+  task.pidNs = k.sched.initTask.pidNs;
+  switchNamespaces(k, task, parent.nsproxy);
   task.parent = parent;
   task.exitSignal = 17;
   parent.children.push(task);

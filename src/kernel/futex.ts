@@ -148,6 +148,46 @@ export function futexWait(k: Kernel, uaddr: number, shared: boolean, val: number
   return sleepOn(k, { task: k.current, key, bitset: bitset >>> 0, woken: false, pi: false }, until);
 }
 
+/** One word of futex_waitv. */
+export interface FutexVector {
+  readonly uaddr: number;
+  readonly val: number;
+  readonly shared: boolean;
+}
+/** futex_waitv: waits on several words at once; the index of one that was woken, or -errno. */
+export function futexWaitMultiple(k: Kernel, words: readonly FutexVector[], deadline: number): number {
+  const task = k.current;
+  const queued = task.restart?.['futexv'] as readonly FutexQ[] | undefined;
+  if (queued !== undefined) {
+    // The last one woken is reported, as Linux does (futex_unqueue_multiple).
+    let woken = -1;
+    queued.forEach((q, i) => {
+      if (q.woken) woken = i;
+    });
+    const result = woken >= 0 ? woken : deadline <= k.time.now() ? -ETIMEDOUT : signalPending(task) ? -ERESTARTSYS : null;
+    if (result === null) return sleepAgain(k, deadline);
+    for (const q of queued) k.futexes.remove(q);
+    task.restart = null;
+    return result;
+  }
+  const list: FutexQ[] = [];
+  for (const w of words) {
+    const key = futexKey(k, w.uaddr, w.shared);
+    if (typeof key === 'number') return key;
+    list.push({ task, key, bitset: 0xffff_ffff, woken: false, pi: false });
+  }
+  for (const w of words) {
+    const pa = userPage(k, w.uaddr, Access.READ);
+    if (pa === 0) return -EFAULT;
+    if (k.ram.read32(pa) !== w.val) return -EAGAIN;
+  }
+  if (deadline <= k.time.now()) return -ETIMEDOUT;
+  if (signalPending(task)) return -ERESTARTSYS;
+  for (const q of list) k.futexes.enqueue(q);
+  task.restart = { futexv: list };
+  return sleepAgain(k, deadline);
+}
+
 function wakeOne(k: Kernel, q: FutexQ): void {
   k.futexes.remove(q);
   q.woken = true;

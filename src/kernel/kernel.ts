@@ -5,8 +5,10 @@ import type { TaskCaches } from './fork.ts';
 import { FutexTable } from './futex.ts';
 import type { ProcFs } from './fs/proc/generic.ts';
 import type { Kernfs } from './fs/sysfs/kernfs.ts';
+import type { Inode } from './fs/types.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { HostDoors } from './host.ts';
+import { ObjectOrder } from './lib/object_order.ts';
 import { PointerPolicy } from './lib/pointers.ts';
 import type { IpcNamespace } from './ipc/namespace.ts';
 import type { MemoryManager } from './mm/mm.ts';
@@ -14,6 +16,7 @@ import type { VdsoPages } from './mm/special.ts';
 import type { PerCpu } from './mm/percpu.ts';
 import type { ModuleState } from './module/state.ts';
 import type { Net } from './net/net.ts';
+import type { NsCommon } from './ns_common.ts';
 import type { Printk } from './printk/printk.ts';
 import type { Scheduler } from './sched/core.ts';
 import type { Task } from './sched/task.ts';
@@ -50,18 +53,16 @@ export class Kernel {
   procfs!: ProcFs;
   sysfs!: Kernfs;
   net!: Net;
-  ipc!: IpcNamespace;
   modules!: ModuleState;
   percpu!: PerCpu;
   caches!: TaskCaches;
   readonly futexes = new FutexTable();
+  /** The order that kcmp(2) tells. */
+  readonly kcmp = new ObjectOrder();
   /** How pointers are printed. */
   readonly pointers: PointerPolicy;
   /** The shared pages of [vvar] and [vdso], once made. */
   vdsoPages: VdsoPages | null = null;
-  /** utsname, settable parts. */
-  hostname = '(none)';
-  domainname = '(none)';
   /** reboot(2)'s CAD switch: whether Ctrl-Alt-Del reboots at once. */
   ctrlAltDel = true;
 
@@ -86,6 +87,11 @@ export class Kernel {
   warnCount = 0;
   panicOnOops = 0;
   panicOnWarn = 0;
+  /** Inode number of the next namespace, after those of the initial ones. */
+  nextNsInum = 0xf000_0100;
+  /** Tasks and open files that hold a namespace, and the inodes of namespaces that have one. */
+  readonly nsUsers = new Map<NsCommon, number>();
+  readonly nsInodes = new WeakMap<NsCommon, Inode>();
   private randomState: number;
 
   constructor(machine: MachineApi, host: HostDoors, options: { commandLine: string; cpus: number; seed: number }) {
@@ -111,6 +117,10 @@ export class Kernel {
     this.printk.log(0, `Kernel panic - not syncing: ${message}`);
     this.printk.log(0, `---[ end Kernel panic - not syncing: ${message} ]---`);
     this.halted = { reason: 'panic', message };
+  }
+  /** IPC objects that the current task can name. */
+  get ipc(): IpcNamespace {
+    return this.current.nsproxy.ipc;
   }
   /** A parameter of the kernel command line: its value, '' for a bare word, null when absent. */
   param(name: string): string | null {

@@ -13,6 +13,7 @@ import {
 } from '../abi/ptrace.ts';
 import { CLD_TRAPPED, SI_KERNEL, SI_USER, SIGCHLD, SIGKILL, SIGSTOP, SIGTRAP, sigBit } from '../abi/signal.ts';
 import { doExit, exitNotify, releaseThread } from './exit.ts';
+import { findTaskByVpid } from './pid.ts';
 import type { Kernel } from './kernel.ts';
 import { physToVirt } from './mm/address.ts';
 import { sendSignalTo } from './signal.ts';
@@ -378,7 +379,7 @@ export function ptraceResume(k: Kernel, task: Task, p: PtraceState, syscalls: bo
 
 /** The tracee that `pid` names, when the caller traces it and (unless `running`) it is stopped (ptrace_check_attach). */
 export function ptraceTarget(k: Kernel, pid: number, running: boolean): Task | number {
-  const task = k.sched.find(pid);
+  const task = findTaskByVpid(k, pid);
   const p = task?.ptrace ?? null;
   if (task === undefined || p === null || p.tracer.groupLeader !== k.current.groupLeader) return -ESRCH;
   if (!running && ((task.state & TASK_TRACED) === 0 || p.stop === null || p.listening)) return -ESRCH;

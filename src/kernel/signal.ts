@@ -9,6 +9,7 @@ import {
   SA_RESETHAND,
   SA_RESTART,
   SI_KERNEL,
+  SI_TKILL,
   SI_USER,
   SIG_DFL,
   SIG_IGN,
@@ -42,7 +43,11 @@ import { copyFromUserPartial, copyToUser } from './mm/uaccess.ts';
 import { TASK_INTERRUPTIBLE, TASK_RUNNING, TASK_STOPPED, TASK_TRACED, TASK_WAKEKILL, type Task } from './sched/task.ts';
 import { wakeUpAll } from './sched/wait.ts';
 import { wakeUpState } from './sched/core.ts';
+import { nsCapable } from './nsproxy.ts';
+import { inPidNs, pidNrNs } from './pid_namespace.ts';
+import { fromKidMunged, INIT_USER_NS } from './user_namespace.ts';
 import { ptraceBeforeUser, ptraceGroupContinued, ptraceInjected, ptraceJoinGroupStop, ptraceSignal } from './ptrace.ts';
+import { rseqSignalDeliver } from './rseq.ts';
 import type { SigAction, SigInfo, SigPending } from './signal_types.ts';
 import { VDSO_SIGRETURN } from './vdso.ts';
 
@@ -82,8 +87,8 @@ function ignored(task: Task, sig: number): boolean {
   // A tracer hears of ignored signals too.
   if (task.ptrace !== null && sig !== SIGKILL) return false;
   const h = handlerOf(task, sig);
-  // pid 1 gets only what it asked for.
-  if (h === SIG_DFL && task.tgid === 1) return true;
+  // An init gets only what it asked for.
+  if (h === SIG_DFL && task.isNsInit) return true;
   return h === SIG_IGN || (h === SIG_DFL && (IGNORED_BY_DEFAULT & sigBit(sig)) !== 0n);
 }
 function flushFrom(pending: SigPending, mask: bigint): void {
@@ -94,6 +99,18 @@ function flushFrom(pending: SigPending, mask: bigint): void {
 function flushGroup(task: Task, mask: bigint): void {
   flushFrom(task.signal.pending, mask);
   for (const t of task.threads) flushFrom(t.pending, mask);
+}
+
+/** The sender is in the PID namespace of `task`, or below it. */
+function fromInside(k: Kernel, task: Task): boolean {
+  return task.pidNs.parent === null || inPidNs(k.current.pidNs, task.pidNs);
+}
+/** The sender's numbers as the receiver's namespaces have them: of what the kernel filled in itself (send_signal_locked). */
+function localInfo(task: Task, info: SigInfo): SigInfo {
+  const { userNs } = task.cred;
+  const filled = info.code === SI_USER || info.code === SI_TKILL || info.status !== undefined;
+  if (!filled || info.pid === undefined || (task.pidNs.parent === null && userNs === INIT_USER_NS)) return info;
+  return { ...info, pid: pidNrNs(info.pid, task.pidNs), uid: fromKidMunged(userNs, 'uid', info.uid ?? 0) };
 }
 
 /** Queues a signal for one thread, or for its group. 0 or -EAGAIN (real-time queue full). */
@@ -109,13 +126,13 @@ export function sendSignalTo(k: Kernel, task: Task, info: SigInfo, group: boolea
     continueGroup(k, task);
   }
   if (ignored(task, sig) && sig !== SIGKILL && sig !== SIGSTOP) return 0;
-  // Init is unkillable for all but the kernel itself.
-  if (task.tgid === 1 && (sig === SIGKILL || sig === SIGSTOP) && info.code !== SI_KERNEL) return 0;
+  // An init is unkillable for all but the kernel itself and those in namespaces above.
+  if (task.isNsInit && (sig === SIGKILL || sig === SIGSTOP) && info.code !== SI_KERNEL && fromInside(k, task)) return 0;
   const pending = group ? task.signal.pending : task.pending;
   if (sig < SIGRTMIN && (pending.set & sigBit(sig)) !== 0n) return 0;
   if (sig >= SIGRTMIN && pending.queue.length >= 10000) return -EAGAIN;
   pending.set |= sigBit(sig);
-  pending.queue.push(info);
+  pending.queue.push(localInfo(task, info));
   completeSignal(k, task, sig, group);
   return 0;
 }
@@ -212,24 +229,26 @@ export function dequeueSignal(task: Task, mask: bigint): SigInfo | null {
 export function mayKill(k: Kernel, target: Task, sig: number): boolean {
   const c = k.current.cred;
   const t = target.cred;
-  if (c.euid === t.suid || c.euid === t.uid || c.uid === t.suid || c.uid === t.uid || k.current.capable(5)) return true;
+  if (c.euid === t.suid || c.euid === t.uid || c.uid === t.suid || c.uid === t.uid || nsCapable(k.current, t.userNs, 5)) return true;
   return sig === SIGCONT && k.current.signal.sid === target.signal.sid;
 }
+/** The caller's PID namespace shows `task`. */
+const fromAbove = (k: Kernel, task: Task) => k.current.pidNs.parent === null || inPidNs(task.pidNs, k.current.pidNs);
 /** kill(2) for every process that `match` picks. */
-export function killMatching(k: Kernel, sig: number, match: (t: Task) => boolean): number {
+export function killMatching(k: Kernel, sig: number, match: (t: Task) => boolean, info: SigInfo | null = null): number {
   let result = -ESRCH;
   for (const task of [...k.sched.tasks.values()]) {
-    if (!task.isLeader || task.isKernelThread || !match(task)) continue;
-    const r = killProcess(k, sig, task);
+    if (!task.isLeader || task.isKernelThread || !match(task) || !fromAbove(k, task)) continue;
+    const r = killProcess(k, sig, task, info);
     if (r === 0 || result !== 0) result = r;
   }
   return result;
 }
 /** The same for one process, by its leader: 0, -EPERM or -ESRCH. */
-export function killProcess(k: Kernel, sig: number, leader: Task): number {
+export function killProcess(k: Kernel, sig: number, leader: Task, info: SigInfo | null = null): number {
   if (leader.isKernelThread) return -ESRCH;
   if (!mayKill(k, leader, sig)) return -EPERM;
-  if (sig !== 0) sendSignalTo(k, leader, { signo: sig, code: SI_USER, pid: k.current.tgid, uid: k.current.cred.uid }, true);
+  if (sig !== 0) sendSignalTo(k, leader, info ?? { signo: sig, code: SI_USER, pid: k.current.tgid, uid: k.current.cred.uid }, true);
   return 0;
 }
 /** From the kernel (tty) to a process group. */
@@ -305,6 +324,7 @@ function onAltStack(task: Task, sp: number): boolean {
 
 /** Builds the frame and points the registers at the handler. False when the stack is not writable. */
 function setupFrame(k: Kernel, task: Task, info: SigInfo, action: SigAction): boolean {
+  rseqSignalDeliver(k, task);
   const { regs } = k.machine;
   let sp = regs.get(2);
   const alt = task.sigaltstack;
@@ -389,7 +409,7 @@ export function doSignal(k: Kernel): void {
     if (action.handler === SIG_IGN) continue;
     if (action.handler === SIG_DFL) {
       if ((IGNORED_BY_DEFAULT & sigBit(sig)) !== 0n) continue;
-      if (task.tgid === 1 && info.code <= 0) continue;
+      if (task.isNsInit && info.code <= 0 && sig !== SIGKILL && sig !== SIGSTOP) continue;
       if ((STOP_SIGNALS & sigBit(sig)) !== 0n) {
         if (sig !== SIGSTOP && isOrphanedPgrp(k, task.signal.pgid, null)) continue;
         stopGroup(k, task, sig);

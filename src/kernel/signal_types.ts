@@ -68,6 +68,11 @@ export interface SignalStruct {
   cstime: number;
   cminFlt: number;
   cmajFlt: number;
+  cnvcsw: number;
+  cnivcsw: number;
+  /** The most memory that one of them had, KiB; the same of this process before execve. */
+  cmaxRss: number;
+  maxRss: number;
   /** Interval timers and POSIX timers. */
   readonly timers: ProcessTimers;
   childSubreaper: boolean;

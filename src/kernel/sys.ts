@@ -1,8 +1,11 @@
 import { EINVAL, ENAMETOOLONG, EPERM } from '../abi/errno.ts';
 import * as S from '../abi/sched.ts';
 import { NSIG } from '../abi/signal.ts';
+import { SECBIT_KEEP_CAPS, SECBIT_KEEP_CAPS_LOCKED, SECBIT_NO_CAP_AMBIENT_RAISE, SECURE_ALL_LOCKS } from './cred.ts';
 import type { Kernel } from './kernel.ts';
 import { stringOf } from './lib/bytes.ts';
+import { isRealTime } from './sched/core.ts';
+import { nsCapable } from './nsproxy.ts';
 import { copyFromUser, copyToUser, putUser32, putUser64, strncpyFromUser } from './mm/uaccess.ts';
 
 // prctl(2) (kernel/sys.c).
@@ -25,11 +28,14 @@ export function prctl(k: Kernel, option: number, a2: number, a3: number, a4: num
       task.dumpable = a2 === 1;
       return 0;
     case S.PR_GET_KEEPCAPS:
-      return task.keepCaps ? 1 : 0;
-    case S.PR_SET_KEEPCAPS:
+      return (task.cred.securebits & SECBIT_KEEP_CAPS) !== 0 ? 1 : 0;
+    case S.PR_SET_KEEPCAPS: {
+      const { cred } = task;
       if (a2 !== 0 && a2 !== 1) return -EINVAL;
-      task.keepCaps = a2 === 1;
+      if ((cred.securebits & SECBIT_KEEP_CAPS_LOCKED) !== 0) return -EPERM;
+      task.cred = { ...cred, securebits: (cred.securebits & ~SECBIT_KEEP_CAPS) | (a2 === 1 ? SECBIT_KEEP_CAPS : 0) };
       return 0;
+    }
     case S.PR_SET_NAME: {
       // Longer names are cut, so only a fault is an error.
       const name = strncpyFromUser(k, a2, 16);
@@ -52,17 +58,19 @@ export function prctl(k: Kernel, option: number, a2: number, a3: number, a4: num
     case S.PR_CAPBSET_READ:
       return CAP_VALID(a2) ? Number((task.cred.capBounding >> BigInt(a2)) & 1n) : -EINVAL;
     case S.PR_CAPBSET_DROP:
-      if (!task.capable(S.CAP_SETPCAP)) return -EPERM;
+      if (!nsCapable(task, task.cred.userNs, S.CAP_SETPCAP)) return -EPERM;
       if (!CAP_VALID(a2)) return -EINVAL;
       task.cred = { ...task.cred, capBounding: task.cred.capBounding & ~(1n << BigInt(a2)) };
       return 0;
     case S.PR_GET_SECUREBITS:
-      return task.keepCaps ? 1 << 4 : 0;
+      return task.cred.securebits;
+    case S.PR_SET_SECUREBITS:
+      return setSecurebits(k, a2);
     case S.PR_SET_TIMERSLACK:
-      task.timerSlackNs = a2 <= 0 ? 50_000 : a2;
+      if (!isRealTime(task)) task.timerSlackNs = a2 <= 0 ? task.defaultTimerSlackNs : a2;
       return 0;
     case S.PR_GET_TIMERSLACK:
-      return task.timerSlackNs;
+      return isRealTime(task) ? 0 : task.timerSlackNs;
     case S.PR_SET_CHILD_SUBREAPER:
       task.signal.childSubreaper = a2 !== 0;
       return 0;
@@ -80,12 +88,23 @@ export function prctl(k: Kernel, option: number, a2: number, a3: number, a4: num
     case S.PR_CAP_AMBIENT:
       return ambient(k, a2, a3, a4, a5);
     case S.PR_SET_SECCOMP:
-    case S.PR_SET_SECUREBITS:
       k.printk.log(4, `prctl: option ${option} is not implemented`);
       return -EINVAL;
     default:
       return -EINVAL;
   }
+}
+
+/** PR_SET_SECUREBITS: locked bits stay, locks are not opened, and no bits are known beyond these (cap_task_prctl). */
+function setSecurebits(k: Kernel, bits: number): number {
+  const task = k.current;
+  const { cred } = task;
+  const old = cred.securebits;
+  const locked = (old & SECURE_ALL_LOCKS) >> 1;
+  if ((locked & (old ^ bits)) !== 0 || (old & SECURE_ALL_LOCKS & ~bits) !== 0) return -EPERM;
+  if (!(bits >= 0 && bits <= 0xff) || !nsCapable(task, cred.userNs, S.CAP_SETPCAP)) return -EPERM;
+  task.cred = { ...cred, securebits: bits };
+  return 0;
 }
 
 function ambient(k: Kernel, what: number, cap: number, a4: number, a5: number): number {
@@ -103,7 +122,7 @@ function ambient(k: Kernel, what: number, cap: number, a4: number, a5: number): 
     case S.PR_CAP_AMBIENT_IS_SET:
       return (cred.capAmbient & bit) !== 0n ? 1 : 0;
     case S.PR_CAP_AMBIENT_RAISE:
-      if ((cred.capPermitted & cred.capInheritable & bit) === 0n) return -EPERM;
+      if ((cred.capPermitted & cred.capInheritable & bit) === 0n || (cred.securebits & SECBIT_NO_CAP_AMBIENT_RAISE) !== 0) return -EPERM;
       task.cred = { ...cred, capAmbient: cred.capAmbient | bit };
       return 0;
     case S.PR_CAP_AMBIENT_LOWER:

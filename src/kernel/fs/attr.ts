@@ -3,7 +3,8 @@ import { S_IFMT, S_IFREG, S_ISGID, S_ISUID } from '../../abi/fs.ts';
 import { IN_ACCESS, IN_ATTRIB, IN_MODIFY } from '../../abi/inotify.ts';
 import { MS_RDONLY } from '../../abi/mount.ts';
 import type { Kernel } from '../kernel.ts';
-import { inGroup, inodePermission, isDir, isLink, MAY_WRITE } from './namei.ts';
+import { makeKid } from '../user_namespace.ts';
+import { capableWrtInode, inGroup, inodePermission, isDir, isLink, MAY_WRITE } from './namei.ts';
 import { fsnotifyAttrib, fsnotifyDentry } from './notify/fsnotify.ts';
 import type { Dentry, Inode, Path, Timespec } from './types.ts';
 
@@ -23,8 +24,8 @@ export const F_SEAL_WRITE = 8;
 export const F_SEAL_FUTURE_WRITE = 16;
 export const F_SEAL_EXEC = 32;
 
-const isOwner = (k: Kernel, inode: Inode) => k.current.cred.fsuid === inode.uid || k.current.capable(CAP_FOWNER);
-const groupOrCap = (k: Kernel, inode: Inode) => inGroup(k.current, inode.gid) || k.current.capable(CAP_FSETID);
+const isOwner = (k: Kernel, inode: Inode) => k.current.cred.fsuid === inode.uid || capableWrtInode(k.current, inode, CAP_FOWNER);
+const groupOrCap = (k: Kernel, inode: Inode) => inGroup(k.current, inode.gid) || capableWrtInode(k.current, inode, CAP_FSETID);
 const readOnly = (path: Path) => (path.mnt.flags & MS_RDONLY) !== 0 || path.dentry.inode.sb.readOnly;
 
 export function changeMode(k: Kernel, path: Path, mode: number): number {
@@ -50,17 +51,19 @@ function droppedBits(k: Kernel, inode: Inode): number {
 }
 /** A write by someone without CAP_FSETID takes set-ID bits away (file_remove_privs). */
 export function removePrivs(k: Kernel, inode: Inode): void {
-  if ((inode.mode & 0o6000) !== 0 && (inode.mode & S_IFMT) === S_IFREG && !k.current.capable(CAP_FSETID))
+  if ((inode.mode & 0o6000) !== 0 && (inode.mode & S_IFMT) === S_IFREG && !capableWrtInode(k.current, inode, CAP_FSETID))
     inode.mode &= ~droppedBits(k, inode);
 }
 
 export function changeOwner(k: Kernel, path: Path, uid: number, gid: number): number {
   const { inode } = path.dentry;
   if (readOnly(path)) return -EROFS;
-  const newUid = (uid | 0) === -1 ? null : uid >>> 0;
-  const newGid = (gid | 0) === -1 ? null : gid >>> 0;
+  const { userNs } = k.current.cred;
+  const newUid = (uid | 0) === -1 ? null : makeKid(userNs, 'uid', uid >>> 0);
+  const newGid = (gid | 0) === -1 ? null : makeKid(userNs, 'gid', gid >>> 0);
+  if ((newUid ?? 0) < 0 || (newGid ?? 0) < 0) return -EINVAL;
   const mine = k.current.cred.fsuid === inode.uid;
-  const any = k.current.capable(CAP_CHOWN);
+  const any = capableWrtInode(k.current, inode, CAP_CHOWN);
   if (newUid !== null && !any && !(mine && newUid === inode.uid)) return -EPERM;
   if (newGid !== null && !any && !(mine && (newGid === inode.gid || inGroup(k.current, newGid)))) return -EPERM;
   const dropped = isDir(inode) ? 0 : droppedBits(k, inode);

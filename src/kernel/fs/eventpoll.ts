@@ -150,6 +150,16 @@ export function epollCtl(k: Kernel, epfd: number, op: number, fd: number, event:
   }
 }
 
+/** The file that `fd` was when it was added; `skip` of the same number are passed over (get_epoll_tfile_raw_ptr). */
+export function epollTarget(epfile: File, fd: number, skip: number): File | number {
+  const ep = epollOf(epfile);
+  if (ep === null) return -EINVAL;
+  purge(ep);
+  let left = skip;
+  for (const item of ep.items.values()) if (item.fd === fd && left-- === 0) return item.file;
+  return -ENOENT;
+}
+
 /** Reports up to `max` ready items to `buf`: how many, or -EFAULT. Reported items go to the end of the line. */
 function sendEvents(k: Kernel, ep: EventPoll, buf: number, max: number, table: QueueCollector): number {
   purge(ep);

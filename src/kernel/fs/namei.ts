@@ -2,6 +2,7 @@ import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EROFS, EXDEV } from '../.
 import { NAME_MAX, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Task } from '../sched/task.ts';
+import { fromKid, INIT_USER_NS } from '../user_namespace.ts';
 import { touchAtime } from './inode.ts';
 import type { Dentry, Inode, Mount, Path } from './types.ts';
 
@@ -30,6 +31,13 @@ export function inGroup(task: Task, gid: number): boolean {
   return task.cred.fsgid === gid || task.cred.groups.includes(gid);
 }
 
+/** A capability of the task over an inode: its own namespace must know the owners (capable_wrt_inode_uidgid). */
+export function capableWrtInode(task: Task, inode: Inode, cap: number): boolean {
+  const { userNs, capEffective } = task.cred;
+  if (((capEffective >> BigInt(cap)) & 1n) === 0n) return false;
+  return userNs === INIT_USER_NS || (fromKid(userNs, 'uid', inode.uid) >= 0 && fromKid(userNs, 'gid', inode.gid) >= 0);
+}
+
 /** 0, -EACCES or -EROFS for `mask` with the caller's fsuid and capabilities (inode_permission). */
 export function inodePermission(task: Task, inode: Inode, mask: number): number {
   if ((mask & MAY_WRITE) !== 0 && inode.sb.readOnly && (isReg(inode) || isDir(inode) || isLink(inode))) return -EROFS;
@@ -38,12 +46,12 @@ export function inodePermission(task: Task, inode: Inode, mask: number): number 
   else if (inGroup(task, inode.gid)) bits = (inode.mode >> 3) & 7;
   if ((bits & mask) === mask) return 0;
   if (isDir(inode)) {
-    if ((mask & MAY_WRITE) === 0 && task.capable(CAP_DAC_READ_SEARCH)) return 0;
-    return task.capable(CAP_DAC_OVERRIDE) ? 0 : -EACCES;
+    if ((mask & MAY_WRITE) === 0 && capableWrtInode(task, inode, CAP_DAC_READ_SEARCH)) return 0;
+    return capableWrtInode(task, inode, CAP_DAC_OVERRIDE) ? 0 : -EACCES;
   }
-  if (mask === MAY_READ && task.capable(CAP_DAC_READ_SEARCH)) return 0;
+  if (mask === MAY_READ && capableWrtInode(task, inode, CAP_DAC_READ_SEARCH)) return 0;
   // Execution needs at least one x bit even for the all-powerful.
-  if (((mask & MAY_EXEC) === 0 || (inode.mode & 0o111) !== 0) && task.capable(CAP_DAC_OVERRIDE)) return 0;
+  if (((mask & MAY_EXEC) === 0 || (inode.mode & 0o111) !== 0) && capableWrtInode(task, inode, CAP_DAC_OVERRIDE)) return 0;
   return -EACCES;
 }
 

@@ -12,6 +12,7 @@ import {
   MS_SYNCHRONOUS,
 } from '../../abi/mount.ts';
 import type { Kernel } from '../kernel.ts';
+import { fromKidMunged, type UserNamespace } from '../user_namespace.ts';
 import { isDir } from './namei.ts';
 import type { Inode, Path, Timespec } from './types.ts';
 
@@ -47,15 +48,15 @@ function blocksOf(inode: Inode): number {
 const statBytes = new Uint8Array(128);
 const statView = new DataView(statBytes.buffer);
 /** struct stat (asm-generic/stat.h), 128 bytes that hold until the next call. */
-export function encodeStat(path: Path): Uint8Array {
+export function encodeStat(path: Path, viewer: UserNamespace): Uint8Array {
   const { inode } = path.dentry;
   const v = statView;
   putWord(v, 0, inode.sb.dev);
   putWord(v, 8, inode.ino);
   v.setUint32(16, inode.mode, true);
   v.setUint32(20, inode.nlink, true);
-  v.setUint32(24, inode.uid, true);
-  v.setUint32(28, inode.gid, true);
+  v.setUint32(24, fromKidMunged(viewer, 'uid', inode.uid), true);
+  v.setUint32(28, fromKidMunged(viewer, 'gid', inode.gid), true);
   putWord(v, 32, inode.rdev);
   putWord(v, 48, sizeOf(path));
   v.setInt32(56, blockSize(inode), true);
@@ -88,7 +89,7 @@ const STATX_ATTR_MOUNT_ROOT = 0x2000;
 const STATX_ATTR_DAX = 0x20_0000;
 
 /** struct statx, 256 bytes. */
-export function encodeStatx(path: Path, mask: number): Uint8Array {
+export function encodeStatx(path: Path, mask: number, viewer: UserNamespace): Uint8Array {
   const { inode } = path.dentry;
   const bytes = new Uint8Array(256);
   const v = new DataView(bytes.buffer);
@@ -102,8 +103,8 @@ export function encodeStatx(path: Path, mask: number): Uint8Array {
   v.setBigUint64(8, path.dentry === path.mnt.root ? BigInt(STATX_ATTR_MOUNT_ROOT) : 0n, true);
   v.setBigUint64(56, BigInt(known), true);
   v.setUint32(16, inode.nlink, true);
-  v.setUint32(20, inode.uid, true);
-  v.setUint32(24, inode.gid, true);
+  v.setUint32(20, fromKidMunged(viewer, 'uid', inode.uid), true);
+  v.setUint32(24, fromKidMunged(viewer, 'gid', inode.gid), true);
   v.setUint16(28, inode.mode, true);
   v.setBigUint64(32, BigInt(inode.ino), true);
   v.setBigUint64(40, BigInt(sizeOf(path)), true);

@@ -1,5 +1,7 @@
 import { EINVAL, ENOSPC } from '../../abi/errno.ts';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs.ts';
+import { NSFS_MAGIC } from '../../abi/nsfs.ts';
+import { PIDFS_MAGIC } from '../../abi/pidfd.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../mm/address.ts';
 import { AddressSpace } from '../mm/filemap.ts';
@@ -195,6 +197,8 @@ export function tmpfsInit(k: Kernel): void {
   k.vfs.makeRoot(anon, memInode(k, anon, S_IFDIR | 0o555, 0));
   k.vfs.anonSb = anon;
   k.vfs.anonMount = { id: 0, uniqueId: 0n, sb: anon, root: anon.root, parent: null, mountpoint: null, source: 'anon_inodefs', flags: 0 };
+  k.vfs.pidfsSb = k.vfs.newSuperBlock('pidfs', PIDFS_MAGIC, false);
+  k.vfs.nsfsSb = k.vfs.newSuperBlock('nsfs', NSFS_MAGIC, false);
   k.vfs.register({ name: 'pipefs', nodev: true, mount: () => -EINVAL });
   k.vfs.pipeSb = k.vfs.newSuperBlock('pipefs', PIPEFS_MAGIC, false);
   // Linux mounts it before anything else: device 0:1.

@@ -286,6 +286,8 @@ export class Vfs {
   anonMount!: Mount;
   pipeSb!: SuperBlock;
   anonSb!: SuperBlock;
+  pidfsSb!: SuperBlock;
+  nsfsSb!: SuperBlock;
   /** The kernel's own tmpfs, for memfd_create and shared anonymous memory. */
   shmSb!: SuperBlock;
 

@@ -332,11 +332,15 @@ export function mqAttr(file: File): [number, number, number, number] {
   return [file.flags & O_NONBLOCK, q.maxMsg, q.msgSize, q.messages.length];
 }
 
-export function mqueueInit(k: Kernel): void {
+/** The file system of one IPC namespace. */
+export function newMqueueState(k: Kernel): MqueueState {
   const sb = k.vfs.newSuperBlock('mqueue', MQUEUE_MAGIC, false);
   const root = k.vfs.newInode(sb, S_IFDIR | 0o1777, dirOps, { fsync: () => 0 });
   k.vfs.makeRoot(sb, root);
   const mount: Mount = { id: 0, uniqueId: 0n, sb, root: sb.root, parent: null, mountpoint: null, source: 'mqueue', flags: 0 };
-  k.ipc.mqueue = new MqueueState(sb, mount);
+  return new MqueueState(sb, mount);
+}
+export function mqueueInit(k: Kernel): void {
+  k.ipc.mqueue = newMqueueState(k);
   k.vfs.register({ name: 'mqueue', nodev: true, mount: (kk) => kk.ipc.mqueue.sb });
 }

@@ -1,12 +1,17 @@
+import type { NsCommon } from '../ns_common.ts';
 import type { Task } from '../sched/task.ts';
+import type { UserNamespace } from '../user_namespace.ts';
 import type { MqAttr, MqueueState } from './mqueue.ts';
 import type { MsgQueue } from './msg.ts';
 import type { SemArray, SemUndoList } from './sem.ts';
 import type { ShmSegment } from './shm.ts';
 import { IpcIds } from './util.ts';
 
-/** The one IPC namespace (ipc/namespace.c): objects, and limits that /proc/sys/kernel shows. */
-export class IpcNamespace {
+/** An IPC namespace (ipc/namespace.c): objects, and limits that /proc/sys/kernel shows. */
+export class IpcNamespace implements NsCommon {
+  readonly kind = 'ipc';
+  readonly inum: number;
+  readonly owner: UserNamespace;
   readonly sems = new IpcIds<SemArray>();
   readonly shms = new IpcIds<ShmSegment>();
   readonly msgs = new IpcIds<MsgQueue>();
@@ -26,4 +31,9 @@ export class IpcNamespace {
   mqueue!: MqueueState;
   /** What mq_open asks of the queue that it makes. */
   mqAttr: MqAttr | null = null;
+
+  constructor(owner: UserNamespace, inum: number) {
+    this.owner = owner;
+    this.inum = inum;
+  }
 }

@@ -11,6 +11,7 @@ import { AddressSpace } from '../mm/filemap.ts';
 import { doMmap, doMunmap } from '../mm/mmap.ts';
 import type { VmArea } from '../mm/mm_struct.ts';
 import { copyFromUser, copyToUser } from '../mm/uaccess.ts';
+import type { IpcNamespace } from './namespace.ts';
 import { type IpcPerm, ipcGet, ipcPerms, mayControl, newPerm, PERM_SIZE, putLong, putPerm, putTime, seconds, updatePerm } from './util.ts';
 
 // System V shared memory: a file on the kernel's own tmpfs that has an identifier instead of a name (ipc/shm.c, shmop(2)).
@@ -22,6 +23,7 @@ const S_BOTH = 0o666;
 const S_EXEC = 0o111;
 
 export interface ShmSegment {
+  readonly ns: IpcNamespace;
   readonly perm: IpcPerm;
   readonly size: number;
   readonly file: File;
@@ -98,6 +100,7 @@ function newSegment(k: Kernel, key: number, size: number, flags: number): number
   const inode: Inode = { ...base, nlink: 0, uid: k.current.cred.fsuid, gid: k.current.cred.fsgid, mapping };
   const file = k.vfs.anonFile(inode, `/SYSV${hex(key >>> 0, 8)} (deleted)`, O_RDWR);
   const s: ShmSegment = {
+    ns: ipc,
     perm,
     size,
     file,
@@ -120,9 +123,13 @@ function newSegment(k: Kernel, key: number, size: number, flags: number): number
   return id;
 }
 function destroy(k: Kernel, s: ShmSegment): void {
-  k.ipc.shmTotal -= Math.ceil(s.size / PAGE_SIZE);
-  if (!s.perm.deleted) k.ipc.shms.remove(s);
+  s.ns.shmTotal -= Math.ceil(s.size / PAGE_SIZE);
+  if (!s.perm.deleted) s.ns.shms.remove(s);
   k.vfs.fput(s.file);
+}
+/** All segments of a namespace that ends. */
+export function destroyShms(k: Kernel, ns: IpcNamespace): void {
+  for (const s of [...ns.shms.all()]) destroy(k, s);
 }
 
 export function shmat(k: Kernel, id: number, addrArg: number, flags: number): number {

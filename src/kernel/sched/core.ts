@@ -3,6 +3,7 @@ import { SCHED_FIFO, SCHED_RR } from '../../abi/sched.ts';
 import { SI_KERNEL } from '../../abi/signal.ts';
 import type { Kernel } from '../kernel.ts';
 import { MODULES_END, physToVirt } from '../mm/address.ts';
+import { freePidNumbers } from '../pid_namespace.ts';
 import { sendSignalTo } from '../signal.ts';
 import { finishWait, WaitQueueHead } from './wait.ts';
 import { TASK_INTERRUPTIBLE, TASK_KILLABLE, TASK_RUNNING, TASK_UNINTERRUPTIBLE, type Task } from './task.ts';
@@ -185,6 +186,12 @@ export class Scheduler {
       del(TASK.sibling);
     }
     this.tasks.delete(task.pid);
+    if (task.pidNs?.parent != null) freePidNumbers(task, this.isNamed(task.pid));
+  }
+  /** A group or session of that number is left. */
+  private isNamed(pid: number): boolean {
+    for (const t of this.tasks.values()) if (t.signal.pgid === pid || t.signal.sid === pid) return true;
+    return false;
   }
   reparent(task: Task, parent: Task): void {
     const { ram } = this.k;

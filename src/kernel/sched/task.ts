@@ -2,13 +2,17 @@ import { pt_regs as PTREGS, task_struct as TASK } from '../../abi/layout/structs
 import type { Ram } from '../../machine/ram.ts';
 import { type Cred, publishCred } from '../cred.ts';
 import type { FilesStruct, FsStruct } from '../fs/file_table.ts';
-import type { File } from '../fs/types.ts';
+import type { File, Inode } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { physToVirt } from '../mm/address.ts';
 import type { MmStruct } from '../mm/mm_struct.ts';
+import type { NsProxy } from '../nsproxy.ts';
+import type { PidNamespace } from '../pid_namespace.ts';
 import type { PtraceState } from '../ptrace.ts';
+import type { Rseq } from '../rseq.ts';
 import type { SigHandStruct, SigPending, SignalStruct } from '../signal_types.ts';
-import type { WaitEntry } from './wait.ts';
+import { INIT_USER_NS } from '../user_namespace.ts';
+import type { WaitEntry, WaitQueueHead } from './wait.ts';
 
 // Task states (include/linux/sched.h).
 export const TASK_RUNNING = 0;
@@ -78,6 +82,10 @@ export class Task {
   files!: FilesStruct;
   fs!: FsStruct;
   private credRef!: Cred;
+  /** Where its own pid counts; fixed for its life. */
+  pidNs!: PidNamespace;
+  /** Its other namespaces. */
+  nsproxy!: NsProxy;
   signal!: SignalStruct;
   sighand!: SigHandStruct;
   readonly pending: SigPending;
@@ -141,6 +149,14 @@ export class Task {
   clearChildTid = 0;
   setChildTid = 0;
   robustList = 0;
+  /** Its restartable sequence area; an event is due to it before the next user instruction. */
+  rseq: Rseq | null = null;
+  rseqEvent = false;
+  /** I/O priority; threads made with CLONE_IO share it. */
+  ioContext: { ioprio: number; users: number } | null = null;
+  /** Who polls a pidfd of it, and the inode behind those. */
+  pidfdWait: WaitQueueHead | null = null;
+  pidfsInode: Inode | null = null;
   /** The vfork parent waits for this one's mm to go. */
   vforkParent: Task | null = null;
   vforkDone = true;
@@ -151,13 +167,13 @@ export class Task {
   affinity = 0xffff_ffff;
   dumpable = true;
   noNewPrivs = false;
-  /** Securebit SECBIT_KEEP_CAPS. */
-  keepCaps = false;
   schedResetOnFork = false;
   /** Gives the hart up at the end of this system call (TIF_NEED_RESCHED). */
   needResched = false;
   pdeathSignal = 0;
   timerSlackNs = 50_000;
+  /** What PR_SET_TIMERSLACK goes back to: the maker's value. */
+  defaultTimerSlackNs = 50_000;
   personality = 0;
   oomScoreAdj = 0;
   /** Stopped or continued and not yet waited for. */
@@ -282,8 +298,13 @@ export class Task {
   get fpState(): number {
     return this.addr + TASK.thread_fstate;
   }
+  /** A capability over what belongs to the whole system (capable): those of a user namespace below count for nothing here. */
   capable(cap: number): boolean {
-    return ((this.credRef.capEffective >> BigInt(cap)) & 1n) !== 0n;
+    return this.credRef.userNs === INIT_USER_NS && ((this.credRef.capEffective >> BigInt(cap)) & 1n) !== 0n;
+  }
+  /** The init of its PID namespace: gets only signals that it handles (SIGNAL_UNKILLABLE). */
+  get isNsInit(): boolean {
+    return this.tgid === 1 || this.pidNs.childReaper === this.groupLeader;
   }
   get isLeader(): boolean {
     return this.groupLeader === this;

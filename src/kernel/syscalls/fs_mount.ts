@@ -31,10 +31,11 @@ import { pathWalk } from '../fs/namei.ts';
 import type { Path } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { strncpyFromUser } from '../mm/uaccess.ts';
+import { nsCapable } from '../nsproxy.ts';
 import { resolveAt, row } from './fs_args.ts';
 import type { SyscallRow } from './table.ts';
 
-// mount(2) and kin (fs/namespace.c). There is one mount namespace.
+// mount(2) and kin (fs/namespace.c).
 
 const CAP_SYS_ADMIN = 21;
 const PAGE = 4096;
@@ -72,6 +73,8 @@ function hasWriters(k: Kernel, path: Path): boolean {
   }
   return false;
 }
+/** may_mount: the capability over the mount namespace. */
+const mayMount = (k: Kernel) => nsCapable(k.current, k.current.nsproxy.mnt.owner, CAP_SYS_ADMIN);
 function sysMount(k: Kernel, source: number, target: number, typePtr: number, flagsArg: number, dataPtr: number): number {
   const typeName = typePtr === 0 ? null : strncpyFromUser(k, typePtr, PAGE);
   if (typeof typeName === 'number') return typeName;
@@ -81,7 +84,7 @@ function sysMount(k: Kernel, source: number, target: number, typePtr: number, fl
   if (typeof options === 'number') return options;
   const path = resolveAt(k, AT_FDCWD, target, 0);
   if (typeof path === 'number') return path;
-  if (!k.current.capable(CAP_SYS_ADMIN)) return -EPERM;
+  if (!mayMount(k)) return -EPERM;
   let flags = flagsArg | 0;
   if (flags >>> 16 === MS_MGC_VAL) flags &= 0xffff;
   if ((flags & MS_REMOUNT) !== 0) return remount(k, path, flags, options);
@@ -109,12 +112,12 @@ function sysUmount2(k: Kernel, target: number, flags: number): number {
   if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return -EINVAL;
   const path = resolveAt(k, AT_FDCWD, target, (flags & UMOUNT_NOFOLLOW) !== 0 ? AT_SYMLINK_NOFOLLOW : 0);
   if (typeof path === 'number') return path;
-  if (!k.current.capable(CAP_SYS_ADMIN)) return -EPERM;
+  if (!mayMount(k)) return -EPERM;
   if (path.dentry !== path.mnt.root) return -EINVAL;
   return k.vfs.umount(path.mnt, (flags & MNT_DETACH) !== 0);
 }
 function sysPivotRoot(k: Kernel, newRoot: number, putOld: number): number {
-  if (!k.current.capable(CAP_SYS_ADMIN)) return -EPERM;
+  if (!mayMount(k)) return -EPERM;
   const next = resolveAt(k, AT_FDCWD, newRoot, 0, true);
   if (typeof next === 'number') return next;
   const old = resolveAt(k, AT_FDCWD, putOld, 0, true);
@@ -122,7 +125,7 @@ function sysPivotRoot(k: Kernel, newRoot: number, putOld: number): number {
   return k.vfs.pivotRoot(next, old);
 }
 export const fsMountSyscalls: readonly SyscallRow[] = [
-  row(NR.NR_mount, 'mount', sysMount, 'one namespace, no propagation'),
+  row(NR.NR_mount, 'mount', sysMount, 'no propagation'),
   row(NR.NR_umount2, 'umount2', sysUmount2, 'MNT_EXPIRE unmounts at once'),
   row(NR.NR_pivot_root, 'pivot_root', sysPivotRoot),
 ];

@@ -44,16 +44,16 @@ function statPath(k: Kernel, dirfd: number, ptr: number, flags: number): Path | 
 function sysNewfstatat(k: Kernel, dirfd: number, ptr: number, buf: number, flags: number): number {
   if ((flags & ~STAT_FLAGS) !== 0) return -EINVAL;
   const path = statPath(k, dirfd, ptr, flags);
-  return typeof path === 'number' ? path : copyToUser(k, buf, encodeStat(path));
+  return typeof path === 'number' ? path : copyToUser(k, buf, encodeStat(path, k.current.cred.userNs));
 }
 function sysFstat(k: Kernel, fd: number, buf: number): number {
   const file = fdGetRaw(k, fd);
-  return file === null ? -EBADF : copyToUser(k, buf, encodeStat(file.path));
+  return file === null ? -EBADF : copyToUser(k, buf, encodeStat(file.path, k.current.cred.userNs));
 }
 function sysStatx(k: Kernel, dirfd: number, ptr: number, flags: number, mask: number, buf: number): number {
   if ((mask & STATX_RESERVED) !== 0 || (flags & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE || (flags & ~STAT_FLAGS) !== 0) return -EINVAL;
   const path = statPath(k, dirfd, ptr, flags);
-  return typeof path === 'number' ? path : copyToUser(k, buf, encodeStatx(path, mask));
+  return typeof path === 'number' ? path : copyToUser(k, buf, encodeStatx(path, mask, k.current.cred.userNs));
 }
 function statfsOf(k: Kernel, path: Path | undefined | number, buf: number): number {
   if (path === undefined) return -EBADF;

@@ -1,9 +1,19 @@
 import { EFAULT, EINVAL, ENOSYS, EPERM, ESRCH } from '../../abi/errno.ts';
 import * as F from '../../abi/futex.ts';
 import * as NR from '../../abi/syscall_nr.ts';
-import { futexLockPi, futexRequeue, futexUnlockPi, futexWait, futexWake, futexWakeOp } from '../futex.ts';
+import {
+  futexLockPi,
+  futexRequeue,
+  futexUnlockPi,
+  type FutexVector,
+  futexWait,
+  futexWaitMultiple,
+  futexWake,
+  futexWakeOp,
+} from '../futex.ts';
 import type { Kernel } from '../kernel.ts';
-import { putUser64 } from '../mm/uaccess.ts';
+import { taskByVpid } from '../pid.ts';
+import { putUser64, viewFromUser } from '../mm/uaccess.ts';
 import { deadlineOf, readTimespec } from '../time/time.ts';
 import { CLOCK_MONOTONIC, CLOCK_REALTIME } from '../../abi/time.ts';
 import type { SyscallRow } from './table.ts';
@@ -56,13 +66,58 @@ function sysFutex(k: Kernel, uaddr: number, opArg: number, valArg: number, utime
   }
 }
 
+/** Flags of the futex2 calls: whether the word is shared, or -EINVAL. Only 32-bit words, no NUMA (futex_flags_valid). */
+function sharedOf(flags: number): boolean | number {
+  if ((flags & ~(F.FUTEX2_SIZE_MASK | F.FUTEX2_PRIVATE)) !== 0 || (flags & F.FUTEX2_SIZE_MASK) !== F.FUTEX2_SIZE_U32) return -EINVAL;
+  return (flags & F.FUTEX2_PRIVATE) === 0;
+}
+function absoluteDeadline(k: Kernel, timeout: number, clock: number): number {
+  if (timeout === 0) return Number.POSITIVE_INFINITY;
+  if (clock !== CLOCK_MONOTONIC && clock !== CLOCK_REALTIME) return -EINVAL;
+  const t = readTimespec(k, timeout);
+  return typeof t === 'number' ? t : Math.max(0, deadlineOf(k, clock, t, true));
+}
+/** struct futex_waitv: value, address, flags, reserved. */
+const WAITV_SIZE = 24;
+function readWaitv(k: Kernel, ptr: number, count: number): FutexVector[] | number {
+  const v = viewFromUser(k, ptr, count * WAITV_SIZE);
+  if (typeof v === 'number') return v;
+  const words: FutexVector[] = [];
+  for (let at = 0; at < count * WAITV_SIZE; at += WAITV_SIZE) {
+    const shared = sharedOf(v.getUint32(at + 16, true));
+    const val = v.getBigUint64(at, true);
+    if (typeof shared === 'number' || v.getUint32(at + 20, true) !== 0 || val >> 32n !== 0n) return -EINVAL;
+    words.push({ uaddr: Number(v.getBigInt64(at + 8, true)), val: Number(val), shared });
+  }
+  return words;
+}
+function sysFutexWaitv(k: Kernel, ptr: number, count: number, flags: number, timeout: number, clock: number): number {
+  if (flags >>> 0 !== 0 || count >>> 0 === 0 || count >>> 0 > F.FUTEX_WAITV_MAX || ptr === 0) return -EINVAL;
+  const deadline = absoluteDeadline(k, timeout, clock | 0);
+  if (deadline < 0) return deadline;
+  const words = readWaitv(k, ptr, count >>> 0);
+  return typeof words === 'number' ? words : futexWaitMultiple(k, words, deadline);
+}
+function sysFutexWait(k: Kernel, uaddr: number, val: number, mask: number, flags: number, timeout: number, clock: number): number {
+  const shared = sharedOf(flags >>> 0);
+  if (typeof shared === 'number' || val > 0xffff_ffff || val < 0 || mask > 0xffff_ffff || mask < 0) return -EINVAL;
+  const deadline = absoluteDeadline(k, timeout, clock | 0);
+  return deadline < 0 ? deadline : futexWait(k, uaddr, shared, val, deadline, mask);
+}
+function sysFutexWake(k: Kernel, uaddr: number, mask: number, count: number, flags: number): number {
+  const shared = sharedOf(flags >>> 0);
+  if (typeof shared === 'number' || mask > 0xffff_ffff || mask < 0) return -EINVAL;
+  // Unlike FUTEX_WAKE it wakes none when told so.
+  return (count | 0) === 0 ? 0 : futexWake(k, uaddr, shared, count | 0, mask);
+}
+
 function sysSetRobustList(k: Kernel, head: number, length: number): number {
   if (length !== F.ROBUST_LIST_HEAD_SIZE) return -EINVAL;
   k.current.robustList = head;
   return 0;
 }
 function sysGetRobustList(k: Kernel, pid: number, headPtr: number, lengthPtr: number): number {
-  const task = (pid | 0) === 0 ? k.current : k.sched.tasks.get(pid | 0);
+  const task = taskByVpid(k, pid | 0);
   if (task === undefined) return -ESRCH;
   // ptrace_may_access(PTRACE_MODE_READ_REALCREDS): the same user, or CAP_SYS_PTRACE.
   if (task.groupLeader !== k.current.groupLeader && task.cred.uid !== k.current.cred.uid && !k.current.capable(19)) return -EPERM;
@@ -78,6 +133,9 @@ export const futexSyscalls: readonly SyscallRow[] = [
     support: 'partial',
     note: 'PI locks do not raise the priority of their owner; FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI are missing',
   },
+  { nr: NR.NR_futex_waitv, name: 'futex_waitv', handler: sysFutexWaitv, support: 'full' },
+  { nr: NR.NR_futex_wait, name: 'futex_wait', handler: sysFutexWait, support: 'full' },
+  { nr: NR.NR_futex_wake, name: 'futex_wake', handler: sysFutexWake, support: 'full' },
   { nr: NR.NR_set_robust_list, name: 'set_robust_list', handler: sysSetRobustList, support: 'full' },
   { nr: NR.NR_get_robust_list, name: 'get_robust_list', handler: sysGetRobustList, support: 'full' },
 ];

@@ -1,4 +1,6 @@
 import * as NR from '../../abi/syscall_nr.ts';
+import { cloneSyscalls } from './clone.ts';
+import { credSyscalls } from './cred.ts';
 import { eventSyscalls } from './eventfd.ts';
 import { fsSyscalls } from './fs.ts';
 import { futexSyscalls } from './futex.ts';
@@ -9,8 +11,10 @@ import { schedSyscalls } from './sched.ts';
 import { timerSyscalls } from './timer.ts';
 import { mmSyscalls } from './mm.ts';
 import { ipcSyscalls } from './ipc.ts';
+import { namespaceSyscalls } from './namespace.ts';
 import { netSyscalls } from './net.ts';
 import { ptraceSyscalls } from './ptrace.ts';
+import { pidfdSyscalls } from './pidfd.ts';
 import { processSyscalls } from './process.ts';
 import { selectSyscalls } from './select.ts';
 import { signalSyscalls } from './signal.ts';
@@ -20,6 +24,8 @@ import { timeSyscalls } from './time.ts';
 
 /** Every system call there is, for documents and for dispatch. */
 export const allSyscalls: readonly SyscallRow[] = [
+  ...cloneSyscalls,
+  ...credSyscalls,
   ...eventSyscalls,
   ...fsSyscalls,
   ...futexSyscalls,
@@ -30,7 +36,9 @@ export const allSyscalls: readonly SyscallRow[] = [
   ...timerSyscalls,
   ...mmSyscalls,
   ...ipcSyscalls,
+  ...namespaceSyscalls,
   ...netSyscalls,
+  ...pidfdSyscalls,
   ...processSyscalls,
   ...ptraceSyscalls,
   ...selectSyscalls,

@@ -7,6 +7,8 @@ import type { Kernel } from '../kernel.ts';
 import { bytesOf, stringOf } from '../lib/bytes.ts';
 import { PAGE_SIZE } from '../mm/address.ts';
 import { copyFromUser, copyToUser, viewFromUser } from '../mm/uaccess.ts';
+import { nsCapable } from '../nsproxy.ts';
+import { taskByVpid } from '../pid.ts';
 import { reboot } from '../reboot.ts';
 import { prctl } from '../sys.ts';
 import type { Task } from '../sched/task.ts';
@@ -61,7 +63,7 @@ function sysPrlimit64(k: Kernel, pid: number, whichArg: number, newPtr: number, 
     if (typeof r === 'number') return r;
     next = r;
   }
-  const task = (pid | 0) === 0 ? k.current : k.sched.tasks.get(pid | 0);
+  const task = taskByVpid(k, pid | 0);
   if (task === undefined) return -ESRCH;
   if (!mayLimit(k, task)) return -EPERM;
   if (which >= S.RLIM_NLIMITS) return -EINVAL;
@@ -85,14 +87,15 @@ function sysSetrlimit(k: Kernel, which: number, ptr: number): number {
 const NEW_UTS_LEN = 64;
 function sysUname(k: Kernel, buf: number): number {
   // personality(UNAME26) and PER_LINUX32 change nothing here: riscv64 has no compat mode.
+  const { uts } = k.current.nsproxy;
   const bytes = new Uint8Array(6 * (NEW_UTS_LEN + 1));
-  [UTS_SYSNAME, k.hostname, UTS_RELEASE, UTS_VERSION, UTS_MACHINE, k.domainname].forEach((text, i) => {
+  [UTS_SYSNAME, uts.hostname, UTS_RELEASE, UTS_VERSION, UTS_MACHINE, uts.domainname].forEach((text, i) => {
     bytes.set(bytesOf(text.slice(0, NEW_UTS_LEN)), i * (NEW_UTS_LEN + 1));
   });
   return copyToUser(k, buf, bytes);
 }
 function readName(k: Kernel, ptr: number, lengthArg: number): string | number {
-  if (!k.current.capable(S.CAP_SYS_ADMIN)) return -EPERM;
+  if (!nsCapable(k.current, k.current.nsproxy.uts.owner, S.CAP_SYS_ADMIN)) return -EPERM;
   const length = lengthArg | 0;
   if (length < 0 || length > NEW_UTS_LEN) return -EINVAL;
   const bytes = copyFromUser(k, ptr, length);
@@ -101,13 +104,13 @@ function readName(k: Kernel, ptr: number, lengthArg: number): string | number {
 function sysSethostname(k: Kernel, ptr: number, length: number): number {
   const name = readName(k, ptr, length);
   if (typeof name === 'number') return name;
-  k.hostname = name;
+  k.current.nsproxy.uts.hostname = name;
   return 0;
 }
 function sysSetdomainname(k: Kernel, ptr: number, length: number): number {
   const name = readName(k, ptr, length);
   if (typeof name === 'number') return name;
-  k.domainname = name;
+  k.current.nsproxy.uts.domainname = name;
   return 0;
 }
 
@@ -116,7 +119,7 @@ function sysSysinfo(k: Kernel, buf: number): number {
   const bytes = new Uint8Array(112);
   const v = new DataView(bytes.buffer);
   const { managedPages, freePages } = k.mm.pages;
-  v.setBigInt64(0, BigInt(Math.ceil(k.time.now() / 1e9)), true);
+  v.setBigInt64(0, BigInt(Math.ceil((k.time.now() + k.current.nsproxy.time.offsets.boottime) / 1e9)), true);
   k.sched.loadAvg.forEach((load, i) => {
     v.setBigUint64(8 + i * 8, BigInt(Math.round(load * 65536)), true);
   });

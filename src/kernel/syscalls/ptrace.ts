@@ -5,6 +5,7 @@ import { SIGKILL, SIGSTOP, sigBit } from '../../abi/signal.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import type { Kernel } from '../kernel.ts';
 import { accessRemote } from '../mm/memory.ts';
+import { findTaskByVpid } from '../pid.ts';
 import { copyToUser, getUserBig, putUserBig, viewFromUser } from '../mm/uaccess.ts';
 import {
   ptraceAttach,
@@ -33,7 +34,7 @@ function sysPtrace(k: Kernel, request: number, pidArg: number, addr: number, dat
       return traceMe(k);
     case P.PTRACE_ATTACH:
     case P.PTRACE_SEIZE: {
-      const task = k.sched.find(pid);
+      const task = findTaskByVpid(k, pid);
       if (task === undefined) return -ESRCH;
       const seize = request === P.PTRACE_SEIZE;
       if (seize && (addr !== 0 || (data & ~P.PTRACE_O_MASK) !== 0)) return -EIO;

@@ -4,6 +4,7 @@ import * as S from '../../abi/sched.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyFromUser, copyToUser, getUser32, putUser32, viewFromUser } from '../mm/uaccess.ts';
+import { pidOfVnr, taskByVpid } from '../pid.ts';
 import { publishPriority } from '../sched/core.ts';
 import type { Task } from '../sched/task.ts';
 import { writeTimespec } from '../time/time.ts';
@@ -20,8 +21,7 @@ const baseSlice = (cpus: number) => Math.min(3_000_000, 750_000 * (1 + Math.floo
 const CPUMASK_BYTES = 16;
 
 function taskByPid(k: Kernel, pid: number): Task | null {
-  const n = pid | 0;
-  return n === 0 ? k.current : (k.sched.tasks.get(n) ?? null);
+  return taskByVpid(k, pid | 0) ?? null;
 }
 function sameOwner(k: Kernel, task: Task): boolean {
   const { euid } = k.current.cred;
@@ -174,7 +174,7 @@ function priorityTargets(k: Kernel, which: number, whoArg: number): Task[] | num
       return task === null ? [] : [task];
     }
     case S.PRIO_PGRP: {
-      const pgid = who === 0 ? k.current.signal.pgid : who;
+      const pgid = who === 0 ? k.current.signal.pgid : pidOfVnr(k, who);
       return [...k.sched.tasks.values()].filter((t) => !t.isKernelThread && t.signal.pgid === pgid);
     }
     case S.PRIO_USER: {

@@ -16,6 +16,7 @@ import {
   sigReturn,
 } from '../signal.ts';
 import type { SigInfo } from '../signal_types.ts';
+import { findTaskByVpid, pidOfVnr, pidVnr } from '../pid.ts';
 import { BLOCKED, waitInterruptible } from '../sched/wait.ts';
 import type { SyscallRow } from './table.ts';
 
@@ -116,18 +117,18 @@ function sysKill(k: Kernel, pidArg: number, sig: number): number {
   const pid = pidArg | 0;
   if (sig < 0 || sig > NSIG) return -EINVAL;
   if (pid > 0) {
-    const t = k.sched.find(pid);
+    const t = findTaskByVpid(k, pid);
     if (t === undefined) return -ESRCH;
     return killProcess(k, sig, t.groupLeader);
   }
-  if (pid === -1) return killMatching(k, sig, (t) => t.pid > 1 && t.tgid !== k.current.tgid);
+  if (pid === -1) return killMatching(k, sig, (t) => pidVnr(k, t.pid) > 1 && t.tgid !== k.current.tgid);
   if (pid === -0x8000_0000) return -ESRCH;
-  const pgid = pid === 0 ? k.current.signal.pgid : -pid;
+  const pgid = pid === 0 ? k.current.signal.pgid : pidOfVnr(k, -pid);
   return killMatching(k, sig, (t) => t.signal.pgid === pgid);
 }
 function threadKill(k: Kernel, tgid: number, tid: number, sig: number, info?: SigInfo): number {
   if (tid <= 0 || sig < 0 || sig > NSIG) return -EINVAL;
-  const t = k.sched.find(tid);
+  const t = findTaskByVpid(k, tid);
   if (t === undefined || (tgid > 0 && t.tgid !== tgid)) return -ESRCH;
   if (!mayKill(k, t, sig)) return -EPERM;
   if (sig === 0) return 0;
@@ -135,7 +136,10 @@ function threadKill(k: Kernel, tgid: number, tid: number, sig: number, info?: Si
 }
 function queueInfo(k: Kernel, ptr: number, sig: number): SigInfo | number {
   const v = viewFromUser(k, ptr, 128);
-  if (typeof v === 'number') return v;
+  return typeof v === 'number' ? v : querySigInfo(v, sig);
+}
+/** A siginfo that user space made up, as signal `sig`. */
+export function querySigInfo(v: DataView, sig: number): SigInfo {
   return {
     signo: sig,
     code: v.getInt32(8, true),
@@ -149,7 +153,7 @@ function sysRtSigqueueinfo(k: Kernel, pid: number, sig: number, ptr: number): nu
   const info = queueInfo(k, ptr, sig);
   if (typeof info === 'number') return info;
   if (sig < 0 || sig > NSIG) return -EINVAL;
-  const t = k.sched.find(pid | 0);
+  const t = findTaskByVpid(k, pid | 0);
   if (t === undefined) return -ESRCH;
   if ((info.code >= 0 || info.code === SI_TKILL) && t.tgid !== k.current.tgid) return -EPERM;
   if (!mayKill(k, t, sig)) return -EPERM;
@@ -203,7 +207,7 @@ export const signalSyscalls: readonly SyscallRow[] = [
     if (typeof info === 'number') return info;
     if ((tgid | 0) <= 0) return -EINVAL;
     // Only to itself may a process claim that a signal came from the kernel or from tkill.
-    if ((info.code >= 0 || info.code === SI_TKILL) && (tid | 0) !== k.current.pid) return -EPERM;
+    if ((info.code >= 0 || info.code === SI_TKILL) && findTaskByVpid(k, tid | 0) !== k.current) return -EPERM;
     return threadKill(k, tgid | 0, tid | 0, sig, info);
   }),
   row(NR.NR_kill, 'kill', sysKill),

@@ -6,7 +6,8 @@ import type { Kernel } from '../kernel.ts';
 import { copyToUser, viewFromUser } from '../mm/uaccess.ts';
 import { BLOCKED, waitInterruptible } from '../sched/wait.ts';
 import { cpuClock, readCpuClock } from '../time/posix_timers.ts';
-import { deadlineOf, nsOf, readTimespec, type TimeValue, timevalIn, writeTimespec } from '../time/time.ts';
+import { deadlineOf, nsOf, readTimespec, timensOffset, type TimeValue, timevalIn, writeTimespec } from '../time/time.ts';
+import { doAdjtimex } from '../time/adjtimex.ts';
 import { TICK_NSEC } from '../time/timekeeping.ts';
 import type { SyscallRow } from './table.ts';
 
@@ -18,7 +19,7 @@ const MONOTONIC: readonly number[] = [T.CLOCK_MONOTONIC, T.CLOCK_MONOTONIC_RAW, 
 /** Reads a clock, or -EINVAL when there is no such clock. The alarm clocks need a real-time clock device. */
 function clockNow(k: Kernel, clock: number): TimeValue | number {
   if (WALL.includes(clock)) return k.time.wall();
-  if (MONOTONIC.includes(clock)) return split(k.time.now());
+  if (MONOTONIC.includes(clock)) return split(k.time.now() + timensOffset(k, clock));
   const cpu = cpuClock(k, clock);
   if (typeof cpu === 'number') return cpu;
   return cpu === null ? -EINVAL : split(readCpuClock(k, cpu));
@@ -107,6 +108,12 @@ function sysSettimeofday(k: Kernel, tv: number): number {
   const { sec, usec } = timevalIn(v, 0);
   return sec < 0 || usec < 0 || usec > 999_999 ? -EINVAL : setWall(k, sec, usec * 1000);
 }
+/** Only the wall clock can be disciplined. */
+function sysClockAdjtime(k: Kernel, clock: number, ptr: number): number {
+  if ((clock | 0) === T.CLOCK_REALTIME) return doAdjtimex(k, ptr);
+  const known = clockNow(k, clock | 0);
+  return typeof known === 'number' ? known : -EOPNOTSUPP;
+}
 function sysTimes(k: Kernel, buf: number): number {
   const ticks = (ns: number) => BigInt(Math.floor(ns / 1e7));
   if (buf !== 0) {
@@ -139,4 +146,6 @@ export const timeSyscalls: readonly SyscallRow[] = [
   row(NR.NR_gettimeofday, 'gettimeofday', sysGettimeofday),
   row(NR.NR_settimeofday, 'settimeofday', sysSettimeofday),
   row(NR.NR_times, 'times', sysTimes),
+  row(NR.NR_adjtimex, 'adjtimex', doAdjtimex, 'CLOCK_MONOTONIC keeps its pace; no leap seconds'),
+  row(NR.NR_clock_adjtime, 'clock_adjtime', sysClockAdjtime, 'CLOCK_MONOTONIC keeps its pace; no leap seconds'),
 ];

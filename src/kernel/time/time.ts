@@ -1,5 +1,5 @@
 import { EFAULT, EINVAL } from '../../abi/errno.ts';
-import { CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_TAI, NSEC_PER_SEC } from '../../abi/time.ts';
+import { CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM, CLOCK_REALTIME, CLOCK_REALTIME_ALARM, CLOCK_TAI, NSEC_PER_SEC } from '../../abi/time.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyToUser, viewFromUser } from '../mm/uaccess.ts';
 
@@ -47,11 +47,16 @@ export function nsOf(t: TimeValue): number {
 export function isWallClock(clock: number): boolean {
   return clock === CLOCK_REALTIME || clock === CLOCK_REALTIME_ALARM || clock === CLOCK_TAI;
 }
+/** What the caller's time namespace adds to a clock, ns (timens_add_monotonic, timens_add_boottime). */
+export function timensOffset(k: Kernel, clock: number): number {
+  const { offsets } = k.current.nsproxy.time;
+  return clock === CLOCK_BOOTTIME || clock === CLOCK_BOOTTIME_ALARM ? offsets.boottime : offsets.monotonic;
+}
 /** The virtual time (ns since boot) at which `t` on `clock` is reached; relative times count from now. */
 export function deadlineOf(k: Kernel, clock: number, t: TimeValue, absolute: boolean): number {
   const now = k.time.now();
   if (!absolute) return now + nsOf(t);
-  if (!isWallClock(clock)) return nsOf(t);
+  if (!isWallClock(clock)) return Math.max(0, nsOf(t) - timensOffset(k, clock));
   const wall = k.time.wall();
   // Differences first: nanoseconds since the epoch are not exact in a number.
   return now + (t.sec - wall.sec) * NSEC_PER_SEC + (t.nsec - wall.nsec);

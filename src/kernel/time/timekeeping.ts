@@ -1,5 +1,6 @@
 import type { Kernel } from '../kernel.ts';
 import { virtToImage } from '../mm/address.ts';
+import { NtpData, ntpUpdate } from './ntp.ts';
 
 /** Virtual nanoseconds that one retired instruction takes (docs/architecture.md, Time). */
 export const NSEC_PER_INSN = 1;
@@ -26,6 +27,8 @@ export class Timekeeper {
   private skipped = 0;
   /** clock_settime's offset, ns. */
   wallOffset = 0;
+  /** adjtimex's corrections. */
+  readonly ntp = new NtpData();
   /** Nanoseconds that all harts together were idle. */
   idle = 0;
   readonly timers: KernelTimer[] = [];
@@ -58,6 +61,7 @@ export class Timekeeper {
   }
   /** Wall clock since the epoch. */
   wall(): { sec: number; nsec: number } {
+    ntpUpdate(this.k);
     const total = this.bootNsec + this.now() + this.wallOffset;
     const sec = Math.floor(total / NSEC_PER_SEC);
     return { sec: this.bootSec + sec, nsec: Math.floor(total - sec * NSEC_PER_SEC) };

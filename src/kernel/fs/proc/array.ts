@@ -14,6 +14,9 @@ import {
   TASK_UNINTERRUPTIBLE,
   type Task,
 } from '../../sched/task.ts';
+import { pidVnr } from '../../pid.ts';
+import { nsNumbers } from '../../pidfd.ts';
+import { fromKidMunged, type IdKind } from '../../user_namespace.ts';
 import { mayAccess } from './base.ts';
 
 // Text about one task: stat, status, statm, limits (fs/proc/array.c).
@@ -69,6 +72,7 @@ function groupTime(task: Task): { utime: number; stime: number; minFlt: number; 
 /** The 52 fields of proc_pid_stat(5). */
 export function showStat(k: Kernel, task: Task, thread = false): string {
   const { mm, signal } = task;
+  const nr = (pid: number) => pidVnr(k, pid);
   const tty = signal.tty;
   const times = thread ? task : groupTime(task);
   const allowed = mayAccess(k, task) && task.exitState === 0;
@@ -78,14 +82,14 @@ export function showStat(k: Kernel, task: Task, thread = false): string {
   const priority = real ? -1 - task.rtPriority : 20 + task.nice;
   const at = (n: number) => (mm !== null && allowed ? n : 0);
   const fields: (number | string)[] = [
-    task.pid,
+    nr(task.pid),
     `(${task.comm})`,
     taskState(task)[0],
-    ppidOf(task),
-    signal.pgid,
-    signal.sid,
+    nr(ppidOf(task)),
+    nr(signal.pgid),
+    nr(signal.sid),
     tty?.dev ?? 0,
-    tty !== null && tty.pgrp > 0 ? tty.pgrp : tty !== null ? 0 : -1,
+    tty !== null && tty.pgrp > 0 ? nr(tty.pgrp) : tty !== null ? 0 : -1,
     task.flags >>> 0,
     times.minFlt,
     thread ? 0 : signal.cminFlt,
@@ -181,13 +185,17 @@ export function showStatus(k: Kernel, task: Task): string {
   const cpus = task.affinity & (2 ** k.cpus - 1);
   let queued = signal.pending.queue.length;
   for (const t of task.groupLeader.threads) queued += t.pending.queue.length;
-  const groups = c.groups.map((g) => `${g} `).join('');
+  const { userNs } = k.current.cred;
+  const groups = c.groups.map((g) => `${fromKidMunged(userNs, 'gid', g)} `).join('');
+  const nr = (pid: number) => pidVnr(k, pid);
+  const numbers = (pid: number) => nsNumbers(k, task, pid).join('\t');
+  const ids = (kind: IdKind, list: readonly number[]) => list.map((id) => fromKidMunged(userNs, kind, id)).join('\t');
   return (
     `Name:\t${task.comm.replace(/\\/g, '\\\\').replace(/\n/g, '\\n')}\nUmask:\t${task.exitState === 0 ? task.fs.umask.toString(8).padStart(4, '0') : '0022'}\nState:\t${taskState(task)}\n` +
-    `Tgid:\t${task.tgid}\nNgid:\t0\nPid:\t${task.pid}\nPPid:\t${ppidOf(task)}\nTracerPid:\t${task.ptrace?.tracer.tgid ?? 0}\n` +
-    `Uid:\t${c.uid}\t${c.euid}\t${c.suid}\t${c.fsuid}\nGid:\t${c.gid}\t${c.egid}\t${c.sgid}\t${c.fsgid}\n` +
+    `Tgid:\t${nr(task.tgid)}\nNgid:\t0\nPid:\t${nr(task.pid)}\nPPid:\t${nr(ppidOf(task))}\nTracerPid:\t${nr(task.ptrace?.tracer.tgid ?? 0)}\n` +
+    `Uid:\t${ids('uid', [c.uid, c.euid, c.suid, c.fsuid])}\nGid:\t${ids('gid', [c.gid, c.egid, c.sgid, c.fsgid])}\n` +
     `FDSize:\t${task.exitState === 0 ? Math.max(64, 2 ** Math.ceil(Math.log2(Math.max(1, task.files.fds.length)))) : 0}\nGroups:\t${groups === '' ? ' ' : groups}\n` +
-    `NStgid:\t${task.tgid}\nNSpid:\t${task.pid}\nNSpgid:\t${signal.pgid}\nNSsid:\t${signal.sid}\nKthread:\t${task.isKernelThread ? 1 : 0}\n` +
+    `NStgid:\t${numbers(task.tgid)}\nNSpid:\t${numbers(task.pid)}\nNSpgid:\t${numbers(signal.pgid)}\nNSsid:\t${numbers(signal.sid)}\nKthread:\t${task.isKernelThread ? 1 : 0}\n` +
     (mm === null ? '' : statusMemory(k, mm)) +
     `Threads:\t${task.groupLeader.threads.length}\nSigQ:\t${queued}/${limitText(signal.rlimits[11].soft, RLIM_INFINITY)}\n` +
     `SigPnd:\t${mask64(task.pending.set)}\nShdPnd:\t${mask64(signal.pending.set)}\nSigBlk:\t${mask64(task.blocked)}\nSigIgn:\t${mask64(ignored)}\nSigCgt:\t${mask64(caught)}\n` +

@@ -7,12 +7,14 @@ import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
 import { accessRemote } from '../../mm/memory.ts';
 import { oomBadness } from '../../mm/oom_kill.ts';
+import { findTaskByVpid, pidVnr } from '../../pid.ts';
 import { ptraceMayAccess as mayAccess } from '../../ptrace.ts';
 import { EXIT_DEAD, type Task } from '../../sched/task.ts';
 import { dPath } from '../d_path.ts';
 import type { DirEntry, File, FileOperations, Inode, InodeOperations, Path } from '../types.ts';
 import { showLimits, showStat, showStatm, showStatus } from './array.ts';
 import { fdDirOps, fdinfoDirOps, openFds } from './fd.ts';
+import { nsDirOps, USER_NS_ENTRIES } from './namespaces.ts';
 import { procDirOps, procInode, procInodeOps } from './generic.ts';
 import { showMountinfo, showMounts, showMountstats } from './proc_namespace.ts';
 import { showWchan } from './wchan.ts';
@@ -30,7 +32,7 @@ export interface ProcPid {
   readonly thread: boolean;
 }
 /** One row of the table of files. */
-interface PidEntry {
+export interface PidEntry {
   readonly name: string;
   readonly mode: number;
   readonly show?: (k: Kernel, task: Task, thread: boolean) => string | number;
@@ -147,45 +149,15 @@ function memTransfer(k: Kernel, file: File, iter: Parameters<NonNullable<FileOpe
   return accessRemote(k, mm, pos, bytes, false, true) < 0 ? -EIO : iter.copyTo(k, bytes);
 }
 
-/** Namespaces: Lintel has the initial one of each kind. */
-const NAMESPACES: readonly (readonly [string, number])[] = [
-  ['cgroup', 4026531835],
-  ['ipc', 4026531839],
-  ['mnt', 4026531841],
-  ['net', 4026531840],
-  ['pid', 4026531836],
-  ['pid_for_children', 4026531836],
-  ['time', 4026531834],
-  ['time_for_children', 4026531834],
-  ['user', 4026531837],
-  ['uts', 4026531838],
-];
-const nsLinkOps: InodeOperations = {
-  readlink: (k, inode) => {
-    const { task } = pidOf(inode);
-    if (!mayAccess(k, task)) return -EACCES;
-    const found = NAMESPACES.find(([name]) => name === (inode as Inode & { nsName?: string }).nsName);
-    return found === undefined ? -ENOENT : `${found[0].replace('_for_children', '')}:[${found[1]}]`;
-  },
-};
-const nsDirOps: InodeOperations = {
-  lookup(k, dir, name) {
-    if (!NAMESPACES.some(([n]) => n === name)) return null;
-    const inode = newPidInode(k, pidOf(dir).task, S_IFLNK | 0o777, pidOf(dir), nsLinkOps, {}, dir.ino * 64 + 1);
-    return Object.assign(inode, { nsName: name });
-  },
-  entries: (_k, dir) => NAMESPACES.map(([name], i) => ({ name, ino: dir.ino * 64 + i, type: dtypeOf(S_IFLNK) })),
-};
-
 /** Threads of the process. */
 const taskDirOps: InodeOperations = {
   lookup(k, dir, name) {
     if (!/^[1-9][0-9]*$/.test(name)) return null;
-    const t = k.sched.tasks.get(Number(name));
+    const t = findTaskByVpid(k, Number(name));
     return t !== undefined && t.tgid === pidOf(dir).task.tgid ? pidDirInode(k, t, true) : null;
   },
-  entries: (_k, dir) =>
-    pidOf(dir).task.groupLeader.threads.map((t) => ({ name: String(t.pid), ino: pidDirIno(t.pid, true), type: dtypeOf(S_IFDIR) })),
+  entries: (k, dir) =>
+    pidOf(dir).task.groupLeader.threads.map((t) => ({ name: String(pidVnr(k, t.pid)), ino: pidDirIno(t.pid, true), type: dtypeOf(S_IFDIR) })),
 };
 
 const exePath = (_k: Kernel, task: Task): Path | number => task.mm?.exeFile?.path ?? -ENOENT;
@@ -233,23 +205,14 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'oom_score_adj', mode: S_IFREG | 0o644, show: (_k, t) => `${t.signal.oomScoreAdj}\n`, store: storeOomScoreAdj },
   { name: 'loginuid', mode: S_IFREG | 0o644, show: () => '4294967295', store: () => -EPERM },
   { name: 'sessionid', mode: S_IFREG | 0o444, show: () => '4294967295' },
-  { name: 'uid_map', mode: S_IFREG | 0o644, show: () => '         0          0 4294967295\n', store: () => -EPERM },
-  { name: 'gid_map', mode: S_IFREG | 0o644, show: () => '         0          0 4294967295\n', store: () => -EPERM },
-  { name: 'projid_map', mode: S_IFREG | 0o644, show: () => '         0          0 4294967295\n', store: () => -EPERM },
-  {
-    name: 'timens_offsets',
-    mode: S_IFREG | 0o644,
-    show: () => 'monotonic           0         0\nboottime            0         0\n',
-    store: () => -EPERM,
-  },
-  { name: 'setgroups', mode: S_IFREG | 0o644, show: () => 'allow\n', store: () => -EPERM },
+  ...USER_NS_ENTRIES,
   { name: 'coredump_filter', mode: S_IFREG | 0o644, show: () => '00000033\n', store: () => -EPERM },
   { name: 'timerslack_ns', mode: S_IFREG | 0o666, show: (_k, t) => `${t.timerSlackNs}\n`, store: storeTimerSlack },
 ];
 function storeTimerSlack(_k: Kernel, task: Task, text: string): number {
   const n = Number(text.trim());
   if (!Number.isInteger(n) || n < 0 || text.trim() === '') return -EINVAL;
-  task.timerSlackNs = n === 0 ? 50_000 : n;
+  task.timerSlackNs = n === 0 ? task.defaultTimerSlackNs : n;
   return 0;
 }
 const entriesOf = (thread: boolean) => (thread ? PID_ENTRIES.slice(1) : PID_ENTRIES);

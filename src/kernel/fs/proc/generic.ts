@@ -1,6 +1,7 @@
 import { EACCES, EINVAL, EIO, ENOENT } from '../../../abi/errno.ts';
 import { dtypeOf, FMODE_READ, FMODE_WRITE, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/fs.ts';
 import type { Kernel } from '../../kernel.ts';
+import type { PidNamespace } from '../../pid_namespace.ts';
 import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
 import type { DirEntry, File, FileOperations, Inode, InodeOperations, SuperBlock } from '../types.ts';
 
@@ -43,11 +44,17 @@ export class ProcFs {
   /** What /proc/PID/net shows: of the one network namespace (fs/proc/proc_net.c). */
   readonly net: ProcEntry;
   sb!: SuperBlock;
+  /** Super blocks of other PID namespaces than the first. */
+  readonly namespaces = new WeakMap<SuperBlock, PidNamespace>();
   private nextIno = FIRST_INO;
 
   constructor() {
     this.root = this.entry(null, '', S_IFDIR | 0o555, {});
     this.net = this.entry(null, '', S_IFDIR | 0o555, {});
+  }
+  /** null = the initial one. */
+  pidNsOf(sb: SuperBlock): PidNamespace | null {
+    return this.namespaces.get(sb) ?? null;
   }
   private entry(parent: ProcEntry | null, name: string, mode: number, rest: Partial<ProcEntry>): ProcEntry {
     const e: ProcEntry = {

@@ -30,7 +30,7 @@ const idleOf = (k: Kernel, rq: { readonly userNs: number; readonly systemNs: num
 function showUptime(k: Kernel): string {
   let idle = 0;
   for (const rq of k.sched.runQueues) idle += idleOf(k, rq);
-  return `${seconds(k.time.now())} ${seconds(idle)}\n`;
+  return `${seconds(k.time.now() + k.current.nsproxy.time.offsets.boottime)} ${seconds(idle)}\n`;
 }
 function showLoadavg(k: Kernel): string {
   const two = (n: number) => {

@@ -4,6 +4,7 @@ import { getRandomBytes } from '../../drivers/char/mem.ts';
 import { PTY_MAX, ptyCount } from '../../drivers/tty/pty.ts';
 import type { Kernel } from '../../kernel.ts';
 import { hex } from '../../lib/seq_file.ts';
+import { nsCapable } from '../../nsproxy.ts';
 import { printkSysctlInit } from '../../printk/sysctl.ts';
 import type { ProcEntry } from './generic.ts';
 
@@ -156,7 +157,7 @@ function dentries(k: Kernel): number {
 
 function storeName(set: (k: Kernel, text: string) => void): Store {
   return (k, text) => {
-    if (!k.current.capable(21)) return -EPERM;
+    if (!nsCapable(k.current, k.current.nsproxy.uts.owner, 21)) return -EPERM;
     set(k, text.split(/[\n\0]/)[0].slice(0, 64));
     return 0;
   };
@@ -216,15 +217,15 @@ export function procSysInit(k: Kernel): void {
       data,
     });
   }
-  procfs.create('sys/kernel/hostname', (kk) => `${kk.hostname}\n`, {
+  procfs.create('sys/kernel/hostname', (kk) => `${kk.current.nsproxy.uts.hostname}\n`, {
     strict: true,
     mode: 0o644,
-    store: storeName((kk, s) => (kk.hostname = s)),
+    store: storeName((kk, s) => (kk.current.nsproxy.uts.hostname = s)),
   });
-  procfs.create('sys/kernel/domainname', (kk) => `${kk.domainname}\n`, {
+  procfs.create('sys/kernel/domainname', (kk) => `${kk.current.nsproxy.uts.domainname}\n`, {
     strict: true,
     mode: 0o644,
-    store: storeName((kk, s) => (kk.domainname = s)),
+    store: storeName((kk, s) => (kk.current.nsproxy.uts.domainname = s)),
   });
   procfs.create('sys/kernel/core_pattern', () => 'core\n', { strict: true });
   procfs.create('sys/kernel/modprobe', () => '/sbin/modprobe\n', { strict: true });

@@ -7,6 +7,11 @@ import { mmInit } from '../../mm/mm.ts';
 import { mmAlloc } from '../../mm/mm_struct.ts';
 import { doMmap, MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from '../../mm/mmap.ts';
 import { finishWait } from '../../sched/wait.ts';
+import { IpcNamespace } from '../../ipc/namespace.ts';
+import { INIT_INUM } from '../../ns_common.ts';
+import { initNsProxy } from '../../nsproxy.ts';
+import type { MntNamespace } from '../mnt_namespace.ts';
+import { INIT_USER_NS } from '../../user_namespace.ts';
 import type { Task } from '../../sched/task.ts';
 import { tmpfsInit } from '../tmpfs.ts';
 import { Vfs } from '../vfs.ts';
@@ -44,6 +49,8 @@ function rootCred(): Cred {
     capInheritable: 0n,
     capBounding: CAP_FULL_SET,
     capAmbient: 0n,
+    securebits: 0,
+    userNs: INIT_USER_NS,
   };
 }
 
@@ -100,6 +107,9 @@ export function stubKernel(memoryBytes = 48 << 20): StubKernel {
   tmpfsInit(k);
   const root = { mnt: k.vfs.rootMount, dentry: k.vfs.rootMount.root };
   current.fs = new FsStruct(root, root, 0o022);
+  const mntNs: MntNamespace = { kind: 'mnt', inum: INIT_INUM.mnt, owner: INIT_USER_NS, root: k.vfs.rootMount };
+  current.nsproxy = initNsProxy(mntNs, new IpcNamespace(INIT_USER_NS, INIT_INUM.ipc));
+  current.pidNs = current.nsproxy.pidForChildren;
   const mm = mmAlloc(k);
   if (mm === null) throw new Error('no memory for the test');
   current.mm = mm;
