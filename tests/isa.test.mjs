@@ -12,23 +12,23 @@ const expected = fixture('isatest.txt').toString('latin1');
 
 test('as in real Linux, and the same number of instructions in every tier', () => {
   const counts = [];
-  for (const tier of ['cold', 'auto', 'hot']) {
+  for (const tier of ['cold', 'auto', 'quick', 'hot']) {
     const { text, halted, instret } = boot(program, { cpus: 1, seed: 1, tier });
     assert.equal(halted, 'poweroff', tier);
     sameLines(text, expected);
     counts.push(instret);
   }
-  assert.deepEqual(counts, [counts[0], counts[0], counts[0]]);
+  assert.equal(new Set(counts).size, 1, String(counts));
 });
 test('threads on four harts lose no update, whatever the turns, and every tier takes the same ones', () => {
   const atomics = expected.slice(expected.indexOf('== atomics'));
   for (const seed of [2, 3, 4]) {
     const counts = [];
-    for (const tier of ['cold', 'auto', 'hot']) {
+    for (const tier of ['cold', 'auto', 'quick', 'hot']) {
       const { text, instret } = boot(program, { cpus: 4, seed, tier, args: '-- atomics' });
       sameLines(text, atomics);
       counts.push(instret);
     }
-    assert.deepEqual(counts, [counts[0], counts[0], counts[0]], `seed ${seed}`);
+    assert.equal(new Set(counts).size, 1, `seed ${seed}: ${counts}`);
   }
 });

@@ -20,7 +20,7 @@ interface Fixture {
   readonly blocks: Record<string, string[]>;
 }
 const path = 'tests/fixtures/machine/differential.json';
-const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8];
 
 function recordWith(qemu: string): Fixture {
   const dir = mkdtempSync(join(tmpdir(), 'lintel-diff-'));
@@ -54,9 +54,11 @@ for (const seed of SEEDS) {
   test(`random instructions, seed ${seed}: as recorded from qemu, in every tier`, () => {
     const program = randomProgram(seed, fixture);
     const cold = runHere(program, 1_000_000, 'cold');
-    const hot = runHere(program, 1_000_000, 'hot');
-    assert.equal(hot.instret, cold.instret);
-    assert.equal(explain(program, hot.data, cold.data, 'cold'), '');
+    for (const tier of ['quick', 'hot'] as const) {
+      const translated = runHere(program, 1_000_000, tier);
+      assert.equal(translated.instret, cold.instret);
+      assert.equal(explain(program, translated.data, cold.data, 'cold'), '', tier);
+    }
     const ours = hashes(program, cold.data);
     const wrong = fixture.blocks[seed].findIndex((h, i) => h !== ours[i]);
     assert.equal(wrong, -1, `block ${wrong} differs`);
