@@ -26,6 +26,8 @@ export interface BootOptions {
   image?: string;
   /** More words for the kernel command line. */
   append?: string;
+  /** Checks of module code: 'memory' (out of bounds, use after free, leaks, reads of what was never written). */
+  check?: readonly string[];
   /** Makes the run a pure function of its input; time is virtual then. */
   seed?: number;
   /** When guest code is translated: `auto` as it gets hot (default), `cold` never, `hot` at its first execution. The same run, for tests. */
@@ -63,7 +65,8 @@ export async function boot(options: BootOptions = {}): Promise<NodeVm> {
   const console = options.console === true;
   const machine = Machine.create({ memoryBytes, tier: options.tier ?? 'auto', clock: () => performance.now() });
   const doors = nodeDoors({ seed, onConsole: options.onConsole ?? (() => {}) });
-  const words = ['console=ttyS0', console ? '' : 'lintel=serve', options.append ?? ''].filter((w) => w !== '');
+  const check = options.check ?? [];
+  const words = ['console=ttyS0', console ? '' : 'lintel=serve', check.length > 0 ? `lintel.check=${check.join(',')}` : '', options.append ?? ''].filter((w) => w !== '');
   const kernel = startKernel(machine, doors, {
     commandLine: words.join(' '),
     cpus,

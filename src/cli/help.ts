@@ -19,6 +19,7 @@ Options:
   --seed N           deterministic: the same seed and input give the same run; time is virtual
   --timeout TIME     give up after TIME (30s, 500ms, 2m): exit status 124
   --param NAME=VAL   kmod run: a module parameter (repeatable)
+  --check memory     report what modules do wrong with memory: out of bounds, use after free, leaks, unwritten values
   --book             kmod build: source written for Linux 5.4 (include a header with the names that are gone)
   --packages A,B     image build: Debian packages to install
   --quiet, -q        no boot messages

@@ -26,6 +26,8 @@ interface Report {
   timedOut: boolean;
   oops: boolean;
   warnings: number;
+  /** Reports of --check. */
+  reports: number;
   panic: string | null;
   stdout: string;
   stderr: string;
@@ -54,6 +56,7 @@ export async function runModule(options: CliOptions, file: string, command: read
     timedOut: false,
     oops: false,
     warnings: 0,
+    reports: 0,
     panic: null,
     stdout: '',
     stderr: '',
@@ -67,11 +70,12 @@ export async function runModule(options: CliOptions, file: string, command: read
   report.panic = vm.kernel.halted?.reason === 'panic' ? (vm.kernel.halted.message ?? 'panic') : null;
   report.oops = /\bOops\b|\bkernel BUG at\b/.test(report.dmesg);
   report.warnings = report.dmesg.split('WARNING: CPU:').length - 1;
+  report.reports = vm.kernel.mm.check?.reports ?? 0;
   report.instructions = vm.instructions;
   show(options, report);
   if (report.timedOut) return EXIT_TIMEOUT;
   if (report.exitCode !== null && report.exitCode !== 0) return report.exitCode;
-  return report.loaded && report.unloaded && !report.oops && report.warnings === 0 && report.panic === null ? 0 : EXIT_COMPLAINT;
+  return report.loaded && report.unloaded && !report.oops && report.warnings === 0 && report.reports === 0 && report.panic === null ? 0 : EXIT_COMPLAINT;
 }
 
 async function loadRunUnload(
@@ -131,6 +135,7 @@ function show(options: CliOptions, report: Report): void {
   if (report.loaded) words.push(report.unloaded ? 'unloaded' : 'NOT unloaded');
   if (report.timedOut) words.push('TIMED OUT');
   if (report.warnings > 0) words.push(`${report.warnings} WARNING${report.warnings > 1 ? 'S' : ''}`);
+  if (report.reports > 0) words.push(`${report.reports} report${report.reports > 1 ? 's' : ''} of --check`);
   if (report.oops) words.push('OOPS');
   if (report.panic !== null) words.push('PANIC');
   process.stderr.write(`${report.module}: ${words.join(', ')}\n`);

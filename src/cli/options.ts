@@ -21,8 +21,12 @@ export interface CliOptions {
   version: boolean;
   packages?: string;
   param: string[];
+  /** What is checked in module code: memory. */
+  check: string[];
   book: boolean;
 }
+
+const CHECKS = ['memory'];
 
 const OPTIONS = {
   memory: { type: 'string', short: 'm' },
@@ -36,6 +40,7 @@ const OPTIONS = {
   timeout: { type: 'string' },
   packages: { type: 'string' },
   param: { type: 'string', multiple: true },
+  check: { type: 'string', multiple: true },
   book: { type: 'boolean' },
   quiet: { type: 'boolean', short: 'q' },
   json: { type: 'boolean' },
@@ -62,12 +67,14 @@ export function parseCli(own: readonly string[]): { options: CliOptions; words: 
   const options: CliOptions = {
     mount: v.mount ?? [],
     param: v.param ?? [],
+    check: (v.check ?? []).flatMap((list) => list.split(',')),
     book: v.book ?? false,
     quiet: v.quiet ?? false,
     json: v.json ?? false,
     help: v.help ?? false,
     version: v.version ?? false,
   };
+  for (const what of options.check) if (!CHECKS.includes(what)) throw new UsageError(`--check wants ${CHECKS.join(' or ')}, not '${what}'`);
   if (v.memory !== undefined) {
     parseMemory(v.memory);
     options.memory = v.memory;

@@ -17,6 +17,7 @@ export function bootOptions(options: CliOptions) {
     cpus: options.cpus,
     image: options.image,
     append: options.append,
+    check: options.check,
     seed: options.seed,
     onProgress: progress.report,
     onConsole: options.quiet ? undefined : (bytes: Uint8Array) => void process.stderr.write(bytes),

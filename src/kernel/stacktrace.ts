@@ -70,11 +70,13 @@ export function showRegs(k: Kernel, task: Task, cause: number, badaddr: number):
 function printFrame(k: Kernel, pc: number): void {
   k.printk.log(4, `[<${hex64(pc)}>] ${sprintSymbol(k, pc, 'S')}`);
 }
-/** The frames above the exported function that is being called: first its caller. */
+/** The frames above the exported function that is being called, first its caller; or those of module code, which the machine is in. */
 export function dumpBacktrace(k: Kernel, task: Task): void {
-  if (k.machine.regs.mode === 0) return;
-  printFrame(k, k.machine.regs.get(1));
-  walkFrames(k, task, false, (pc) => printFrame(k, pc));
+  const { regs } = k.machine;
+  if (regs.mode === 0) return;
+  const inExport = exportAtStub(k, regs.pc) !== null;
+  printFrame(k, inExport ? regs.get(1) : regs.pc);
+  walkFrames(k, task, !inExport, (pc) => printFrame(k, pc));
 }
 /** Return addresses of the call of an exported function, from the function itself outwards (stack_trace_save). */
 export function stackEntries(k: Kernel, task: Task): number[] {

@@ -48,6 +48,10 @@ export function handleKernelTrap(k: Kernel, task: Task, cause: number): KernelTr
     case Trap.BREAKPOINT:
       breakpoint(k, task);
       return 'run';
+    case Trap.WATCHED:
+      k.mm.check?.reportPending();
+      machine.passOnce();
+      return 'run';
     case Trap.ILLEGAL:
       dieInNmi(k, task, 'Oops - illegal instruction', cause);
       return 'run';
@@ -85,7 +89,9 @@ function callFromKernel(k: Kernel, task: Task): KernelTrap {
   task.callIndex = 0;
   task.faulted = false;
   task.timedOut = task.timedOut && task.restart !== null;
-  const result = row.call(k, regs.get(10), regs.get(11), regs.get(12), regs.get(13), regs.get(14), regs.get(15));
+  const args = [regs.get(10), regs.get(11), regs.get(12), regs.get(13), regs.get(14), regs.get(15)] as const;
+  k.mm.check?.onCall(row.name, args);
+  const result = row.call(k, ...args);
   if (task.faulted || task.exitState !== 0 || k.halted !== null || task.frames.at(-1) !== frame) return 'run';
   if (result === BLOCKED) {
     if (task.state !== TASK_RUNNING) task.asleep = true;

@@ -29,6 +29,14 @@ export interface RegisterFile {
 export const Access = { READ: 0, WRITE: 1, EXEC: 2 } as const;
 export type AccessKind = (typeof Access)[keyof typeof Access];
 
+/** Looks at data accesses of S mode (memory checks). What is not watched runs at full speed. */
+export interface Watcher {
+  /** Whether accesses to the page of `va` (mapped at `pa`) are to be shown. The machine asks when it fills its TLB. */
+  watches(va: number, pa: number): boolean;
+  /** An access to a watched page. True: it is not made, and `run` returns Trap.WATCHED at the instruction, with tval = va. */
+  access(va: number, size: number, access: AccessKind): boolean;
+}
+
 /** The computer: RAM, harts' execution, MMU. Knows no Linux. `Machine.create` in machine.ts builds one. */
 export interface MachineApi {
   readonly ram: Ram;
@@ -59,6 +67,10 @@ export interface MachineApi {
    * setting A and D bits. Returns the physical address, or -1 when a page fault would be raised.
    */
   translate(rootPa: number, va: number, access: AccessKind, mode: number, sum: boolean): number;
+  /** Null (the start): nothing is watched, at no cost. */
+  watcher: Watcher | null;
+  /** The next watched access is made without a question: what goes on after Trap.WATCHED. */
+  passOnce(): void;
   /** Where rdtime reads from: called when the guest reads the time CSR; ticks of the 10 MHz time base. */
   readTime: () => number;
   /** CSR scounteren: bits 0, 1, 2 let user mode read cycle, time, instret. */

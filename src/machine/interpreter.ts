@@ -33,6 +33,7 @@ import {
   STATE_TRANSLATED,
   STATE_TVAL,
   STATE_USER_TLB_USED,
+  STATE_WATCH,
   STATE_X,
   TLB_BASE,
   TLB_BYTES,
@@ -513,6 +514,9 @@ function refillFunction(memoryBytes: number): FuncBody {
   f.get(0).i64(25).op(Op.i64_shl).i64(25).op(Op.i64_shr_s).get(0).op(Op.i64_ne);
   fail();
   f.i32(0).mem(Op.i32_load, STATE_MODE, 2).set(mode);
+  // Watched data accesses of S mode: the watcher says what may be kept.
+  f.get(mode).i32(0).mem(Op.i32_load, STATE_WATCH, 2).op(Op.i32_and).get(1).i32(2).op(Op.i32_ne).op(Op.i32_and);
+  fail();
   f.i32(0).mem(Op.i32_load, STATE_ROOT, 2).set(table);
   for (const shift of [30, 21, 12]) {
     f.get(table)

@@ -56,6 +56,8 @@ export const STATE_EXEC_GENERATION = STATE_REFILLS + 8;
 export const STATE_BUDGET = STATE_EXEC_GENERATION + 4;
 export const STATE_SITE = STATE_BUDGET + 4;
 export const STATE_DISTANCE = STATE_SITE + 4;
+/** u32: 1 while S-mode data accesses are watched (MachineApi.watch): their TLB is filled by TypeScript only. */
+export const STATE_WATCH = STATE_DISTANCE + 4;
 
 /** Software TLBs: for each mode (U, S) and access (read, write, execute) TLB_ENTRIES of {u64 tag = page VA, u32 pa - va, pad}. */
 export const TLB_ENTRIES = 1024;

@@ -1,4 +1,4 @@
-import { Access, type AccessKind, type MachineApi, type RegisterFile } from './api.ts';
+import { Access, type AccessKind, type MachineApi, type RegisterFile, type Watcher } from './api.ts';
 import { FAST_NAMES } from './fpu/fast.ts';
 import { hasFusedMadd } from './fpu/probe.ts';
 import { fpuExecute } from './fpu/ops.ts';
@@ -27,6 +27,7 @@ import {
   STATE_TRANSLATED,
   STATE_TVAL,
   STATE_USER_TLB_USED,
+  STATE_WATCH,
   STATE_X,
   TLB_BASE,
   TLB_BYTES,
@@ -132,6 +133,8 @@ export class Machine implements MachineApi {
   readonly stats = { tlbMisses: 0, slowAccesses: 0 };
   readonly code: CodeCache;
   private readonly runCode: () => number;
+  private watching: Watcher | null = null;
+  private pass = false;
 
   static create(options: MachineOptions): Machine {
     return new Machine(options.memoryBytes, options.tier ?? 'auto', options.clock ?? (() => 0));
@@ -192,6 +195,29 @@ export class Machine implements MachineApi {
     });
   }
 
+  get watcher(): Watcher | null {
+    return this.watching;
+  }
+  set watcher(watcher: Watcher | null) {
+    this.watching = watcher;
+    this.ram.write32(STATE_WATCH, watcher === null ? 0 : 1);
+    this.flushTlb();
+  }
+  passOnce(): void {
+    this.pass = true;
+  }
+  /** False: the access is not to be made, and the trap is set. */
+  private allowed(va: number, size: number, access: AccessKind): boolean {
+    if (this.watching === null || this.regs.mode === 0) return true;
+    if (this.pass) {
+      this.pass = false;
+      return true;
+    }
+    if (!this.watching.access(va, size, access)) return true;
+    this.fault(Trap.WATCHED, va);
+    return false;
+  }
+
   get instret(): number {
     const { u32 } = this.ram;
     return u32[STATE_INSTRET / 4 + 1] * TWO32 + u32[STATE_INSTRET / 4];
@@ -244,6 +270,7 @@ export class Machine implements MachineApi {
     this.code.invalidate(pa, length);
   }
   ramReplaced(): void {
+    this.ram.write32(STATE_WATCH, this.watching === null ? 0 : 1);
     this.code.reset();
     this.flushTlb();
   }
@@ -297,6 +324,7 @@ export class Machine implements MachineApi {
       return -1;
     }
     if (!cacheable || (access === Access.WRITE && this.code.hasCode(pa))) return pa;
+    if (mode === 1 && access !== Access.EXEC && this.watching?.watches(va, pa) === true) return pa;
     if (mode === 0) this.ram.write32(STATE_USER_TLB_USED, 1);
     const page = Math.floor(va / PAGE_SIZE) * PAGE_SIZE;
     const entry = TLB_BASE + mode * TLB_MODE_STRIDE + access * TLB_BYTES + ((page / PAGE_SIZE) & (TLB_ENTRIES - 1)) * 16;
@@ -326,6 +354,7 @@ export class Machine implements MachineApi {
       second = this.fill(va + inFirst, access, cause);
       if (second < 0) return 0;
     }
+    if (!this.allowed(va, size, access)) return 0;
     const u8 = this.ram.u8;
     if (access === Access.READ) {
       this.ram.write64(SLOW_VALUE, 0);
@@ -349,7 +378,7 @@ export class Machine implements MachineApi {
     const page = Math.floor(va / PAGE_SIZE) * PAGE_SIZE;
     if (this.ram.read64(entry) === page) return (this.ram.readS32(entry + 8) + (va % TWO32)) | 0;
     const pa = this.fill(va, access, write ? Trap.STORE_PAGE_FAULT : Trap.LOAD_PAGE_FAULT);
-    if (pa < 0) return -1;
+    if (pa < 0 || !this.allowed(va, size, access)) return -1;
     if (write && this.code.hasCode(pa) && this.code.invalidate(pa, size)) this.ram.write32(STATE_CODE_WRITTEN, 1);
     return pa | 0;
   }

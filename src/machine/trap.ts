@@ -1,6 +1,8 @@
-/** Reasons for which `Machine.run` returns: scause codes of the RISC-V privileged ISA (table "scause"), and one of ours. */
+/** Reasons for which `Machine.run` returns: scause codes of the RISC-V privileged ISA (table "scause"), and two of ours. */
 export const Trap = {
   SLICE_END: -1,
+  /** A load or store that a watcher stopped (custom use: 24). */
+  WATCHED: 24,
   INSN_MISALIGNED: 0,
   INSN_ACCESS: 1,
   ILLEGAL: 2,

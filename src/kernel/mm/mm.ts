@@ -19,6 +19,8 @@ import { NO_TYPE, PGTY_TABLE, setPageType } from './page.ts';
 import { PageAllocator } from './page_alloc.ts';
 import { makePte, mapLarge, PAGE_KERNEL, PAGE_KERNEL_EXEC, PTE_V, setPte } from './pgtable.ts';
 import { SLAB_ACCOUNT, SLAB_HWCACHE_ALIGN, SLAB_PANIC } from '../../abi/slab.ts';
+import { checksMemory, MemoryCheck } from './memcheck.ts';
+import { releaseChecked } from './memcheck_release.ts';
 import { SlabAllocator } from './slab.ts';
 import type { KmemCache } from './slab_cache.ts';
 import { hashed, StackDepot } from './slub_debug.ts';
@@ -39,6 +41,8 @@ export class MemoryManager {
   readonly pages: PageAllocator;
   readonly slab: SlabAllocator;
   readonly stackDepot = new StackDepot();
+  /** --check=memory; null = off. */
+  check: MemoryCheck | null = null;
   readonly stat = new VmStat();
   readonly vmalloc = new VmapArea(VMALLOC_START, VMALLOC_END);
   readonly modules = new VmapArea(MODULES_VADDR, MODULES_END);
@@ -133,7 +137,12 @@ export function mmInit(k: Kernel): void {
     k.printk.log(1, `BUG: Bad page state in process ${k.current.comm}  pfn:${(pa / PAGE_SIZE).toString(16).padStart(5, '0')}`);
     k.printk.log(1, `page dumped because: ${reason}`);
   };
-  k.mm.pages.onShort = (pages) => reclaimImagePages(k, pages);
+  k.mm.pages.onShort = (pages) => {
+    const before = k.mm.pages.freePages;
+    k.mm.check?.drain();
+    return k.mm.pages.freePages - before + reclaimImagePages(k, pages);
+  };
+  if (checksMemory(k)) k.mm.check = new MemoryCheck(k, releaseChecked);
   k.mm.slab.onComplaint = (cache, pa, what) => badFree(k, cache, pa, what);
   k.machine.setPageTable(k.mm.swapperPgDir);
 }

@@ -62,6 +62,9 @@ export class PageAllocator {
   /** Called when an allocation finds too little: frees what can be had again, and says how many pages that was. */
   onShort: (pages: number) => number = () => 0;
 
+  /** Told of frames that were handed out or came back (memory checks). */
+  onFrames: ((pa: number, pages: number, free: boolean) => void) | null = null;
+
   private readonly head = new Int32Array(MAX_ORDER + 1).fill(NONE);
   private readonly next: Int32Array;
   private readonly prev: Int32Array;
@@ -170,6 +173,10 @@ export class PageAllocator {
   private setRefCount(pa: number, n: number): void {
     this.ram.write32(this.pageStruct(pa) + PAGE._refcount, n);
   }
+  /** Calls `visit` for every free block. */
+  eachFree(visit: (pa: number, pages: number) => void): void {
+    for (let o = 0; o <= MAX_ORDER; o++) for (let pfn = this.head[o]; pfn !== NONE; pfn = this.next[pfn]) visit(pfn * PAGE_SIZE, 1 << o);
+  }
   /** A frame inside a free block. */
   isFree(pa: number): boolean {
     const pfn = Math.floor(pa / PAGE_SIZE);
@@ -197,6 +204,7 @@ export class PageAllocator {
     this.machine.invalidateCode(pa, PAGE_SIZE << order);
     if (zero) this.ram.fill(pa, PAGE_SIZE << order);
     this.setRefCount(pa, 1);
+    if (this.onFrames !== null) this.onFrames(pa, 1 << order, false);
     return pa;
   }
   /** The same for memory that can wait for better times: leaves the reserve below the min watermark alone (GFP_USER). */
@@ -221,6 +229,7 @@ export class PageAllocator {
       setPageType(ram, at + i * PAGE.sizeof, NO_TYPE);
       ram.write32(at + i * PAGE.sizeof + PAGE.flags + 4, FLAGS_HIGH);
     }
+    if (this.onFrames !== null) this.onFrames(pa, 1 << order, true);
     let o = order;
     this.freePages += 1 << order;
     this.freed += 1 << order;

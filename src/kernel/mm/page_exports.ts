@@ -43,6 +43,12 @@ export function allocPages(k: Kernel, gfp: number, order: number): number {
 function pageOf(k: Kernel, pa: number): number {
   return pa === 0 ? 0 : k.mm.pages.pageStructVa(pa);
 }
+/** Pages for module code. */
+function pagesFor(k: Kernel, gfp: number, order: number): number {
+  const pa = allocPages(k, gfp, order);
+  if (pa !== 0) k.mm.check?.onAlloc(physToVirt(pa), PAGE_SIZE << order, PAGE_SIZE << order, 'pages', '', 0, (gfp & GFP_ZERO) !== 0);
+  return pa;
+}
 /** Physical address of the frame that a struct page stands for, or -1 (the fault of a wild pointer has been taken). */
 function frameOf(k: Kernel, page: number): number {
   const index = (page - VMEMMAP_START) / PAGE.sizeof;
@@ -55,7 +61,9 @@ function freePages(k: Kernel, pa: number, order: number): void {
   const { pages } = k.mm;
   const head = (k.ram.read32(pages.pageStruct(pa)) & 0x40) !== 0;
   const count = pages.refCount(pa);
-  if (count === 1 || count <= 0) pages.free(pa, order);
+  if (count === 1 || count <= 0) {
+    if (k.mm.check?.onFree(physToVirt(pa), ['pages']) !== true) pages.free(pa, order);
+  }
   else {
     pages.put(pa);
     if (!head) for (let o = order; o-- > 0; ) pages.free(pa + (PAGE_SIZE << o), o);
@@ -68,7 +76,7 @@ function linear(k: Kernel, va: number): number {
   return -1;
 }
 function getFreePages(k: Kernel, gfp: number, order: number): number {
-  const pa = allocPages(k, gfp & ~GFP_HIGHMEM, order);
+  const pa = pagesFor(k, gfp & ~GFP_HIGHMEM, order);
   return pa === 0 ? 0 : physToVirt(pa);
 }
 /** alloc_pages_exact: a block of the next order, of which the rest is given back at once. */
@@ -82,8 +90,8 @@ function allocExact(k: Kernel, size: number, gfp: number): number {
 }
 
 export const pageExports: readonly FunctionExport[] = [
-  fn('__alloc_pages_noprof', (k, gfp, order) => pageOf(k, allocPages(k, gfp, order))),
-  fn('alloc_pages_noprof', (k, gfp, order) => pageOf(k, allocPages(k, gfp, order))),
+  fn('__alloc_pages_noprof', (k, gfp, order) => pageOf(k, pagesFor(k, gfp, order))),
+  fn('alloc_pages_noprof', (k, gfp, order) => pageOf(k, pagesFor(k, gfp, order))),
   fn('get_free_pages_noprof', getFreePages),
   fn('get_zeroed_page_noprof', (k, gfp) => getFreePages(k, gfp | GFP_ZERO, 0)),
   fn('__free_pages', (k, page, order) => {
@@ -97,7 +105,7 @@ export const pageExports: readonly FunctionExport[] = [
   }),
   fn('__folio_put', (k, folio) => {
     const pa = frameOf(k, folio);
-    if (pa >= 0) k.mm.pages.free(pa, k.mm.pages.compoundOrder(pa));
+    if (pa >= 0 && k.mm.check?.onFree(physToVirt(pa), ['pages']) !== true) k.mm.pages.free(pa, k.mm.pages.compoundOrder(pa));
   }),
   fn('__put_devmap_managed_folio_refs', () => 0),
   fn('alloc_pages_exact_noprof', allocExact),

@@ -22,6 +22,7 @@ import type { PageAllocator } from './page_alloc.ts';
 import { type CacheOptions, calculateAlignment, getOrder, KmemCache } from './slab_cache.ts';
 import { reportRemaining } from './slub_debug.ts';
 import { type SlabComplaint, Slub } from './slub.ts';
+import { checksMemory } from './memcheck.ts';
 import type { VmStat } from './vmstat.ts';
 
 // The caches of a kernel and kmalloc on top of them (mm/slab_common.c). Addresses are physical.
@@ -51,6 +52,18 @@ export function kmallocType(gfp: number): number {
 }
 function sizeName(size: number): string {
   return size >= 1024 ? `${size / 1024}k` : `${size}`;
+}
+
+/** Largest object with a gap of so many bytes behind it (optimal_redzone of mm/kasan/generic.c). */
+const GAPS: readonly (readonly [number, number])[] = [
+  [64 - 16, 16],
+  [128 - 32, 32],
+  [512 - 64, 64],
+  [4096 - 128, 128],
+  [16384 - 256, 256],
+];
+function gapBehind(size: number): number {
+  return GAPS.find(([most]) => size <= most)?.[1] ?? 512;
 }
 
 /** slab_debug=: what applies to which caches (parse_slub_debug_flags). */
@@ -90,6 +103,8 @@ export class SlabAllocator {
   readonly slub: Slub;
   private readonly debugOptions: readonly SlubDebugOption[];
   private readonly noMerge: boolean;
+  /** Memory checks are on. */
+  private readonly checked: boolean;
   private readonly cacheOfCaches: KmemCache;
   private readonly byAddr = new Map<number, KmemCache>();
   /** kmalloc_caches[type][index]. */
@@ -110,7 +125,8 @@ export class SlabAllocator {
     this.cpus = k.cpus;
     this.slub = new Slub(k, pages, stat);
     this.debugOptions = parseSlabDebug(k.param('slab_debug') ?? k.param('slub_debug'));
-    this.noMerge = k.param('slab_nomerge') !== null || k.param('slub_nomerge') !== null;
+    this.checked = checksMemory(k);
+    this.noMerge = this.checked || k.param('slab_nomerge') !== null || k.param('slub_nomerge') !== null;
     this.cacheOfCaches = this.makeCache('kmem_cache', CACHE.sizeof, { flags: SLAB_HWCACHE_ALIGN });
     this.publish(this.cacheOfCaches);
     const make = (type: number) => {
@@ -118,7 +134,7 @@ export class SlabAllocator {
       for (const size of KMALLOC_SIZES) {
         const kind = type === KmallocType.RECLAIM ? SLAB_RECLAIM_ACCOUNT : type === KmallocType.CGROUP ? SLAB_ACCOUNT : 0;
         // Aligned to the largest power of two that divides the size (ARCH_KMALLOC_MINALIGN is 8); all of it may be copied to user space.
-        const options = { align: size & -size, flags: kind | SLAB_KMALLOC, usersize: size };
+        const options = { align: size & -size, flags: kind | SLAB_KMALLOC, usersize: size, shared: true };
         const cache = this.makeCache(`${TYPE_PREFIXES[type]}-${sizeName(size)}`, size, options);
         this.publish(cache);
         row[kmallocIndex(size)] = cache;
@@ -139,7 +155,8 @@ export class SlabAllocator {
     return flags | add;
   }
   private makeCache(name: string, objectSize: number, options: CacheOptions): KmemCache {
-    return new KmemCache(name, objectSize, { ...options, flags: this.flagsFor(name, options.flags ?? 0) }, this.cpus);
+    const gap = this.checked ? gapBehind(objectSize) : 0;
+    return new KmemCache(name, objectSize, { ...options, gap, flags: this.flagsFor(name, options.flags ?? 0) }, this.cpus);
   }
   /** find_mergeable: a cache whose objects serve as well. */
   private findMergeable(name: string, objectSize: number, options: CacheOptions): KmemCache | null {
@@ -305,7 +322,7 @@ export class SlabAllocator {
     if (slab !== null) {
       const { cache } = slab;
       // slab_ksize: what lies behind an object with red zones or a track is not the caller's.
-      if ((cache.flags & (SLAB_RED_ZONE | SLAB_POISON)) !== 0) return cache.objectSize;
+      if ((cache.flags & (SLAB_RED_ZONE | SLAB_POISON)) !== 0 || this.checked) return cache.objectSize;
       return (cache.flags & (SLAB_TYPESAFE_BY_RCU | SLAB_STORE_USER)) !== 0 ? cache.inuse : cache.size;
     }
     const order = this.large.get(pa);

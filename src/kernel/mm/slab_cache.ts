@@ -88,6 +88,10 @@ export interface CacheOptions {
   readonly ctor?: number;
   readonly useroffset?: number;
   readonly usersize?: number;
+  /** Bytes between objects that memory checks want. */
+  readonly gap?: number;
+  /** Modules have objects of it: memory checks look at its slabs. */
+  readonly shared?: boolean;
 }
 
 /** A cache of equal objects in guest frames. Sizes and offsets as in struct kmem_cache, whose image at `addr` modules can see. */
@@ -107,6 +111,7 @@ export class KmemCache {
   readonly ctor: number;
   readonly useroffset: number;
   readonly usersize: number;
+  readonly shared: boolean;
   minPartial: number;
   /** Free objects and slabs that a CPU keeps at most. */
   cpuPartial = 0;
@@ -130,6 +135,7 @@ export class KmemCache {
     this.ctor = options.ctor ?? 0;
     this.useroffset = options.useroffset ?? 0;
     this.usersize = options.usersize ?? 0;
+    this.shared = options.shared ?? false;
     let flags = options.flags ?? 0;
     this.align = calculateAlignment(flags, options.align ?? 0, objectSize);
     let size = alignUp(objectSize, WORD);
@@ -147,6 +153,7 @@ export class KmemCache {
       size += WORD;
     } else this.offset = Math.floor(objectSize / 2 / WORD) * WORD;
     if ((flags & SLAB_STORE_USER) !== 0) size += 2 * TRACK_SIZE + ((flags & SLAB_KMALLOC) !== 0 ? 4 : 0);
+    size += options.gap ?? 0;
     this.redLeftPad = redZone ? alignUp(WORD, this.align) : 0;
     if (redZone) size += WORD + this.redLeftPad;
     this.size = alignUp(size, this.align);

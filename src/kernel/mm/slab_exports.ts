@@ -17,6 +17,7 @@ import { dumpStack } from '../stacktrace.ts';
 import { faultInExport, warnAt } from '../traps.ts';
 import { KERNEL_LINK_ADDR, PAGE_SIZE, physToVirt, virtToImage, virtToPhys, VMEMMAP_START } from './address.ts';
 import { kernelBytes, kernelString, readKernel32, readKernel64, writeKernel64, writeKernelBytes } from './maccess.ts';
+import type { ObjectKind } from './memcheck.ts';
 import { allocPages } from './page_exports.ts';
 import { KMALLOC_INDICES, KMALLOC_MAX_SIZE, kmallocType } from './slab.ts';
 import { getOrder, type KmemCache } from './slab_cache.ts';
@@ -31,6 +32,7 @@ const ZERO_SIZE_PTR = 16;
 const NAME_MAX = 256;
 const INT_MAX = 0x7fff_ffff;
 
+const KMALLOC_KINDS: readonly ObjectKind[] = ['slab', 'large'];
 /** Sizes come as signed numbers. */
 const unsigned = (n: number) => (n < 0 ? n + 2 ** 64 : n);
 const zeroOrNull = (va: number) => va >= 0 && va <= ZERO_SIZE_PTR;
@@ -45,12 +47,14 @@ export function kmalloc(k: Kernel, size: number, gfp: number): number {
   if (cache !== null) {
     const pa = slab.slub.alloc(cache, zero, bytes);
     if (pa === 0) outOfSlabs(k, gfp, cache);
+    else k.mm.check?.onAlloc(physToVirt(pa), bytes, cache.objectSize, 'slab', cache.name, cache.objectSize, zero);
     return pa === 0 ? 0 : physToVirt(pa);
   }
   const order = bytes > KMALLOC_MAX_SIZE ? Math.ceil(Math.log2(bytes / PAGE_SIZE)) : getOrder(bytes);
   const pa = allocPages(k, gfp | GFP_COMP, order);
   if (pa === 0) return 0;
   slab.adoptLarge(pa, order);
+  k.mm.check?.onAlloc(physToVirt(pa), bytes, PAGE_SIZE << order, 'large', '', 0, zero);
   return physToVirt(pa);
 }
 /** A cache could not get a slab (slab_out_of_memory). */
@@ -67,7 +71,7 @@ function objectPa(k: Kernel, va: number): number {
   return -1;
 }
 export function kfree(k: Kernel, va: number): undefined {
-  if (zeroOrNull(va)) return;
+  if (zeroOrNull(va) || k.mm.check?.onFree(va, KMALLOC_KINDS) === true) return;
   const pa = objectPa(k, va);
   if (pa >= 0) k.mm.slab.kfree(pa);
 }
@@ -103,8 +107,10 @@ function cacheAlloc(k: Kernel, cache: KmemCache, gfp: number): number {
       task.restart = { ...task.restart, slab: 0 };
     }
   }
-  const pa = slub.alloc(cache, (gfp & GFP_ZERO) !== 0);
+  const zero = (gfp & GFP_ZERO) !== 0;
+  const pa = slub.alloc(cache, zero);
   if (pa === 0) outOfSlabs(k, gfp, cache);
+  else k.mm.check?.onAlloc(physToVirt(pa), cache.objectSize, cache.objectSize, 'slab', cache.name, cache.objectSize, zero || cache.ctor !== 0);
   return pa === 0 ? 0 : physToVirt(pa);
 }
 function allocFrom(k: Kernel, va: number, gfp: number): number {
@@ -123,6 +129,7 @@ function freeTo(k: Kernel, cacheVa: number, va: number): undefined {
     warnAt(k, 'mm/slub.c:4750', `cache_from_obj: Wrong slab cache. ${cache.name} but object is from ${own.name}`);
     printTracking(slab.slub, own, pa);
   }
+  if (k.mm.check?.onFree(va, KMALLOC_KINDS) === true) return;
   slab.kfree(pa);
 }
 function createCache(k: Kernel, nameVa: number, size: number, argsVa: number, flags: number): number {
@@ -134,6 +141,7 @@ function createCache(k: Kernel, nameVa: number, size: number, argsVa: number, fl
     usersize: word(ARGS.usersize),
     ctor: readKernel64(k, argsVa + ARGS.ctor) ?? 0,
     flags,
+    shared: true,
   };
   const bad = (flags & ~SLAB_FLAGS_PERMITTED) !== 0 || size <= 0 || size > KMALLOC_MAX_SIZE;
   if ((flags & SLAB_STORE_USER) !== 0) k.mm.stackDepot.init(k);
@@ -148,6 +156,7 @@ function createCache(k: Kernel, nameVa: number, size: number, argsVa: number, fl
 function destroyCache(k: Kernel, va: number): undefined {
   const cache = va === 0 ? null : cacheAt(k, va);
   if (cache === null) return;
+  k.mm.check?.drain(cache.name);
   if (k.mm.slab.destroyCache(cache)) return;
   const caller = sprintSymbol(k, k.machine.regs.get(1), 'S');
   warnAt(k, 'mm/slab_common.c:521', `kmem_cache_destroy ${cache.name}: Slab cache still has objects when called from ${caller}`);
@@ -192,11 +201,13 @@ function krealloc(k: Kernel, va: number, size: number, gfp: number): number {
   const want = unsigned(size);
   if (have >= want) {
     if ((gfp & GFP_ZERO) !== 0 || k.mm.slab.slub.initOnAlloc) k.ram.fill(virtToPhys(va) + want, have - want);
+    k.mm.check?.onResize(va, want);
     return va;
   }
   const to = kmalloc(k, size, gfp);
   if (to === 0) return 0;
   if (have > 0) k.ram.u8.copyWithin(virtToPhys(to), virtToPhys(va), virtToPhys(va) + have);
+  k.mm.check?.wrote(to);
   kfree(k, va);
   return to;
 }
@@ -215,15 +226,19 @@ function kvmalloc(k: Kernel, size: number, gfp: number): number {
     if ((gfp & GFP_NOWARN) === 0) warnAt(k, 'mm/util.c:668');
     return 0;
   }
-  return vmallocFor(k, bytes, gfp);
+  const zero = (gfp & GFP_ZERO) !== 0;
+  const at = vmallocFor(k, bytes, gfp, { caller: k.machine.regs.get(1), zero });
+  if (at !== 0) k.mm.check?.onAlloc(at, bytes, Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE, 'vmalloc', '', 0, zero);
+  return at;
 }
 export function kvfree(k: Kernel, va: number): undefined {
-  if (isVmallocAddress(va)) vfree(k, va);
-  else kfree(k, va);
+  if (!isVmallocAddress(va)) kfree(k, va);
+  else if (k.mm.check?.onFree(va, ['vmalloc']) !== true) vfree(k, va);
 }
 function duplicate(k: Kernel, bytes: Uint8Array, gfp: number): number {
   const to = kmalloc(k, bytes.length, gfp);
   if (!zeroOrNull(to)) writeKernelBytes(k, to, bytes);
+  k.mm.check?.wrote(to);
   return to;
 }
 function text(k: Kernel, va: number, max: number): string | null {
@@ -300,6 +315,7 @@ export const slabExports: readonly FunctionExport[] = [
   fn('kmem_cache_shrink', (k, va) => {
     const cache = cacheAt(k, va);
     if (cache === null) return 0;
+    k.mm.check?.drain(cache.name);
     k.mm.slab.slub.shrink(cache);
     return cache.slabs.size > 0 ? 1 : 0;
   }),

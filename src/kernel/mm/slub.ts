@@ -94,6 +94,7 @@ export class Slub {
     };
     for (let p = 0; p < 1 << cache.order; p++) this.slabOfFrame[pa / PAGE_SIZE + p] = slab;
     pages.makeCompound(pa, cache.order);
+    if (cache.shared && pages.onFrames !== null) pages.onFrames(pa, 1 << cache.order, true);
     const at = pages.pageStruct(pa);
     setPageType(ram, at, PGTY_SLAB);
     ram.write64(at + SLAB_CACHE_OFFSET, physToVirt(cache.addr));

@@ -28,13 +28,16 @@ function allocate(k: Kernel, size: number, gfp: number = GFP_KERNEL, kind: VmKin
     return 0;
   }
   const bytes = size < 0 ? size + 2 ** 64 : size;
-  return vmallocFor(k, bytes, gfp, { caller: caller(k), zero: (gfp & GFP_ZERO) !== 0, kind });
+  const zero = (gfp & GFP_ZERO) !== 0;
+  const va = vmallocFor(k, bytes, gfp, { caller: caller(k), zero, kind });
+  if (va !== 0) k.mm.check?.onAlloc(va, bytes, Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE, 'vmalloc', '', 0, zero);
+  return va;
 }
 const zeroed = (k: Kernel, size: number) => allocate(k, size, GFP_KERNEL | GFP_ZERO);
 const times = (n: number, size: number) => (n < 0 || size < 0 || n * size >= 2 ** 53 ? 2 ** 53 : n * size);
 
 function free(k: Kernel, va: number): undefined {
-  if (va === 0 || vfree(k, va)) return;
+  if (va === 0 || k.mm.check?.onFree(va, ['vmalloc']) === true || vfree(k, va)) return;
   if (va % PAGE_SIZE !== 0) warnAt(k, 'mm/vmalloc.c:3291', vsnprintf(k, 'Trying to vfree() bad address (%p)', slotArguments([BigInt(va)])));
   const text = vsnprintf(k, 'Trying to vfree() nonexistent vm area (%p)', slotArguments([BigInt(va)]));
   warnAt(k, 'mm/vmalloc.c:3426', text, KERN_ERR);

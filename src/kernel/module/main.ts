@@ -4,6 +4,7 @@ import { VERMAGIC } from '../../abi/kernel_release.ts';
 import { bug_entry as BUG, exception_table_entry as EX, kernel_param as KP, module as MODULE } from '../../abi/layout/structs.ts';
 import * as M from '../../abi/module.ts';
 import type { Kernel } from '../kernel.ts';
+import { scanForLeaks } from '../mm/memcheck_leaks.ts';
 import { writeKernel32, writeKernel64, writeKernelBytes } from '../mm/maccess.ts';
 import { pageAlign } from '../mm/address.ts';
 import { percpuModuleAlloc, percpuModuleFree } from '../mm/percpu.ts';
@@ -116,6 +117,7 @@ function prepare(k: Kernel, elf: ModuleElf, mod: Module, layout: ModuleLayout, a
   const { addr } = mod;
   mod.state = M.MODULE_STATE_UNFORMED;
   linkModule(k, mod);
+  k.mm.check?.forgetNames();
   augmentTaints(k, elf, mod);
   if (elf.pcpuIndex !== 0) {
     const s = elf.sections[elf.pcpuIndex];
@@ -330,6 +332,10 @@ function freeModule(k: Kernel, mod: Module): void {
   if (mod.percpu !== 0) percpuModuleFree(k, mod.percpu);
   for (let type = M.MOD_MEM_NUM_TYPES - 1; type >= 0; type--) if (type !== M.MOD_DATA) freeMemory(k, mod, type);
   freeMemory(k, mod, M.MOD_DATA);
+  if (k.mm.check !== null) {
+    k.mm.check.forgetNames();
+    scanForLeaks(k, k.mm.check, mod);
+  }
 }
 
 /** delete_module(2). */

@@ -111,7 +111,9 @@ export function stringAt(ctx: Context, ptr: bigint, s: Spec): string {
   const bad = badPointer(ptr, s);
   if (bad !== null) return bad;
   const text = kernelString(ctx.k, address(ptr), s.precision < 0 ? STRING_MAX : s.precision);
-  return text === null ? faultText(ctx, ptr, s) : plain(text, s);
+  if (text === null) return faultText(ctx, ptr, s);
+  ctx.k.mm.check?.range(address(ptr), s.precision < 0 ? text.length + 1 : Math.min(s.precision, text.length + 1), false);
+  return plain(text, s);
 }
 /** A copy of an object for reading its members; the text to print instead when there is none. */
 export function objectAt(ctx: Context, ptr: bigint, size: number, s: Spec): DataView | string {

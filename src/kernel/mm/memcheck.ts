@@ -1,0 +1,276 @@
+import { SLAB_TYPESAFE_BY_RCU } from '../../abi/slab.ts';
+import { type AccessKind, Access, type Watcher } from '../../machine/api.ts';
+import type { Kernel } from '../kernel.ts';
+import { sprintSymbol } from '../kallsyms.ts';
+import { findModuleAt, type Module } from '../module/module.ts';
+import { stackEntries } from '../stacktrace.ts';
+import { PAGE_OFFSET, PAGE_SIZE, pageFloor } from './address.ts';
+import { reportAccess, reportFree, reportUninit } from './memcheck_report.ts';
+import { isVmallocAddress } from './vmalloc.ts';
+
+// --check=memory: what unmodified modules do with memory that they were given, in the manner of KASAN and KMSAN. Every allocation that module code
+// makes is known with its exact size and the stack of its caller; loads and stores of module code to pages with such memory, to free pages and
+// to other slabs come here through the machine's watcher (everything else runs at full speed), and so do the ranges that exported functions read
+// and write for a module. Freed objects wait in quarantine before they are used again.
+
+export type ObjectKind = 'slab' | 'large' | 'pages' | 'vmalloc';
+/** Where something happened: who did it and the functions of its stack, innermost first. */
+export interface StackRecord {
+  readonly pid: number;
+  readonly comm: string;
+  readonly stack: readonly string[];
+}
+/** Memory that module code allocated. */
+export interface CheckedObject {
+  readonly va: number;
+  /** What was asked for. */
+  readonly size: number;
+  /** What the allocator gave. */
+  readonly room: number;
+  readonly kind: ObjectKind;
+  /** Name of the cache; '' for pages. */
+  readonly cache: string;
+  readonly cacheSize: number;
+  readonly allocated: StackRecord;
+  freed: StackRecord | null;
+  /** 1 for bytes that were written; null when all count as written. */
+  written: Uint8Array | null;
+  /** The module whose code asked. */
+  readonly owner: Module | null;
+}
+/** What a watched access turned out to be. */
+export type Finding =
+  | { readonly what: 'out-of-bounds' | 'use-after-free' | 'uninit-value' | 'page-use-after-free'; readonly object: CheckedObject | null }
+  | null;
+
+/** Gives an object's memory back for good; the quarantine calls it. */
+export type Release = (k: Kernel, object: CheckedObject) => void;
+
+const ORDINARY = 0;
+const WATCHED = 1;
+/** The quarantine holds a part of memory (mm/kasan/quarantine.c: 1/32). */
+const QUARANTINE_FRACTION = 32;
+/** Exported functions that say themselves what they read and write; an object that any other function gets is taken as written by it. */
+const EXACT = new Set(
+  (
+    'kfree kvfree kfree_sensitive kfree_const vfree free_pages __free_pages free_pages_exact kmem_cache_free kmem_cache_free_bulk krealloc_noprof ksize memset memcpy memmove memcmp memchr ' +
+    'strlen strnlen strcmp strncmp strcpy strncpy strscpy strcat strncat strlcat strchr strrchr strstr strcasecmp strncasecmp kstrdup kstrndup kmemdup_noprof _copy_to_user'
+  ).split(' '),
+);
+
+/** --check=memory, as the kernel command line carries it. */
+export function checksMemory(k: Kernel): boolean {
+  return (k.param('lintel.check') ?? '').split(',').includes('memory');
+}
+
+export class MemoryCheck implements Watcher {
+  private readonly k: Kernel;
+  private readonly release: Release;
+  /** By frame: WATCHED or ORDINARY. */
+  private readonly frames: Uint8Array;
+  /** Objects by address of their first byte. */
+  readonly objects = new Map<number, CheckedObject>();
+  /** Large objects and vmalloc areas by page of virtual address. */
+  private readonly byPage = new Map<number, CheckedObject>();
+  private quarantine: CheckedObject[] = [];
+  private quarantined = 0;
+  private readonly limit: number;
+  private readonly names = new Map<number, string>();
+  /** Places that have been reported: each once. */
+  private readonly said = new Set<string>();
+  reports = 0;
+  /** What the last watched access was; the trap handler reports it. */
+  private pending: { finding: NonNullable<Finding>; va: number; size: number; access: AccessKind } | null = null;
+
+  constructor(k: Kernel, release: Release) {
+    this.k = k;
+    this.release = release;
+    this.frames = new Uint8Array(Math.ceil(k.ram.size / PAGE_SIZE)).fill(ORDINARY);
+    this.limit = k.ram.size / QUARANTINE_FRACTION;
+    k.mm.pages.eachFree((pa, pages) => this.frames.fill(WATCHED, pa / PAGE_SIZE, pa / PAGE_SIZE + pages));
+    k.mm.pages.onFrames = (pa, pages, free) => this.setFrames(pa, pages, free);
+    for (const cache of k.mm.slab.caches)
+      if (cache.shared) for (const slab of cache.slabs) this.setFrames(slab.pa, 1 << cache.order, true);
+    k.machine.watcher = this;
+  }
+
+  /** The allocator gave frames to somebody or got them back: free ones and slabs are watched. */
+  setFrames(pa: number, pages: number, watched: boolean): void {
+    this.frames.fill(watched ? WATCHED : ORDINARY, pa / PAGE_SIZE, pa / PAGE_SIZE + pages);
+    for (let i = 0; i < pages; i++) this.k.machine.flushTlbPage(PAGE_OFFSET + pa + i * PAGE_SIZE);
+  }
+  watches(va: number, pa: number): boolean {
+    return this.frames[Math.floor(pa / PAGE_SIZE)] === WATCHED || (isVmallocAddress(va) && this.byPage.has(pageFloor(va)));
+  }
+  access(va: number, size: number, access: AccessKind): boolean {
+    const finding = this.look(va, size, access === Access.WRITE);
+    if (finding === null) return false;
+    this.pending = { finding, va, size, access };
+    return true;
+  }
+  /** After Trap.WATCHED, with the machine at the instruction: says what is wrong; then the access is made all the same. */
+  reportPending(): void {
+    const { pending } = this;
+    this.pending = null;
+    if (pending === null) return;
+    this.say(pending.finding, pending.va, pending.size, pending.access === Access.WRITE);
+    if (pending.access === Access.WRITE) this.mark(pending.finding.object, pending.va, pending.size);
+  }
+  /** A range that an exported function reads or writes for its caller. */
+  range(va: number, size: number, write: boolean): void {
+    if (size <= 0 || va >= 0) return;
+    const finding = this.look(va, size, write);
+    if (finding !== null) this.say(finding, va, size, write);
+  }
+  private say(finding: NonNullable<Finding>, va: number, size: number, write: boolean): void {
+    const { k } = this;
+    const key = `${k.machine.regs.pc}/${k.machine.regs.get(1)}/${finding.what}`;
+    if (this.said.has(key)) return;
+    this.said.add(key);
+    this.reports++;
+    if (finding.what === 'uninit-value') reportUninit(k, finding.object, va, size);
+    else reportAccess(k, finding.what, finding.object, va, size, write);
+  }
+  private mark(object: CheckedObject | null, va: number, size: number): void {
+    if (object === null || object.written === null) return;
+    const from = Math.max(0, va - object.va);
+    object.written.fill(1, from, Math.min(object.size, va - object.va + size));
+  }
+
+  /** The object that an address lies in, or whose surroundings it touches. */
+  objectAt(va: number): CheckedObject | null {
+    const paged = this.byPage.get(pageFloor(va));
+    if (paged !== undefined) return paged;
+    const slab = this.k.mm.slab.slub.slabAt(va - PAGE_OFFSET);
+    if (slab === null) return null;
+    const index = Math.floor((va - PAGE_OFFSET - slab.pa) / slab.cache.size);
+    return this.objects.get(PAGE_OFFSET + slab.cache.objectPa(slab, Math.min(index, slab.cache.perSlab - 1))) ?? null;
+  }
+  private look(va: number, size: number, write: boolean): Finding {
+    const object = this.objectAt(va);
+    if (object === null) return this.lookUnknown(va, size);
+    const offset = va - object.va;
+    if (offset < 0 || offset >= object.size) return { what: 'out-of-bounds', object };
+    if (object.freed !== null) return { what: 'use-after-free', object };
+    if (offset + size > object.size) return { what: 'out-of-bounds', object };
+    if (write) this.mark(object, va, size);
+    else if (object.written !== null) {
+      // A load that takes along padding is no mistake; one of which nothing was ever written is.
+      let any = false;
+      for (let i = offset; i < offset + size && !any; i++) any = object.written[i] === 1;
+      if (!any) return { what: 'uninit-value', object };
+    }
+    return null;
+  }
+  /** Memory that no module allocated: the kernel's own objects may be used, free ones and the gaps between may not. */
+  private lookUnknown(va: number, size: number): Finding {
+    const pa = va - PAGE_OFFSET;
+    const { slab, pages } = this.k.mm;
+    if (pa < 0 || pa >= this.k.ram.size) return null;
+    const place = slab.slub.slabAt(pa);
+    if (place === null) return pages.isFree(pa) ? { what: 'page-use-after-free', object: null } : null;
+    const { cache } = place;
+    const index = Math.floor((pa - place.pa) / cache.size);
+    // A constructor is at work on a slab that nobody has yet; under RCU freed objects may be looked at.
+    if (!cache.slabs.has(place) || (cache.flags & SLAB_TYPESAFE_BY_RCU) !== 0) return null;
+    if (index >= cache.perSlab) return { what: 'out-of-bounds', object: null };
+    if (place.used[index] === 0) return { what: 'use-after-free', object: null };
+    return pa + size > cache.objectPa(place, index) + cache.objectSize ? { what: 'out-of-bounds', object: null } : null;
+  }
+
+  /** The stack of the call of an exported function. */
+  record(): StackRecord {
+    const { k } = this;
+    const task = k.current;
+    const stack = k.machine.regs.mode === 0 ? [] : stackEntries(k, task).map((pc) => this.nameOf(pc));
+    return { pid: task.pid, comm: task.comm, stack };
+  }
+  /** Names are taken when the call is made: code of init sections is gone later. */
+  nameOf(pc: number): string {
+    let name = this.names.get(pc);
+    if (name === undefined) {
+      name = sprintSymbol(this.k, pc, 'S');
+      this.names.set(pc, name);
+    }
+    return name;
+  }
+  /** Modules came or went: addresses have other names now. */
+  forgetNames(): void {
+    this.names.clear();
+  }
+  /** Module code was given memory. Calls of the kernel's own are not followed. */
+  onAlloc(va: number, size: number, room: number, kind: ObjectKind, cache: string, cacheSize: number, zeroed: boolean): void {
+    const { k } = this;
+    if (k.machine.regs.mode === 0) return;
+    const owner = findModuleAt(k, k.machine.regs.get(1));
+    const object: CheckedObject = {
+      va,
+      size,
+      room,
+      kind,
+      cache,
+      cacheSize,
+      allocated: this.record(),
+      freed: null,
+      written: zeroed ? null : new Uint8Array(size),
+      owner,
+    };
+    this.objects.set(va, object);
+    if (kind !== 'slab') for (let at = va; at < va + room; at += PAGE_SIZE) this.byPage.set(at, object);
+    if (kind === 'vmalloc') k.machine.flushTlb();
+    else if (kind !== 'slab') this.setFrames(va - PAGE_OFFSET, room / PAGE_SIZE, true);
+  }
+  /** True: the free is wrong, or the object is in quarantine now, and the caller is not to give it back. */
+  onFree(va: number, kinds: readonly ObjectKind[]): boolean {
+    const object = this.objects.get(va) ?? this.objectAt(va);
+    if (object === null) return false;
+    if (object.freed !== null || object.va !== va || !kinds.includes(object.kind)) {
+      this.reports++;
+      reportFree(this.k, object, va);
+      return true;
+    }
+    object.freed = this.record();
+    object.written = null;
+    this.quarantine.push(object);
+    this.quarantined += object.room;
+    while (this.quarantined > this.limit) this.letGo(this.quarantine.shift() as CheckedObject);
+    return true;
+  }
+  private letGo(object: CheckedObject): void {
+    this.quarantined -= object.room;
+    this.objects.delete(object.va);
+    if (object.kind !== 'slab') for (let at = object.va; at < object.va + object.room; at += PAGE_SIZE) this.byPage.delete(at);
+    this.release(this.k, object);
+  }
+  /** Empties the quarantine: all of it, or the objects of a cache that is to go, or when memory is short. Pages that came back. */
+  drain(cache: string | null = null): void {
+    const rest: CheckedObject[] = [];
+    const go: CheckedObject[] = [];
+    for (const o of this.quarantine) (cache === null || o.cache === cache ? go : rest).push(o);
+    this.quarantine = rest;
+    for (const o of go) this.letGo(o);
+  }
+  /** Memory that grew or shrank in place. */
+  onResize(va: number, size: number): void {
+    const object = this.objects.get(va);
+    if (object === undefined) return;
+    const { written } = object;
+    const grown = written === null ? null : new Uint8Array(size);
+    if (grown !== null && written !== null) grown.set(written.subarray(0, size));
+    this.objects.set(va, { ...object, size, written: grown });
+  }
+  /** The kernel filled an object. */
+  wrote(va: number): void {
+    const object = this.objects.get(va);
+    if (object !== undefined) object.written = null;
+  }
+  /** An exported function was called: what its arguments point into is the kernel's to write. */
+  onCall(name: string, args: readonly number[]): void {
+    if (EXACT.has(name)) return;
+    for (const va of args) {
+      if (va >= 0) continue;
+      const object = this.objectAt(va);
+      if (object !== null && object.freed === null) object.written = null;
+    }
+  }
+}
