@@ -11,7 +11,7 @@ const fixture = (name) => new URL(`fixtures/net/${name}`, import.meta.url);
 /** /proc/sysvipc shows when a set was made, by the wall clock. */
 const mask = (line) => line.replace(/^(sem: .*) \d+ (len \d+)$/, '$1 TIME $2');
 
-for (const name of ['unixtest', 'ipctest']) {
+for (const name of ['unixtest', 'ipctest', 'inettest']) {
   const program = gunzipSync(readFileSync(fixture(`${name}.gz`)));
   const expected = readFileSync(fixture(`${name}.txt`), 'latin1');
   for (const [cpus, seed] of [

@@ -11,6 +11,7 @@ mount -t tmpfs tmpfs /dev/shm
 mount -t tmpfs tmpfs /tmp
 mount -t tmpfs -o mode=755 tmpfs /run
 hostname lintel
+ifconfig lo up
 [ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
 cd /root
 if [ "$lintel" = serve ]; then exec init; fi

@@ -1,6 +1,6 @@
 import { EINVAL, ESRCH } from '../../abi/errno.ts';
 import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../abi/fs.ts';
-import { POLL_ERR, POLL_HUP, POLL_IN, POLL_MSG, POLL_OUT, SI_KERNEL, SI_SIGIO, SIGIO } from '../../abi/signal.ts';
+import { POLL_ERR, POLL_HUP, POLL_IN, POLL_MSG, POLL_OUT, SI_KERNEL, SI_SIGIO, SIGIO, SIGURG } from '../../abi/signal.ts';
 import type { Kernel } from '../kernel.ts';
 import { addFasyncQueue, type WaitQueueHead } from '../sched/wait.ts';
 import type { Task } from '../sched/task.ts';
@@ -58,11 +58,15 @@ const BANDS: Readonly<Record<number, number>> = {
 };
 /** Signals whose si_code has meanings of its own. */
 const SPECIFIC = [4, 5, 7, 8, 11, 17, 31];
+/** sigio_perm: who set the owner could have sent the signal himself. */
+function mayGetSigio({ owner }: File, task: Task): boolean {
+  if (owner === null) return false;
+  const { uid, suid } = task.cred;
+  return owner.euid === 0 || owner.euid === uid || owner.euid === suid || owner.uid === uid || owner.uid === suid;
+}
 function sigioTo(k: Kernel, task: Task, file: File, fd: number, reason: number): void {
   const owner = file.owner;
-  if (owner === null) return;
-  const { uid, suid } = task.cred;
-  if (owner.euid !== 0 && owner.euid !== uid && owner.euid !== suid && owner.uid !== uid && owner.uid !== suid) return;
+  if (owner === null || !mayGetSigio(file, task)) return;
   const group = owner.type !== F_OWNER_TID;
   if (file.signum === 0) sendSignalTo(k, task, { signo: SIGIO, code: SI_KERNEL, pid: 0, uid: 0 }, group);
   else {
@@ -70,13 +74,19 @@ function sigioTo(k: Kernel, task: Task, file: File, fd: number, reason: number):
     sendSignalTo(k, task, { signo: file.signum, code, band: BANDS[reason] ?? 0, fd }, group);
   }
 }
+function ownersOf(k: Kernel, file: File): Task[] {
+  const { owner } = file;
+  if (owner === null || owner.pid === 0) return [];
+  return [...k.sched.tasks.values()].filter((t) => (owner.type === F_OWNER_PGRP ? t.isLeader && t.signal.pgid === owner.pid : t.pid === owner.pid));
+}
 /** send_sigio. */
 export function sendSigio(k: Kernel, file: File, fd: number, reason: number): void {
-  const { owner } = file;
-  if (owner === null || owner.pid === 0) return;
-  for (const task of [...k.sched.tasks.values()]) {
-    if (owner.type === F_OWNER_PGRP ? task.isLeader && task.signal.pgid === owner.pid : task.pid === owner.pid)
-      sigioTo(k, task, file, fd, reason);
+  for (const task of ownersOf(k, file)) sigioTo(k, task, file, fd, reason);
+}
+/** send_sigurg: urgent data came. */
+export function sendSigurg(k: Kernel, file: File): void {
+  for (const task of ownersOf(k, file)) {
+    if (mayGetSigio(file, task)) sendSignalTo(k, task, { signo: SIGURG, code: SI_KERNEL, pid: 0, uid: 0 }, file.owner?.type !== F_OWNER_TID);
   }
 }
 

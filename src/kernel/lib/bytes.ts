@@ -14,3 +14,12 @@ export function cstringOf(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   return stringOf(end < 0 ? bytes : bytes.subarray(0, end));
 }
+/** Whole numbers as little-endian 64-bit words. */
+export function bytesOf64(...words: readonly number[]): Uint8Array {
+  const out = new Uint8Array(words.length * 8);
+  const v = new DataView(out.buffer);
+  words.forEach((n, i) => {
+    v.setBigInt64(i * 8, BigInt(n), true);
+  });
+  return out;
+}

@@ -1,5 +1,6 @@
 import type { Kernel } from '../kernel.ts';
 import { loopbackInit } from './core/dev.ts';
+import { inetInit } from './ipv4/af_inet.ts';
 import { sockInit } from './socket.ts';
 import { unixInit } from './unix/af_unix.ts';
 
@@ -8,4 +9,5 @@ export function netInit(k: Kernel): void {
   sockInit(k);
   loopbackInit(k);
   unixInit(k);
+  inetInit(k);
 }

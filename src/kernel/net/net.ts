@@ -1,6 +1,13 @@
 import type { SuperBlock } from '../fs/types.ts';
+import type { KernelTimer } from '../time/timekeeping.ts';
 import type { UpDown } from './core/dev.ts';
+import { Mib } from './core/mib.ts';
 import { MEM_DEFAULT } from './core/sock.ts';
+import { PortTable } from './ipv4/inet_hashtables.ts';
+import type { InetSock } from './ipv4/inet_sock.ts';
+import type { IpAddr } from './ipv4/ip_addr.ts';
+import type { IpPacket } from './ipv4/packet.ts';
+import { TcpTable } from './ipv4/tcp_minisocks.ts';
 import type { NetProtoFamily } from './socket.ts';
 import type { UnixState } from './unix/unix_sock.ts';
 
@@ -31,7 +38,7 @@ export interface NetDevice {
   mtu: number;
   txQueueLen: number;
   readonly type: number;
-  readonly stats: { rxPackets: number; rxBytes: number; txPackets: number; txBytes: number };
+  readonly stats: { rxPackets: number; rxBytes: number; txPackets: number; txBytes: number; txDropped: number };
   readonly inet: InIfaddr[];
   readonly inet6: Inet6Ifaddr[];
 }
@@ -50,6 +57,42 @@ export class Net {
   somaxconn = 4096;
   /** net.core.optmem_max: control messages of one send. */
   optmemMax = 131072;
+  // The internet protocols.
+  readonly mib = new Mib();
+  /** Packets between sender and receiver, and whether they are being handled. */
+  readonly backlog: IpPacket[] = [];
+  receiving = false;
+  nextIpId = 0;
+  nextPing = 0;
+  readonly udp = new PortTable<InetSock>();
+  readonly ping = new PortTable<InetSock>();
+  readonly raw = new Set<InetSock>();
+  readonly tcp = new TcpTable(new PortTable());
+  timewaitTimer: KernelTimer | null = null;
+  /** A socket for each group that it joined. */
+  readonly memberships: InetSock[] = [];
+  // net.ipv4 and net.ipv6.
+  defaultTtl = 64;
+  portRange: [number, number] = [32768, 60999];
+  unprivilegedPortStart = 1024;
+  pingGroupRange: [number, number] = [1, 0];
+  bindv6only = 0;
+  tcpRmem: [number, number, number] = [4096, 131072, 6291456];
+  tcpWmem: [number, number, number] = [4096, 16384, 4194304];
+  tcpSynRetries = 6;
+  tcpSynLinear = 4;
+  tcpSynackRetries = 5;
+  tcpRetries2 = 15;
+  tcpFinTimeout = 60;
+  tcpKeepaliveTime = 7200;
+  tcpKeepaliveIntvl = 75;
+  tcpKeepaliveProbes = 9;
+  tcpTwReuse = 2;
+  tcpNotsentLowat = 0xffff_ffff;
   sockSb!: SuperBlock;
   unix!: UnixState;
+
+  groupJoined(group: IpAddr): boolean {
+    return this.memberships.some((sk) => sk.memberships.some((m) => m.group === group));
+  }
 }

@@ -5,11 +5,13 @@ import type { PollTable } from '../fs/select.ts';
 import { getOwnerPid, setOwnerByPid } from '../fs/fasync.ts';
 import type { File, FileOperations } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
+import { bytesOf64 } from '../lib/bytes.ts';
 import type { IovIter } from '../lib/iov_iter.ts';
 import { getUser32, putUser32 } from '../mm/uaccess.ts';
 import { devIoctl } from './core/dev_ioctl.ts';
 import { CmsgBuffer } from './core/scm.ts';
 import type { Sock } from './core/sock.ts';
+import type { InetSock } from './ipv4/inet_sock.ts';
 import { Net } from './net.ts';
 
 // Sockets as files (net/socket.c, sockfs).
@@ -32,6 +34,8 @@ export interface MsgHdr {
 
 /** What a protocol does (struct proto_ops). Addresses are in the form of user space, sa_family first. */
 export interface ProtoOps {
+  /** Takes a port of the protocol's for the socket; 0: any that is free. */
+  getPort?(k: Kernel, sk: InetSock, port: number): number;
   /** SO_PEEK_OFF works. */
   readonly peekOff?: boolean;
   release(k: Kernel, sock: Socket): number;
@@ -42,7 +46,8 @@ export interface ProtoOps {
   accept(k: Kernel, sock: Socket, flags: number): Sock | number;
   /** The accepted connection got its socket. */
   grafted?(k: Kernel, sock: Socket): void;
-  getname(k: Kernel, sock: Socket, peer: boolean): Uint8Array | number;
+  /** `accepted`: of a connection that was just accepted, and may be over already. */
+  getname(k: Kernel, sock: Socket, peer: boolean, accepted?: boolean): Uint8Array | number;
   poll(k: Kernel, sock: Socket, table: PollTable | null): number;
   /** -ENOTTY: not one of the protocol's. */
   ioctl(k: Kernel, sock: Socket, cmd: number, arg: number): number;
@@ -139,6 +144,22 @@ function sockIoctl(k: Kernel, file: File, cmd: number, arg: number): number {
   }
   const r = sock.ops.ioctl(k, sock, cmd, arg);
   return r === -ENOTTY ? devIoctl(k, cmd, arg) : r;
+}
+
+/** The wall clock at the moment `at` of k.time.now(). */
+export function wallAt(k: Kernel, at: number): { sec: number; nsec: number } {
+  const { sec, nsec } = k.time.wall();
+  const ns = nsec - (k.time.now() - at);
+  const carry = Math.floor(ns / 1e9);
+  return { sec: sec + carry, nsec: Math.floor(ns - carry * 1e9) };
+}
+/** The time that something arrived, for receivers that asked with SO_TIMESTAMP, and for SIOCGSTAMP (sock_recv_timestamp). */
+export function sockTimestamp(k: Kernel, sk: Sock, msg: MsgHdr, at: number): void {
+  if (sk.stamp >= 0) sk.stamp = at;
+  if (sk.timestamp === 0) return;
+  const { sec, nsec } = wallAt(k, at);
+  const micro = sk.timestamp === S.SO_TIMESTAMP;
+  msg.cmsg.put(k, S.SOL_SOCKET, sk.timestamp, bytesOf64(sec, micro ? Math.floor(nsec / 1000) : nsec));
 }
 
 /** Inode numbers of sockets come from their own file system. */

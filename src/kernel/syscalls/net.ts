@@ -122,7 +122,7 @@ function accept4(k: Kernel, fd: number, ptr: number, lenPtr: number, flags: numb
   const newFile = sockAllocFile(k, made, fileFlags(flags));
   sock.ops.grafted?.(k, made);
   if (ptr !== 0) {
-    const peer = made.ops.getname(k, made, true);
+    const peer = made.ops.getname(k, made, true, true);
     // The other side may be gone already.
     const r = typeof peer === 'number' ? -103 : writeAddr(k, peer, ptr, lenPtr); // ECONNABORTED
     if (r < 0) {
@@ -341,7 +341,7 @@ function sysGetsockopt(k: Kernel, fd: number, level: number, name: number, ptr: 
 }
 
 export const netSyscalls: readonly SyscallRow[] = [
-  row(NR.NR_socket, 'socket', sysSocket, 'families unix, inet, inet6, netlink; no packet sockets'),
+  row(NR.NR_socket, 'socket', sysSocket, 'families unix, inet, inet6; no netlink or packet sockets'),
   row(NR.NR_socketpair, 'socketpair', sysSocketpair),
   row(NR.NR_bind, 'bind', sysBind),
   row(NR.NR_listen, 'listen', sysListen),

@@ -31,7 +31,7 @@ export function loopbackInit(k: Kernel): void {
     mtu: 65536,
     txQueueLen: 1000,
     type: ARPHRD_LOOPBACK,
-    stats: { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0 },
+    stats: { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0, txDropped: 0 },
     inet: [],
     inet6: [],
   });

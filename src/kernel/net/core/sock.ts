@@ -34,6 +34,9 @@ export class Sock {
   readonly readWait = new WaitQueueHead();
   readonly writeWait = new WaitQueueHead();
   maxAckBacklog = 0;
+  /** The user chose the size: it does not grow by itself (SOCK_SNDBUF_LOCK, SOCK_RCVBUF_LOCK). */
+  sndbufLocked = false;
+  rcvbufLocked = false;
   rcvtimeo = FOREVER;
   sndtimeo = FOREVER;
   rcvlowat = 1;

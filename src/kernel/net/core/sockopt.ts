@@ -59,9 +59,13 @@ function setBuffer(k: Kernel, sk: Sock, which: number, val: number): number {
   const limited = force ? Math.max(val, 0) : val < 0 || val > max ? max : val;
   const doubled = Math.min(limited, INT_MAX / 2) * 2;
   if (send) {
+    sk.sndbufLocked = true;
     sk.sndbuf = Math.max(Math.floor(doubled), MIN_SNDBUF);
     writeSpace(k, sk);
-  } else sk.rcvbuf = Math.max(Math.floor(doubled), MIN_RCVBUF);
+  } else {
+    sk.rcvbufLocked = true;
+    sk.rcvbuf = Math.max(Math.floor(doubled), MIN_RCVBUF);
+  }
   return 0;
 }
 function bindToDevice(k: Kernel, sk: Sock, v: Uint8Array): number {
