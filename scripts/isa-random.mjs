@@ -85,8 +85,8 @@ try {
     let problem = '';
     try {
       const cold = runHere(program, SLICE, 'cold');
-      // Every other program has small quick regions, as code has that is only warm.
-      const hot = runHere(program, SLICE, seed % 2 === 0 ? 'quick' : 'hot');
+      // Small quick regions as warm code has, full ones, or the one after the other.
+      const hot = runHere(program, SLICE, ['quick', 'hot', 'eager'][seed % 3]);
       retired += cold.instret - program.cases * program.frame;
       if (hot.instret !== cold.instret) problem = `${cold.instret} instructions interpreted, ${hot.instret} translated`;
       problem ||= explain(program, hot.data, cold.data, 'interpreted');

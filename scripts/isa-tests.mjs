@@ -68,7 +68,7 @@ try {
   writeFileSync(wrongSource, WRONG);
   const wrong = compile(wrongSource, 'wrong', '');
 
-  for (const tier of ['cold', 'auto', 'quick', 'hot']) {
+  for (const tier of ['cold', 'auto', 'quick', 'hot', 'eager']) {
     const vm = await boot({ seed: 1, tier });
     const run = async ({ image }) => {
       vm.writeFile('/tmp/t', image);

@@ -30,7 +30,7 @@ export interface BootOptions {
   check?: readonly string[];
   /** Makes the run a pure function of its input; time is virtual then. */
   seed?: number;
-  /** When guest code is translated: `auto` as it gets hot (default), `cold` never, `hot` at its first execution. The same run, for tests. */
+  /** When guest code is translated: `auto` as it gets hot (default), `cold` never, the others at once. The same run, for tests. */
   tier?: Tier;
   /** The console belongs to the caller (`type`, `resize`, onConsole): init starts a shell there. */
   console?: boolean;

@@ -12,7 +12,7 @@ const SEEDS = Number(process.env['LINTEL_SEEDS'] ?? 8);
 test('changing code: every tier does what the interpreter does', () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
     const cold = changingCode(seed, 'cold', 250);
-    for (const tier of ['hot', 'quick', 'auto'] as const) {
+    for (const tier of ['hot', 'quick', 'eager'] as const) {
       const other = changingCode(seed, tier, 250);
       const at = cold.findIndex((s, i) => s !== other[i]);
       assert.equal(at, -1, `seed ${seed}, ${tier}, step ${at}:\n${cold[at - 1]}\ncold ${cold[at]}\n${tier} ${other[at]}`);

@@ -54,7 +54,7 @@ for (const seed of SEEDS) {
   test(`random instructions, seed ${seed}: as recorded from qemu, in every tier`, () => {
     const program = randomProgram(seed, fixture);
     const cold = runHere(program, 1_000_000, 'cold');
-    for (const tier of ['quick', 'hot'] as const) {
+    for (const tier of ['quick', 'hot', 'eager'] as const) {
       const translated = runHere(program, 1_000_000, tier);
       assert.equal(translated.instret, cold.instret);
       assert.equal(explain(program, translated.data, cold.data, 'cold'), '', tier);

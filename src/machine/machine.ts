@@ -115,7 +115,7 @@ class StateRegisters implements RegisterFile {
 export interface MachineOptions {
   /** Physical memory, a multiple of 64 KiB, below 4 GiB. */
   readonly memoryBytes: number;
-  /** When code is translated: `auto` as it gets hot, `cold` never, `quick` and `hot` at its first execution (tests). All give the same run. */
+  /** When code is translated: `auto` as it gets hot, `cold` never, the others at once (tests). All give the same run. */
   readonly tier?: Tier;
   /** Milliseconds; for statistics only. */
   readonly clock?: () => number;

@@ -14,7 +14,7 @@ import { Trap } from './trap.ts';
 
 // What ends a slice, what is counted and what a fault leaves behind must not depend on the tier that ran the code.
 
-const TIERS: readonly Tier[] = ['cold', 'auto', 'quick', 'hot'];
+const TIERS: readonly Tier[] = ['cold', 'auto', 'quick', 'hot', 'eager'];
 const CODE = 0x10000;
 const DATA = 0x40000;
 const RW = PTE_R | PTE_W | PTE_U;
@@ -49,7 +49,7 @@ for (const slice of [1, 7, 100]) {
       const cold = trace(seed, 'cold', slice);
       assert.equal(trace(seed, 'hot', slice), cold);
       assert.equal(trace(seed, 'quick', slice), cold);
-      assert.equal(trace(seed, 'auto', slice), cold);
+      assert.equal(trace(seed, 'eager', slice), cold);
     }
   });
 }
@@ -193,7 +193,7 @@ function wild(seed: number, tier: Tier, steps: number): string {
 test('random bytes as code: nothing throws and every tier does the same', () => {
   for (let seed = 1; seed <= 10; seed++) {
     const cold = wild(seed, 'cold', 3000).split(' ');
-    for (const tier of ['hot', 'quick', 'auto'] as const) {
+    for (const tier of ['hot', 'quick', 'eager'] as const) {
       const other = wild(seed, tier, 3000).split(' ');
       const at = cold.findIndex((s, i) => s !== other[i]);
       assert.equal(at, -1, `seed ${seed}, ${tier}: step ${at}: cold ${cold[at - 1]} then ${cold[at]}, ${tier} ${other[at]}`);
@@ -244,7 +244,7 @@ test('pages come and go: faults are the same ones, with the same registers, in e
   for (let seed = 1; seed <= PAGED_SEEDS; seed++) {
     const cold = paged(seed, 'cold');
     faults += cold.filter((s) => /^1[235]@/.test(s)).length;
-    for (const tier of ['hot', 'quick', 'auto'] as const) {
+    for (const tier of ['hot', 'quick', 'eager'] as const) {
       const other = paged(seed, tier);
       const at = cold.findIndex((s, i) => s !== other[i]);
       assert.equal(at, -1, `seed ${seed}, ${tier}, step ${at}:\n${cold[at - 1]}\ncold ${cold[at]}\n${tier} ${other[at]}`);

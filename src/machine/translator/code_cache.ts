@@ -26,22 +26,36 @@ import { emitRegion, type RegionImports } from './region.ts';
 
 const OP_JALR = 0x67;
 
-/** When jump targets are translated: as they get hot, never, or at once: quickly or with all that pays for hot code (tests). */
-export type Tier = 'auto' | 'cold' | 'quick' | 'hot';
+/**
+ * When jump targets are translated: as they get hot, or never; for tests at once (quickly, or with all that pays for hot code), or so early that
+ * all steps of the way to a full translation happen in short programs.
+ */
+export type Tier = 'auto' | 'cold' | 'quick' | 'hot' | 'eager';
 
-const HEAT_LIMIT: Readonly<Record<Tier, number>> = { auto: 2500, cold: 0xffff_ffff, quick: 1, hot: 1 };
-/** Hot targets wait until there are so many, or one of them has become hot again: a module costs 0.1 to 0.3 ms whatever is in it. */
-const BATCH = 32;
+interface Limits {
+  /** Jumps to a target before it is translated. */
+  readonly heat: number;
+  /** Hot targets wait until there are so many, or one of them has become hot again: a module costs 0.1 to 0.3 ms whatever is in it. */
+  readonly batch: number;
+  /** Instructions that retire in a quick region before it is worth a full one: about the time that making it takes, optimised. */
+  readonly fuel: number;
+  /** Regions that have used up their fuel wait until there are so many, or one of them has used this much more. */
+  readonly fullBatch: number;
+  readonly moreFuel: number;
+}
+const AUTO: Limits = { heat: 2500, batch: 32, fuel: 3_000_000, fullBatch: 8, moreFuel: 500_000 };
+const LIMITS: Readonly<Record<Tier, Limits>> = {
+  auto: AUTO,
+  cold: { ...AUTO, heat: 0xffff_ffff },
+  quick: { ...AUTO, heat: 1, batch: 1 },
+  hot: { ...AUTO, heat: 1, batch: 1 },
+  eager: { heat: 3, batch: 3, fuel: 200, fullBatch: 2, moreFuel: 50 },
+};
 /**
  * Instructions of a region, by its level: the engine's optimising compiler takes more than twice the time for code of twice the size, so only
  * code that earns it gets large regions, copies of functions and loops.
  */
 const MAX_INSNS = { quick: 60, full: 400 } as const;
-/** Instructions that retire in a quick region before it is worth a full one: about the time that making it takes, optimised. */
-const QUICK_FUEL = 3_000_000;
-/** Regions that have used up their fuel wait until there are so many, or one of them has used this much more. */
-const FULL_BATCH = 8;
-const MORE_FUEL = 500_000;
 const ENDLESS_FUEL = 0x7fff_ffff;
 /** Beyond these all translations are dropped, and what is hot comes back: they bound the memory that code takes in the engine. */
 const MAX_REGIONS = 20_000;
@@ -122,6 +136,7 @@ export class CodeCache {
   private readonly ram: Ram;
   private readonly links: RegionLinks;
   private readonly tier: Tier;
+  private readonly limits: Limits;
   private readonly byTag = new Map<number, Translation>();
   /** By page number. */
   private readonly byPage = new Map<number, Set<Translation>>();
@@ -142,8 +157,9 @@ export class CodeCache {
     this.ram = ram;
     this.links = links;
     this.tier = tier;
+    this.limits = LIMITS[tier];
     this.hooks = hooks;
-    ram.write32(STATE_HEAT_LIMIT, HEAT_LIMIT[tier]);
+    ram.write32(STATE_HEAT_LIMIT, this.limits.heat);
   }
 
   hasCode(pa: number): boolean {
@@ -167,7 +183,7 @@ export class CodeCache {
     }
     const again = this.pending.has(tag);
     this.pending.set(tag, va);
-    if (!again && this.tier === 'auto' && this.pending.size < BATCH) return 0;
+    if (!again && this.pending.size < this.limits.batch) return 0;
     this.flush(this.pending, this.tier === 'hot' ? 'full' : 'quick', tag);
     return 1;
   }
@@ -180,10 +196,10 @@ export class CodeCache {
       this.ram.write32(FUEL + t.index * 4, ENDLESS_FUEL);
       return;
     }
-    this.ram.write32(FUEL + t.index * 4, MORE_FUEL);
+    this.ram.write32(FUEL + t.index * 4, this.limits.moreFuel);
     const again = this.improving.has(tag);
     this.improving.set(tag, va);
-    if (again || this.improving.size >= FULL_BATCH) this.flush(this.improving, 'full', tag);
+    if (again || this.improving.size >= this.limits.fullBatch) this.flush(this.improving, 'full', tag);
   }
 
   /** A region found its pages mapped otherwise than when it was made. */
@@ -267,7 +283,7 @@ export class CodeCache {
     this.improving.clear();
     this.ram.fill(JUMP_CACHE, JUMP_CACHE_ENTRIES * 8);
     this.ram.fill(HEAT, HEAT_ENTRIES * 4);
-    this.ram.write32(STATE_HEAT_LIMIT, HEAT_LIMIT[this.tier]);
+    this.ram.write32(STATE_HEAT_LIMIT, this.limits.heat);
   }
 
   private slot(tag: number): number {
@@ -309,7 +325,7 @@ export class CodeCache {
     this.byTag.set(t.tag, t);
     this.addressOf.set(t.tag, va);
     if (t.module !== null) {
-      this.ram.write32(FUEL + t.index * 4, t.level === 'full' ? ENDLESS_FUEL : QUICK_FUEL);
+      this.ram.write32(FUEL + t.index * 4, t.level === 'full' ? ENDLESS_FUEL : this.limits.fuel);
       this.stats.live++;
       if (t.module.live++ === 0) this.stats.liveBytes += t.module.bytes;
     }
@@ -332,14 +348,12 @@ export class CodeCache {
   }
 
   private allocate(): number {
-    const index = this.free.pop();
-    if (index !== undefined) {
-      this.ram.write64(GUARDS + index * 8, 0);
-      return index;
-    }
     const { table } = this.links;
-    if (this.nextIndex >= table.length) table.grow(table.length);
-    return this.nextIndex++;
+    const index = this.free.pop() ?? this.nextIndex++;
+    if (index >= table.length) table.grow(table.length);
+    // A new index, too: a snapshot of RAM holds another machine's guards.
+    this.ram.write64(GUARDS + index * 8, 0);
+    return index;
   }
 
   private sourceOf(tag: number, va: number, level: Level): RegionSource {
