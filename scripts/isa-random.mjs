@@ -45,7 +45,8 @@ function knowsZicond() {
 }
 const hasMax = !/unable to find CPU/.test(spawnSync(values.qemu, ['-cpu', 'max', '/dev/null'], { encoding: 'utf8' }).stderr);
 const cpu = hasMax ? ['-cpu', 'max'] : [];
-const noZicond = !hasMax || !knowsZicond();
+// QEMU 7.2 also says 63 for ctzw of a word that is 0, in some blocks; 10.0 says 32 as the manual does.
+const without = hasMax && knowsZicond() ? [] : ['czero.eqz', 'czero.nez', 'ctzw'];
 
 function runQemu(program, seed) {
   const elf = join(dir, `p${seed}`);
@@ -65,13 +66,13 @@ function runQemu(program, seed) {
 }
 /** The program of a seed, and what qemu will say. */
 function start(seed) {
-  const program = randomProgram(seed, { cases: CASES, items: ITEMS, noZicond });
+  const program = randomProgram(seed, { cases: CASES, items: ITEMS, without });
   const qemu = runQemu(program, seed);
   qemu.catch(() => {}); // reported where it is awaited
   return { seed, program, qemu };
 }
 
-console.log(`${version.stdout.split('\n')[0]}${noZicond ? '; it does not know Zicond, which is left out' : ''}`);
+console.log(`${version.stdout.split('\n')[0]}${without.length > 0 ? `; left out: ${without.join(' ')} (they need QEMU 8 or newer)` : ''}`);
 const began = performance.now();
 let [programs, different, retired] = [0, 0, 0];
 let failed = false;
