@@ -1,47 +1,53 @@
-import { destination } from './analysis.ts';
 import { type Block, newBlock } from './block.ts';
 import { dominates } from './dominators.ts';
+import { atHead, join, step, type Values } from './values.ts';
 
 // Page runs: an innermost loop whose accesses move through memory by a constant step an iteration (or not at all) gets a copy without look-ups
 // in the TLB. At the end of an iteration the loop asks how many more iterations stay within the pages that they are in now (and within the
-// budget); if there are some, the copy does that many and comes back.
+// budget); if there are some, the copy does that many and comes back. The copy walks with physical pointers of its own, one a group.
 
-/** All accesses off one base register: bytes [low, high) from its value at the loop's head, which grows by `stride` an iteration. */
+/** Accesses near each other: bytes [low, high) from the value of register `base` at the loop's head, which grows by `stride` an iteration. */
 export interface RunGroup {
   readonly base: number;
   readonly stride: number;
   low: number;
   high: number;
   stores: boolean;
-  /** The smallest displacement that an instruction names. */
-  least: number;
-  /** WebAssembly local: physical address of base + least, less base. Set when code is emitted. */
+  /** WebAssembly local: physical address of base + low. Set when code is emitted. */
   local: number;
 }
 export interface RunAccess {
   readonly group: RunGroup;
+  /** From the base's value at the loop's head. */
   readonly displacement: number;
+}
+/** What a run takes for granted and the attempt asks: x[reg] = x[base] + distance at the loop's head. */
+export interface RunAlias {
+  readonly reg: number;
+  readonly base: number;
+  readonly distance: number;
 }
 export interface PageRun {
   readonly header: Block;
   readonly fast: Block;
   readonly groups: readonly RunGroup[];
-  /** Instructions that an iteration has at most. */
+  readonly aliases: readonly RunAlias[];
+  /** Instructions that an iteration has at most; whether it always has so many. */
   readonly iteration: number;
-  /** WebAssembly local: iterations left. */
+  readonly even: boolean;
+  /** WebAssembly local: iterations left, or what the budget must stay above when iterations are even. */
   local: number;
 }
 
 const MAX_ITERATION = 120;
-const MAX_STRIDE = 512;
+const MAX_STRIDE = 1024;
 const MAX_SPAN = 1024;
-const MAX_GROUPS = 6;
+const MAX_GROUPS = 8;
 
 const OP_LOAD = 0x03;
 const OP_LOAD_FP = 0x07;
 const OP_STORE = 0x23;
 const OP_STORE_FP = 0x27;
-const OP_IMM = 0x13;
 
 /** The loop of a header and one back edge: its blocks, the header first; null when it is not an innermost one or not simple. */
 function loopOf(header: Block, latch: Block, headers: ReadonlySet<Block>): Block[] | null {
@@ -62,58 +68,62 @@ function loopOf(header: Block, latch: Block, headers: ReadonlySet<Block>): Block
   return insns <= MAX_ITERATION ? body : null;
 }
 
-/** How a register changes in an iteration: not at all, by a constant once, or in another way (null). */
-function stepOf(reg: number, body: readonly Block[], latch: Block): { stride: number; block: Block | null; index: number } | null {
-  let step: { stride: number; block: Block | null; index: number } = { stride: 0, block: null, index: 0 };
-  for (const b of body) {
-    for (let i = 0; i < b.insns.length; i++) {
-      const w = b.insns[i].word;
-      if (destination(w) !== reg) continue;
-      const isAddi = (w & 0x707f) === OP_IMM && ((w >>> 15) & 31) === reg;
-      const stride = w >> 20;
-      if (step.block !== null || !isAddi || stride === 0 || Math.abs(stride) > MAX_STRIDE || !dominates(b, latch)) return null;
-      step = { stride, block: b, index: i };
-    }
-  }
-  return step;
+interface Plan {
+  readonly groups: readonly RunGroup[];
+  readonly aliases: readonly RunAlias[];
+  readonly accesses: ReadonlyMap<Block, Map<number, RunAccess>>;
 }
 
-function planGroups(body: readonly Block[], latch: Block): { groups: RunGroup[]; accesses: Map<Block, Map<number, RunAccess>> } {
-  const groups = new Map<number, RunGroup | null>();
+function plan(body: readonly Block[], latch: Block): Plan {
+  const order = [...body].sort((p, q) => p.rpo - q.rpo);
+  const before = new Map<Block, Values>();
+  const after = new Map<Block, Values>();
+  for (const b of order) {
+    const values = b === order[0] ? atHead() : join(b.preds.map((p) => after.get(p)));
+    before.set(b, { roots: values.roots.slice(), more: values.more.slice() });
+    for (const i of b.insns) step(values, i.word);
+    after.set(b, values);
+  }
+  const end = after.get(latch) as Values;
+  const groups: RunGroup[] = [];
+  const aliases = new Map<number, RunAlias>();
+  /** Where register `root`'s value at the head is, as a base that has a stride. */
+  const place = (root: number): RunAlias | null => {
+    if (end.roots[root] === root) return { reg: root, base: root, distance: 0 };
+    const base = end.roots[root];
+    return base > 0 && end.roots[base] === base ? { reg: root, base, distance: end.more[root] - end.more[base] } : null;
+  };
   const accesses = new Map<Block, Map<number, RunAccess>>();
-  for (const b of body) {
+  for (const b of order) {
     const here = new Map<number, RunAccess>();
     accesses.set(b, here);
+    const values = before.get(b) as Values;
     b.insns.forEach((insn, index) => {
       const w = insn.word;
       const opcode = w & 0x7f;
       const isStore = opcode === OP_STORE || opcode === OP_STORE_FP;
-      const base = (w >>> 15) & 31;
-      if (base === 0 || !(isStore || opcode === OP_LOAD || opcode === OP_LOAD_FP)) return;
-      let group = groups.get(base);
-      if (group === null) return;
-      const step = stepOf(base, body, latch);
-      if (step === null) {
-        groups.set(base, null);
-        return;
-      }
-      const displacement = isStore ? ((w >> 20) & ~31) | ((w >>> 7) & 31) : w >> 20;
-      const after = step.block !== null && (step.block === b ? index > step.index : dominates(step.block, b));
-      const low = displacement + (after ? step.stride : 0);
+      const root = values.roots[(w >>> 15) & 31];
+      const more = values.more[(w >>> 15) & 31];
+      step(values, w);
+      if (root <= 0 || !(isStore || opcode === OP_LOAD || opcode === OP_LOAD_FP)) return;
+      const at = place(root);
+      if (at === null || Math.abs(end.more[at.base]) > MAX_STRIDE) return;
+      const low = (isStore ? ((w >> 20) & ~31) | ((w >>> 7) & 31) : w >> 20) + more + at.distance;
       const high = low + (1 << ((w >>> 12) & 3));
+      let group = groups.find((g) => g.base === at.base && Math.max(g.high, high) - Math.min(g.low, low) <= MAX_SPAN);
       if (group === undefined) {
-        group = { base, stride: step.stride, low, high, stores: isStore, least: displacement, local: 0 };
-        groups.set(base, group);
-      } else if (Math.max(group.high, high) - Math.min(group.low, low) <= MAX_SPAN) {
-        group.low = Math.min(group.low, low);
-        group.high = Math.max(group.high, high);
-        group.stores ||= isStore;
-        group.least = Math.min(group.least, displacement);
-      } else return;
-      here.set(index, { group, displacement });
+        if (groups.length === MAX_GROUPS) return;
+        group = { base: at.base, stride: end.more[at.base], low, high, stores: isStore, local: 0 };
+        groups.push(group);
+      }
+      if (at.reg !== at.base) aliases.set(at.reg, at);
+      group.low = Math.min(group.low, low);
+      group.high = Math.max(group.high, high);
+      group.stores ||= isStore;
+      here.set(index, { group, displacement: low });
     });
   }
-  return { groups: [...groups.values()].filter((g) => g !== null), accesses };
+  return { groups, aliases: [...aliases.values()], accesses };
 }
 
 /** Gives loops their copies; true when there were any (the graph is to be numbered again). */
@@ -140,18 +150,20 @@ export function addPageRuns(blocks: readonly Block[]): boolean {
       body = other;
     }
     if (body === null) continue;
-    const { groups, accesses } = planGroups(body, latch);
-    if (groups.length === 0 || groups.length > MAX_GROUPS) continue;
+    const { groups, aliases, accesses } = plan(body, latch);
+    if (groups.length === 0) continue;
     found = true;
     const copies = new Map<Block, Block>();
     for (const b of body) {
       const c = newBlock(b.ctx, b.start);
-      Object.assign(c, { insns: b.insns, end: b.end, ending: b.ending, callee: b.callee, unchecked: accesses.get(b) });
+      Object.assign(c, { insns: b.insns, end: b.end, ending: b.ending, callee: b.callee, unchecked: accesses.get(b) ?? null });
       copies.set(b, c);
     }
     const fast = copies.get(header) as Block;
     const iteration = body.reduce((n, b) => n + b.insns.length, 0);
-    const run: PageRun = { header, fast, groups, iteration, local: 0 };
+    const end = latch;
+    const even = body.every((b) => dominates(b, end));
+    const run: PageRun = { header, fast, groups, aliases, iteration, even, local: 0 };
     const attempt = newBlock(header.ctx, header.start);
     const again = newBlock(header.ctx, header.start);
     Object.assign(attempt, { ending: 'attempt', run, next: [fast, header] });

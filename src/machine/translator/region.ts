@@ -310,6 +310,11 @@ class RegionEmit implements Emit {
     f.block();
     const no = f.depth;
     f.get(BUDGET).i32(1).op(Op.i32_sub).i32(run.iteration).op(Op.i32_div_s).set(n);
+    for (const a of run.aliases) {
+      f.get(this.xLocal(a.reg)).get(this.xLocal(a.base));
+      if (a.distance !== 0) f.i64(a.distance).op(Op.i64_add);
+      f.op(Op.i64_ne).brIf(no);
+    }
     for (const g of run.groups) {
       g.local = f.newLocal(I32);
       const span = g.high - g.low;
@@ -318,9 +323,12 @@ class RegionEmit implements Emit {
       if (g.low !== 0) f.i64(g.low).op(Op.i64_add);
       f.tee(this.va).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and).tee(this.ix);
       f.mem(Op.i64_load, tlb, 3).get(this.va).i64(-4096).op(Op.i64_and).op(Op.i64_ne).brIf(no);
-      f.get(this.ix).mem(Op.i32_load, tlb + 8, 2);
-      if (g.least !== 0) f.i32(g.least).op(Op.i32_add);
-      f.set(g.local);
+      f.get(this.va)
+        .op(Op.i32_wrap_i64)
+        .get(this.ix)
+        .mem(Op.i32_load, tlb + 8, 2)
+        .op(Op.i32_add)
+        .set(g.local);
       // Bytes between the span and the end of the page that it moves towards.
       f.get(this.va).op(Op.i32_wrap_i64).i32(4095).op(Op.i32_and).set(this.ix);
       f.i32(4096 - span)
@@ -340,6 +348,8 @@ class RegionEmit implements Emit {
       f.get(n).get(this.a0).get(n).op(Op.i32_lt_s).op(Op.select).set(n);
     }
     f.get(n).i32(2).op(Op.i32_lt_s).brIf(no);
+    // An iteration that always counts alike needs no counter of its own.
+    if (run.even) f.get(BUDGET).get(n).i32(run.iteration).op(Op.i32_mul).op(Op.i32_sub).set(n);
     this.go(b, run.fast);
     f.end();
     this.go(b, run.header);
@@ -348,11 +358,10 @@ class RegionEmit implements Emit {
   private runAgain(b: Block): void {
     const f = this.f;
     const run = b.run as PageRun;
-    f.get(run.local)
-      .i32(1)
-      .op(Op.i32_sub)
-      .tee(run.local)
-      .brIf(this.loopLabels.get(run.fast) as number);
+    for (const g of run.groups) if (g.stride !== 0) f.get(g.local).i32(g.stride).op(Op.i32_add).set(g.local);
+    if (run.even) f.get(BUDGET).get(run.local).op(Op.i32_gt_s);
+    else f.get(run.local).i32(1).op(Op.i32_sub).tee(run.local);
+    f.brIf(this.loopLabels.get(run.fast) as number);
     this.go(b, run.header);
   }
 
@@ -700,10 +709,7 @@ class RegionEmit implements Emit {
     const displacement = this.immediate();
     const unchecked = this.block.unchecked?.get(this.index);
     if (unchecked !== undefined) {
-      this.rs1w();
-      f.get(unchecked.group.local)
-        .op(Op.i32_add)
-        .mem(op, unchecked.displacement - unchecked.group.least, 0);
+      f.get(unchecked.group.local).mem(op, unchecked.displacement - unchecked.group.low, 0);
       return;
     }
     const group = this.groups.get(this.index);
@@ -730,10 +736,9 @@ class RegionEmit implements Emit {
     const displacement = this.immediate();
     const unchecked = this.block.unchecked?.get(this.index);
     if (unchecked !== undefined) {
-      this.rs1w();
-      f.get(unchecked.group.local).op(Op.i32_add);
+      f.get(unchecked.group.local);
       value();
-      f.mem(op, displacement - unchecked.group.least, 0);
+      f.mem(op, unchecked.displacement - unchecked.group.low, 0);
       return;
     }
     const group = this.groups.get(this.index);
