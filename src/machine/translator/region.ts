@@ -21,10 +21,11 @@ import {
   TLB_MODE_STRIDE,
 } from '../layout.ts';
 import { F32, F64, FuncBody, I32, I64, Op } from '../wasm/encoder.ts';
-import { destination, type Group, mayBeDirty, planGroups, type RegSet } from './analysis.ts';
+import { destination, mayBeDirty, type RegSet } from './analysis.ts';
 import { type Block, type Context, edgeKey, type Insn } from './block.ts';
 import { immB, immJ, isFpCsr, isReturn, type Region } from './cfg.ts';
 import { dominates } from './dominators.ts';
+import { type Member, planGroups } from './groups.ts';
 import type { PageRun } from './page_runs.ts';
 
 // A region as one WebAssembly function with structured control flow (N. Ramsey, "Beyond Relooper", ICFP 2022): the dominator tree gives the
@@ -97,7 +98,7 @@ class RegionEmit implements Emit {
   private exitLabel = 0;
   private fullExitLabel = 0;
   private readonly dirtyIn: ReadonlyMap<Block, RegSet>;
-  private groups: ReadonlyMap<number, Group> = new Map();
+  private readonly groups: ReadonlyMap<Block, ReadonlyMap<number, Member>>;
   private readonly groupLocals: number[] = [];
   private faultLabel = 0;
 
@@ -107,6 +108,7 @@ class RegionEmit implements Emit {
     this.fused = imports.fused;
     this.mode = mode;
     this.dirtyIn = mayBeDirty(region);
+    this.groups = planGroups(region);
     this.block = region.entry;
     this.insn = (region.entry.insns[0] ?? region.cases[0].insns[0]) as Insn;
     if (region.cases.length > 0) {
@@ -210,7 +212,6 @@ class RegionEmit implements Emit {
   private emitBlock(b: Block): void {
     this.block = b;
     this.boxed.clear();
-    this.groups = planGroups(b);
     if (b !== b.idom && this.dirtyFs.has(b.idom)) this.dirtyFs.add(b);
     if (b === this.region.entry && this.region.cases.length > 0) {
       const labels = this.region.cases.map((c) => this.labels.get(c) as number);
@@ -271,9 +272,8 @@ class RegionEmit implements Emit {
     } else if (target.rpo <= source.rpo) f.br(this.loopLabels.get(target) as number);
     else if (this.merges.has(target)) f.br(this.labels.get(target) as number);
     else {
-      const { block, insn, index, groups } = this;
+      const { block, insn, index } = this;
       this.tree(target);
-      this.groups = groups;
       this.block = block;
       this.insn = insn;
       this.index = index;
@@ -680,14 +680,15 @@ class RegionEmit implements Emit {
     this.f.set(this.va);
   }
   /** The first access of a group looks its whole span up: the group's local becomes its physical address, or 0 on a miss. */
-  private openGroup(g: Group): number {
+  private openGroup(m: Member, displacement: number): number {
     const f = this.f;
+    const { group: g } = m;
     while (this.groupLocals.length <= g.slot) this.groupLocals.push(f.newLocal(I32));
     const local = this.groupLocals[g.slot];
-    if (g.first !== this.index) return local;
+    if (g.index !== this.index || g.block !== this.block) return local;
     const access = g.stores ? 1 : 0;
     const tlb = TLB_BASE + this.mode * TLB_MODE_STRIDE + access * TLB_BYTES;
-    this.setVa(g.low);
+    this.setVa(displacement + g.low - m.displacement);
     f.get(this.va).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and).tee(this.ix);
     // The index is that of the first byte's page, so the last byte's page matches the tag only when it is the same page.
     f.mem(Op.i64_load, tlb, 3).get(this.va);
@@ -712,14 +713,14 @@ class RegionEmit implements Emit {
       f.get(unchecked.group.local).mem(op, unchecked.displacement - unchecked.group.low, 0);
       return;
     }
-    const group = this.groups.get(this.index);
-    if (group !== undefined) {
-      const local = this.openGroup(group);
+    const member = this.groups.get(this.block)?.get(this.index);
+    if (member !== undefined) {
+      const local = this.openGroup(member, displacement);
       f.get(local).op(Op.i32_eqz).unlikelyIf(type);
       this.setVa(displacement);
       this.slowLoad(op, size);
       f.else();
-      f.get(local).mem(op, displacement - group.low, 0);
+      f.get(local).mem(op, member.displacement - member.group.low, 0);
       f.end();
       return;
     }
@@ -741,16 +742,16 @@ class RegionEmit implements Emit {
       f.mem(op, unchecked.displacement - unchecked.group.low, 0);
       return;
     }
-    const group = this.groups.get(this.index);
-    if (group !== undefined) {
-      const local = this.openGroup(group);
+    const member = this.groups.get(this.block)?.get(this.index);
+    if (member !== undefined) {
+      const local = this.openGroup(member, displacement);
       f.get(local).op(Op.i32_eqz).unlikelyIf();
       this.setVa(displacement);
       this.slowStore(op, size, value);
       f.else();
       f.get(local);
       value();
-      f.mem(op, displacement - group.low, 0);
+      f.mem(op, member.displacement - member.group.low, 0);
       f.end();
       return;
     }

@@ -29,20 +29,24 @@ export function join(from: readonly (Values | undefined)[]): Values {
   return values;
 }
 
+const OP_IMM = 0x13;
+
+/** The register that the word's result is a constant distance from (`addi`, and `add` with x0: distance 0); 0 = none. */
+export function movedFrom(word: number): number {
+  const rs1 = (word >>> 15) & 31;
+  const rs2 = (word >>> 20) & 31;
+  if ((word & 0x707f) === OP_IMM) return rs1;
+  return (word & 0xfe00707f) === 0x33 && (rs1 === 0 || rs2 === 0) ? rs1 + rs2 : 0;
+}
+export const distanceOf = (word: number) => ((word & 0x7f) === OP_IMM ? word >> 20 : 0);
+
 /** One instruction. */
 export function step(values: Values, word: number): void {
   const rd = destination(word);
   if (rd <= 0 || rd >= 32) return;
-  const rs1 = (word >>> 15) & 31;
-  const rs2 = (word >>> 20) & 31;
-  let from = 0;
-  let more = 0;
-  if ((word & 0x707f) === 0x13) {
-    from = rs1;
-    more = word >> 20;
-  } else if ((word & 0xfe00707f) === 0x33 && (rs1 === 0 || rs2 === 0)) from = rs1 + rs2;
+  const from = movedFrom(word);
   const root = from === 0 ? -1 : values.roots[from];
-  const sum = root < 0 ? 0 : values.more[from] + more;
+  const sum = root < 0 ? 0 : values.more[from] + distanceOf(word);
   values.roots[rd] = Math.abs(sum) > MAX_MORE ? -1 : root;
   values.more[rd] = sum;
 }
