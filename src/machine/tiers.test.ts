@@ -224,7 +224,9 @@ function paged(seed: number, tier: Tier): string[] {
   for (;;) {
     const cause = machine.run(rng.pick([1, 5, 20, 60, 100_000]));
     const { regs } = machine;
-    out.push(`${cause}@${regs.pc.toString(16)} n=${machine.instret} tval=${cause > 0 ? machine.tval.toString(16) : ''} ${registerSum(machine)}`);
+    out.push(
+      `${cause}@${regs.pc.toString(16)} n=${machine.instret} tval=${cause > 0 ? machine.tval.toString(16) : ''} ${registerSum(machine)}`,
+    );
     if (cause === Trap.ECALL_U) break;
     if (cause === Trap.SLICE_END) {
       for (let n = rng.below(4); n > 0; n--) set(rng.below(pages), 0);

@@ -68,7 +68,8 @@ export function planGroups(region: Region): Map<Block, Map<number, Member>> {
         const high = low + (1 << ((w >>> 12) & 3));
         let g = open.get(values[base]);
         // A store that may not happen must not make loads depend on a page that can be written.
-        const fits = g !== undefined && Math.max(g.high, high) - Math.min(g.low, low) <= MAX_SPAN && (!isStore || g.stores || g.block === b);
+        const fits =
+          g !== undefined && Math.max(g.high, high) - Math.min(g.low, low) <= MAX_SPAN && (!isStore || g.stores || g.block === b);
         if (g === undefined || !fits) {
           g = { block: b, index, slot: state.slots++, low, high, stores: isStore, members: 0 };
           open.set(values[base], g);
