@@ -141,7 +141,16 @@ export function encodeStatfs(k: Kernel, path: Path): Uint8Array {
   const set = (i: number, n: number) => v.setBigInt64(i * 8, BigInt(n), true);
   set(0, sb.magic);
   set(1, PAGE);
-  if (Number.isFinite(sb.quota.max)) {
+  const sizes = sb.statfs?.(k);
+  if (typeof sizes === 'object') {
+    set(1, sizes.blockSize);
+    set(9, sizes.blockSize);
+    set(2, sizes.blocks);
+    set(3, sizes.free);
+    set(4, sizes.available);
+    set(5, sizes.files);
+    set(6, sizes.freeFiles);
+  } else if (Number.isFinite(sb.quota.max)) {
     const free = Math.min(sb.quota.max - sb.quota.used, k.mm.pages.freePages);
     set(2, sb.quota.max);
     set(3, free);
@@ -153,7 +162,7 @@ export function encodeStatfs(k: Kernel, path: Path): Uint8Array {
   }
   v.setInt32(56, sb.dev, true);
   set(8, 255);
-  set(9, PAGE);
+  if (typeof sizes !== 'object') set(9, PAGE);
   set(10, statfsFlags(path));
   return bytes;
 }

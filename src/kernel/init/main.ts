@@ -13,6 +13,7 @@ import { doExecve } from '../exec.ts';
 import { kernelProcess, linkThread, makeInitTask, taskCachesInit } from '../fork.ts';
 import { pathWalk } from '../fs/namei.ts';
 import { kernelOpen, vfsMknod } from '../fs/open.ts';
+import { hostfsInit } from '../fs/hostfs/super.ts';
 import { procInit } from '../fs/proc/root.ts';
 import { sysfsInit } from '../fs/sysfs/sysfs.ts';
 import { tmpfsInit } from '../fs/tmpfs.ts';
@@ -85,6 +86,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   log('devtmpfs: initialized');
   chrDevInit(k, kmsgOps);
   procInit(k);
+  hostfsInit(k);
   netInit(k);
   ipcInit(k);
   sysfsInit(k);

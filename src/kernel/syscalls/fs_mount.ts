@@ -57,9 +57,9 @@ function remount(k: Kernel, path: Path, flags: number, options: string): number 
   if (path.dentry !== mnt.root) return -EINVAL;
   const own = mountFlags(flags, mnt.flags);
   if ((flags & MS_BIND) === 0) {
-    const r = k.vfs.types.get(mnt.sb.type)?.remount?.(k, mnt.sb, options) ?? 0;
-    if (r < 0) return r;
     const readOnly = (flags & MS_RDONLY) !== 0;
+    const r = k.vfs.types.get(mnt.sb.type)?.remount?.(k, mnt.sb, options, readOnly) ?? 0;
+    if (r < 0) return r;
     if (readOnly && !mnt.sb.readOnly && hasWriters(k, path)) return -EBUSY;
     mnt.sb.readOnly = readOnly;
   } else if ((flags & MS_RDONLY) !== 0 && hasWriters(k, path)) return -EBUSY;

@@ -93,7 +93,12 @@ export class ProcFs {
     return at;
   }
   /** proc_create: a file whose text `show` makes. Null when the name is taken. */
-  create(path: string, show: ((k: Kernel, entry: ProcEntry) => string | number) | null, file: ProcFile = {}, from = this.root): ProcEntry | null {
+  create(
+    path: string,
+    show: ((k: Kernel, entry: ProcEntry) => string | number) | null,
+    file: ProcFile = {},
+    from = this.root,
+  ): ProcEntry | null {
     const i = path.lastIndexOf('/');
     const dir = this.mkdir(path.slice(0, Math.max(i, 0)), 0o555, from);
     const name = path.slice(i + 1);
