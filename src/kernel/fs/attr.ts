@@ -122,7 +122,8 @@ export function vfsTruncate(k: Kernel, dentry: Dentry, size: number): number {
   if (r < 0) return r;
   removePrivs(k, inode);
   inode.mtime = inode.ctime = k.vfs.now();
-  if (size !== mapping.size) mapping.truncate(k, size);
+  // An overlay's contents are another inode's by now.
+  if (size !== inode.mapping?.size) inode.mapping?.truncate(k, size);
   fsnotifyDentry(k, dentry, IN_MODIFY);
   return 0;
 }

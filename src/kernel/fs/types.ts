@@ -26,6 +26,7 @@ export type AttrChange =
   | { readonly what: 'size'; readonly size: number }
   | { readonly what: 'mode'; readonly mode: number }
   | { readonly what: 'owner'; readonly uid: number; readonly gid: number }
+  | { readonly what: 'xattr' }
   | { readonly what: 'times'; readonly atime: Timespec; readonly mtime: Timespec };
 /** A name in a directory. */
 export interface NameIn {
@@ -118,6 +119,8 @@ export interface Inode {
   seals: number;
   /** Extended attributes by full name, null until the first one. */
   xattrs: Map<string, Uint8Array> | null;
+  /** Overlay inodes that show this one. */
+  overlays: Inode[] | null;
   /** What the file system or driver keeps: symlink target, pipe, device state. Plain data. */
   data: unknown;
 }

@@ -111,6 +111,7 @@ export class Vfs {
       marks: null,
       seals: -1,
       xattrs: null,
+      overlays: null,
       data: null,
     };
   }

@@ -14,6 +14,7 @@ import { kernelProcess, linkThread, makeInitTask, taskCachesInit } from '../fork
 import { pathWalk } from '../fs/namei.ts';
 import { kernelOpen, vfsMknod } from '../fs/open.ts';
 import { hostfsInit } from '../fs/hostfs/super.ts';
+import { overlayInit } from '../fs/overlayfs/super.ts';
 import { procInit } from '../fs/proc/root.ts';
 import { sysfsInit } from '../fs/sysfs/sysfs.ts';
 import { tmpfsInit } from '../fs/tmpfs.ts';
@@ -87,6 +88,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   chrDevInit(k, kmsgOps);
   procInit(k);
   hostfsInit(k);
+  overlayInit(k);
   netInit(k);
   ipcInit(k);
   sysfsInit(k);

@@ -70,6 +70,7 @@ function hasWriters(k: Kernel, path: Path): boolean {
   for (const task of k.sched.tasks.values()) {
     for (const file of task.files?.fds ?? [])
       if (file != null && file.path.mnt === path.mnt && (file.mode & 2) !== 0 && file.inode.mapping !== null) return true;
+    for (const { file } of task.mm?.vmas ?? []) if (file?.path.mnt === path.mnt && (file.mode & 2) !== 0) return true;
   }
   return false;
 }

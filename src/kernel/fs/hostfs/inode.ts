@@ -133,6 +133,8 @@ function setattr(k: Kernel, inode: Inode, change: AttrChange): number {
       return fs.dir.setMode(node, change.mode);
     case 'owner':
       return fs.dir.setOwner(node, change.uid, change.gid);
+    case 'xattr':
+      return -EPERM;
     case 'size':
       hostInode(inode).timesDirty = true;
       return fs.dir.truncate(node, change.size);
