@@ -4,6 +4,7 @@ import type { DriverCore } from './drivers/core.ts';
 import type { TaskCaches } from './fork.ts';
 import { FutexTable } from './futex.ts';
 import type { ProcFs } from './fs/proc/generic.ts';
+import type { DebugFs } from './fs/debugfs/debugfs.ts';
 import type { Kernfs } from './fs/sysfs/kernfs.ts';
 import type { Inode } from './fs/types.ts';
 import type { Vfs } from './fs/vfs.ts';
@@ -52,6 +53,7 @@ export class Kernel {
   drivers!: DriverCore;
   procfs!: ProcFs;
   sysfs!: Kernfs;
+  debugfs!: DebugFs;
   net!: Net;
   modules!: ModuleState;
   percpu!: PerCpu;

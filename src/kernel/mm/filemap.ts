@@ -202,10 +202,6 @@ export class AddressSpace {
     unmapMappingRange(k, this, first, end);
     for (const [index, pa] of [...this.pages]) if (index >= first && index < end) this.forget(k, index, pa);
   }
-  /** Contents that live elsewhere get what shared mappings changed. 0 or -errno. */
-  writeback(_k: Kernel): number {
-    return 0;
-  }
   release(k: Kernel): void {
     this.dropRange(k, 0, Number.POSITIVE_INFINITY);
     this.size = 0;

@@ -51,22 +51,10 @@ const LIVE: readonly (readonly [string, IntRow])[] = [
   ['kernel/panic_on_warn', { get: (k) => k.panicOnWarn, set: (k, n) => (k.panicOnWarn = n), min: 0, max: 1 }],
   ['kernel/tainted', { get: (k) => k.tainted, set: (k, n) => (k.tainted |= n), min: 0, max: INT_MAX }],
   ['kernel/pid_max', { get: (k) => k.sched.pidMax, set: (k, n) => (k.sched.pidMax = n), min: 301, max: 4194304 }],
-  [
-    'fs/inotify/max_queued_events',
-    { get: (k) => k.vfs.notify.maxQueuedEvents, set: (k, n) => (k.vfs.notify.maxQueuedEvents = n), min: 0, max: INT_MAX },
-  ],
-  [
-    'fs/inotify/max_user_instances',
-    { get: (k) => k.vfs.notify.maxUserInstances, set: (k, n) => (k.vfs.notify.maxUserInstances = n), min: 0, max: INT_MAX },
-  ],
-  [
-    'fs/inotify/max_user_watches',
-    { get: (k) => k.vfs.notify.maxUserWatches, set: (k, n) => (k.vfs.notify.maxUserWatches = n), min: 0, max: INT_MAX },
-  ],
-  [
-    'fs/lease-break-time',
-    { get: (k) => k.vfs.locks.leaseBreakTime, set: (k, n) => (k.vfs.locks.leaseBreakTime = n), min: 0, max: INT_MAX },
-  ],
+  ['fs/inotify/max_queued_events', { get: (k) => k.vfs.notify.maxQueuedEvents, set: (k, n) => (k.vfs.notify.maxQueuedEvents = n), min: 0, max: INT_MAX }],
+  ['fs/inotify/max_user_instances', { get: (k) => k.vfs.notify.maxUserInstances, set: (k, n) => (k.vfs.notify.maxUserInstances = n), min: 0, max: INT_MAX }],
+  ['fs/inotify/max_user_watches', { get: (k) => k.vfs.notify.maxUserWatches, set: (k, n) => (k.vfs.notify.maxUserWatches = n), min: 0, max: INT_MAX }],
+  ['fs/lease-break-time', { get: (k) => k.vfs.locks.leaseBreakTime, set: (k, n) => (k.vfs.locks.leaseBreakTime = n), min: 0, max: INT_MAX }],
   ['vm/overcommit_memory', { get: (k) => k.mm.overcommitMemory, set: (k, n) => (k.mm.overcommitMemory = n), min: 0, max: 2 }],
 ];
 /**
