@@ -6,7 +6,7 @@ import { FutexTable } from './futex.ts';
 import type { ProcFs } from './fs/proc/generic.ts';
 import type { DebugFs } from './fs/debugfs/debugfs.ts';
 import type { Kernfs } from './fs/sysfs/kernfs.ts';
-import type { Inode } from './fs/types.ts';
+import type { File, Inode } from './fs/types.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { HostDoors } from './host.ts';
 import { ObjectOrder } from './lib/object_order.ts';
@@ -89,6 +89,8 @@ export class Kernel {
   warnCount = 0;
   panicOnOops = 0;
   panicOnWarn = 0;
+  /** Where process accounting goes. */
+  acctFile: File | null = null;
   /** Inode number of the next namespace, after those of the initial ones. */
   nextNsInum = 0xf000_0100;
   /** Tasks and open files that hold a namespace, and the inodes of namespaces that have one. */
