@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import { NodeDirectory } from './host/node/directory.ts';
 import { nodeDoors } from './host/node/doors.ts';
 import { enableEngineFeatures } from './host/node/v8_flags.ts';
+import { errnoName } from './abi/errno.ts';
 import { loadImage } from './image/image.ts';
 import { startKernel } from './kernel/init/main.ts';
 import type { Kernel } from './kernel/kernel.ts';
@@ -28,6 +30,8 @@ export interface BootOptions {
   append?: string;
   /** Checks of module code: 'memory' (out of bounds, use after free, leaks, reads of what was never written). */
   check?: readonly string[];
+  /** Directories of the host that the guest sees (docs/mounts.md). */
+  mounts?: readonly HostMount[];
   /** Makes the run a pure function of its input; time is virtual then. */
   seed?: number;
   /** When guest code is translated: `auto` as it gets hot (default), `cold` never, the others at once. The same run, for tests. */
@@ -40,6 +44,16 @@ export interface BootOptions {
   /** What went wrong without stopping that; default: onProgress hears it. */
   onWarning?: (text: string) => void;
 }
+
+/** A directory of the host at a place in the guest. */
+export interface HostMount {
+  host: string;
+  /** An absolute name; missing directories are made. */
+  guest: string;
+  readOnly?: boolean;
+}
+/** A mount that cannot be: the message says why. */
+export class MountError extends Error {}
 
 /** A running system with the file conveniences of Node. */
 export class NodeVm extends Vm {
@@ -64,7 +78,8 @@ export async function boot(options: BootOptions = {}): Promise<NodeVm> {
   const seed = options.seed ?? null;
   const console = options.console === true;
   const machine = Machine.create({ memoryBytes, tier: options.tier ?? 'auto', clock: () => performance.now() });
-  const doors = nodeDoors({ seed, onConsole: options.onConsole ?? (() => {}) });
+  const directories = shareDirectories(options.mounts ?? []);
+  const doors = nodeDoors({ seed, onConsole: options.onConsole ?? (() => {}), directories });
   const check = options.check ?? [];
   const words = ['console=ttyS0', console ? '' : 'lintel=serve', check.length > 0 ? `lintel.check=${check.join(',')}` : '', options.append ?? ''].filter((w) => w !== '');
   const kernel = startKernel(machine, doors, {
@@ -74,17 +89,50 @@ export async function boot(options: BootOptions = {}): Promise<NodeVm> {
     initramfs: image.archive,
     ...(image.layer !== undefined ? { image: image.layer } : {}),
   });
-  const vm = new NodeVm(kernel, performance.now() - started, console);
-  if (!console) {
+  const vm = new NodeVm(kernel, performance.now() - started, console, () => {
+    for (const d of directories.values()) d.dispose();
+  });
+  if (!console || directories.size > 0) {
     const end = await Promise.race([vm.idle(), vm.halted]);
     if (end !== undefined) throw new Error(bootFailure(kernel, what, end));
+  }
+  // Now that init has mounted what it mounts, nothing hides these.
+  for (const [i, m] of (options.mounts ?? []).entries()) {
+    const r = vm.mountHost(`host${i}`, m.guest);
+    if (r < 0) {
+      vm.close();
+      throw new MountError(`cannot mount ${m.host} at ${m.guest}: ${errnoName(r)}`);
+    }
   }
   return vm;
 }
 
+/** @throws MountError for a mount that cannot be. */
+function shareDirectories(mounts: readonly HostMount[]): Map<string, NodeDirectory> {
+  const out = new Map<string, NodeDirectory>();
+  try {
+    for (const [i, m] of mounts.entries()) {
+      if (!m.guest.startsWith('/')) throw new MountError(`the guest's place must begin with /, not '${m.guest}'`);
+      if (m.guest.includes('\0')) throw new MountError("the guest's place has a NUL");
+      try {
+        out.set(`host${i}`, new NodeDirectory(m.host, m.readOnly === true));
+      } catch (e) {
+        throw new MountError(`cannot share ${m.host}: ${(e as NodeJS.ErrnoException).code ?? String(e)}`);
+      }
+    }
+  } catch (e) {
+    for (const d of out.values()) d.dispose();
+    throw e;
+  }
+  return out;
+}
+
 /** Why the system stopped while booting, in one line. */
 function bootFailure(kernel: Kernel, what: string, end: HaltReason): string {
-  const unpack = kernel.printk.ring.records().find((r) => r.text.startsWith(UNPACK_FAILED))?.text.slice(UNPACK_FAILED.length);
+  const unpack = kernel.printk.ring
+    .records()
+    .find((r) => r.text.startsWith(UNPACK_FAILED))
+    ?.text.slice(UNPACK_FAILED.length);
   const memory = `${kernel.ram.size / 1024 ** 2}M of memory`;
   if (unpack === 'write error') return `image ${what} does not fit in ${memory} (--memory gives more)`;
   if (unpack !== undefined) return `image ${what} cannot be unpacked: ${unpack}`;

@@ -4,6 +4,7 @@ import { SI_KERNEL } from './abi/signal.ts';
 import { asHost, CommandStreams, type OutputSink, type TerminalSize } from './command.ts';
 import { consoleInput, consoleResize } from './kernel/drivers/tty/console.ts';
 import { runKernel } from './kernel/entry.ts';
+import { mountHostDirectory } from './kernel/fs/hostfs/super.ts';
 import { filpOpen } from './kernel/fs/open.ts';
 import type { File } from './kernel/fs/types.ts';
 import type { Kernel } from './kernel/kernel.ts';
@@ -111,13 +112,15 @@ export class Vm {
   private turn: NodeJS.Immediate | NodeJS.Timeout | null = null;
   private readonly idleWaiters: (() => void)[] = [];
   private readonly attached: boolean;
+  private readonly onClose: () => void;
   private stopped = false;
 
   /** @param attached a console session keeps the host process alive while the guest sleeps. */
-  constructor(kernel: Kernel, bootMilliseconds: number, attached: boolean) {
+  constructor(kernel: Kernel, bootMilliseconds: number, attached: boolean, onClose: () => void = () => {}) {
     this.kernel = kernel;
     this.bootMilliseconds = bootMilliseconds;
     this.attached = attached;
+    this.onClose = onClose;
     this.halted = new Promise((resolve) => {
       this.haltResolve = resolve;
     });
@@ -253,6 +256,11 @@ export class Vm {
     });
     this.wake();
   }
+  /** Mounts a directory that the host shares, by its name; missing directories of `place` are made. 0 or -errno. */
+  mountHost(source: string, place: string): number {
+    const k = this.kernel;
+    return asHost(k, () => mountHostDirectory(k, (k.sched.find(1) ?? k.current).fs.root, source, toGuest(place)));
+  }
   /** Reads a whole file of the guest. @throws Error with the errno's name. */
   readFile(path: string): Uint8Array {
     const k = this.kernel;
@@ -307,6 +315,7 @@ export class Vm {
 
   /** Stops the machine. Pending commands end with status 125. */
   close(): void {
+    if (!this.stopped) this.onClose();
     this.stopped = true;
     if (this.turn !== null) {
       clearTimeout(this.turn as NodeJS.Timeout);

@@ -15,6 +15,7 @@ Options:
   --memory SIZE      physical memory, 16M to 3840M (256M)
   --cpus N           virtual CPUs, 1 to 8 (1)
   --image WHAT       an image's name, or a .cpio, .cpio.gz or .limg file (base)
+  --mount HOST:GUEST[:ro]  a directory of the host, seen in the guest at GUEST (repeatable)
   --append WORDS     more words for the kernel command line
   --seed N           deterministic: the same seed and input give the same run; time is virtual
   --timeout TIME     give up after TIME (30s, 500ms, 2m): exit status 124

@@ -22,7 +22,6 @@ async function main(argv: readonly string[]): Promise<number> {
     return 0;
   }
   if (options.record !== undefined || options.replay !== undefined) throw new UsageError('--record and --replay are not implemented yet');
-  if (options.mount.length > 0) throw new UsageError('--mount is not implemented yet');
   const verb = words.shift();
   switch (verb) {
     case undefined:

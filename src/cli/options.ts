@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import type { HostMount } from '../index.ts';
 import { parseDuration, parseMemory } from '../sizes.ts';
 
 /** A mistake of the person at the command line: shown without a stack, exit status 125. */
@@ -8,7 +9,7 @@ export interface CliOptions {
   memory?: string;
   cpus?: number;
   image?: string;
-  mount: string[];
+  mount: HostMount[];
   append?: string;
   seed?: number;
   record?: string;
@@ -65,7 +66,7 @@ export function parseCli(own: readonly string[]): { options: CliOptions; words: 
   }
   const v = parsed.values;
   const options: CliOptions = {
-    mount: v.mount ?? [],
+    mount: (v.mount ?? []).map(parseMount),
     param: v.param ?? [],
     check: (v.check ?? []).flatMap((list) => list.split(',')),
     book: v.book ?? false,
@@ -92,6 +93,16 @@ export function parseCli(own: readonly string[]): { options: CliOptions; words: 
 
 function parse(own: readonly string[]) {
   return parseArgs({ args: [...own], options: OPTIONS, allowPositionals: true, strict: true });
+}
+
+/** HOST:GUEST[:ro]; HOST may contain colons. */
+function parseMount(text: string): HostMount {
+  const m = /^(.+?)(?::(ro|rw))?$/.exec(text);
+  const at = m?.[1].lastIndexOf(':') ?? -1;
+  if (m === null || at < 1) throw new UsageError(`--mount wants HOST:GUEST or HOST:GUEST:ro, not '${text}'`);
+  const [host, guest] = [m[1].slice(0, at), m[1].slice(at + 1)];
+  if (!guest.startsWith('/')) throw new UsageError(`--mount: the guest's directory must begin with /, not '${guest}'`);
+  return { host, guest, readOnly: m[2] === 'ro' };
 }
 
 function wholeNumber(name: string, text: string, min: number, max: number): number {

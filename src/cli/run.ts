@@ -18,6 +18,7 @@ export function bootOptions(options: CliOptions) {
     image: options.image,
     append: options.append,
     check: options.check,
+    mounts: options.mount,
     seed: options.seed,
     onProgress: progress.report,
     onConsole: options.quiet ? undefined : (bytes: Uint8Array) => void process.stderr.write(bytes),

@@ -82,7 +82,9 @@ export function futexKey(k: Kernel, uaddr: number, shared: boolean): string | nu
 
 /** Physical address of a futex word, faulted in for writing; 0 when it cannot be. */
 function wordForWrite(k: Kernel, uaddr: number): number {
-  return uaddr % 4 === 0 ? userPage(k, uaddr, Access.WRITE) : 0;
+  const pa = uaddr % 4 === 0 ? userPage(k, uaddr, Access.WRITE) : 0;
+  if (pa !== 0) k.machine.invalidateCode(pa, 4);
+  return pa;
 }
 
 /** What futex_wait keeps between its attempts. */

@@ -257,3 +257,20 @@ test('register and memory access: 64-bit values through every door', () => {
   assert.equal(regs.pc, 0x1_2345_6780);
   assert.equal(regs.get(0), 0);
 });
+
+test('bit 0 of the pc does not exist: user code never runs as the kernel', () => {
+  // The loop reads kernel memory, which the kernel has read just before from the same place.
+  const kernel = -0x2a_0000_0000;
+  const loop = [asm.addi(28, 0, 100), asm.ld(6, 10, 0), asm.addi(28, 28, -1), asm.bType(1, 28, 0, -8), asm.ECALL];
+  const bare = start(loop, { 10: kernel + 64 });
+  const { machine } = bare;
+  bare.words(kernel, loop, PTE_R | PTE_X);
+  machine.regs.mode = 1;
+  machine.regs.pc = kernel;
+  assert.equal(machine.run(1000), Trap.ECALL_S);
+  machine.regs.mode = 0;
+  machine.regs.pc = CODE + 1;
+  assert.equal(machine.regs.pc, CODE);
+  assert.equal(machine.run(1000), Trap.LOAD_PAGE_FAULT);
+  assert.equal(machine.regs.pc, CODE + 4);
+});

@@ -62,8 +62,10 @@ class StateRegisters implements RegisterFile {
   get pc(): number {
     return this.ram.read64(STATE_PC);
   }
+  /** Bit 0 does not exist, as in sepc. */
   set pc(value: number) {
     this.ram.write64(STATE_PC, value);
+    this.ram.u8[STATE_PC] &= ~1;
   }
   get(x: number): number {
     return this.ram.read64(STATE_X + x * 8);
@@ -90,6 +92,7 @@ class StateRegisters implements RegisterFile {
   load(pa: number): void {
     this.ram.u8.copyWithin(STATE_X, pa, pa + 256);
     this.ram.writeBig(STATE_PC, this.ram.readBig(pa));
+    this.ram.u8[STATE_PC] &= ~1;
     this.ram.write64(STATE_X, 0);
   }
   saveFp(pa: number): void {
@@ -97,6 +100,7 @@ class StateRegisters implements RegisterFile {
   }
   loadFp(pa: number): void {
     this.ram.u8.copyWithin(STATE_F, pa, pa + 260);
+    this.ram.u32[STATE_FCSR >> 2] &= 255;
   }
   get mode(): number {
     return this.ram.u32[STATE_MODE / 4];

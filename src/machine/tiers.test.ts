@@ -211,6 +211,10 @@ function paged(seed: number, tier: Tier): string[] {
   const bare = new Bare({ tier });
   const { machine } = bare;
   bare.load(IMAGE_VA, program.image);
+  // Every third program is the kernel's.
+  const mode = seed % 3 === 0 ? 1 : 0;
+  const user = mode === 0 ? PTE_U : 0;
+  machine.regs.mode = mode;
   const pages = Math.ceil(program.image.length / 4096);
   const frames = Array.from({ length: pages }, (_, i) => machine.translate(bare.root, IMAGE_VA + i * 4096, Access.READ, 0, false));
   const set = (page: number, flags: number) => {
@@ -227,15 +231,15 @@ function paged(seed: number, tier: Tier): string[] {
     out.push(
       `${cause}@${regs.pc.toString(16)} n=${machine.instret} tval=${cause > 0 ? machine.tval.toString(16) : ''} ${registerSum(machine)}`,
     );
-    if (cause === Trap.ECALL_U) break;
+    if (cause === Trap.ECALL_U || cause === Trap.ECALL_S) break;
     if (cause === Trap.SLICE_END) {
       for (let n = rng.below(4); n > 0; n--) set(rng.below(pages), 0);
       continue;
     }
     assert.ok(cause >= Trap.INSN_PAGE_FAULT, out.at(-1));
-    for (let n = rng.below(5); n > 0; n--) set(rng.below(pages), rng.pick([0, 0, PTE_R | PTE_X | PTE_U]));
+    for (let n = rng.below(5); n > 0; n--) set(rng.below(pages), rng.pick([0, 0, PTE_R | PTE_X | user]));
     const page = Math.floor((machine.tval - IMAGE_VA) / 4096);
-    set(page, cause === Trap.STORE_PAGE_FAULT || rng.below(3) === 0 ? PTE_R | PTE_W | PTE_X | PTE_U : PTE_R | PTE_X | PTE_U);
+    set(page, cause === Trap.STORE_PAGE_FAULT || rng.below(3) === 0 ? PTE_R | PTE_W | PTE_X | user : PTE_R | PTE_X | user);
   }
   for (const pa of frames) out.push(Buffer.from(machine.ram.u8.subarray(pa, pa + 4096)).toString('base64'));
   return out;

@@ -33,11 +33,11 @@ export function changeMode(k: Kernel, path: Path, mode: number): number {
   if (readOnly(path)) return -EROFS;
   if (isLink(inode)) return -EOPNOTSUPP;
   if (!isOwner(k, inode)) return -EPERM;
-  const r = inode.op.setattr?.(k, inode, 'mode') ?? 0;
-  if (r < 0) return r;
   let bits = mode & 0o7777;
   if (inode.seals >= 0 && (inode.seals & F_SEAL_EXEC) !== 0 && ((bits ^ inode.mode) & 0o111) !== 0) return -EPERM;
   if (!groupOrCap(k, inode)) bits &= ~S_ISGID;
+  const r = inode.op.setattr?.(k, inode, { what: 'mode', mode: bits }) ?? 0;
+  if (r < 0) return r;
   inode.mode = (inode.mode & S_IFMT) | bits;
   inode.ctime = k.vfs.now();
   fsnotifyAttrib(k, path.dentry);
@@ -68,7 +68,7 @@ export function changeOwner(k: Kernel, path: Path, uid: number, gid: number): nu
   if (newGid !== null && !any && !(mine && (newGid === inode.gid || inGroup(k.current, newGid)))) return -EPERM;
   const dropped = isDir(inode) ? 0 : droppedBits(k, inode);
   if (dropped !== 0 && !isOwner(k, inode)) return -EPERM;
-  const r = inode.op.setattr?.(k, inode, 'owner') ?? 0;
+  const r = inode.op.setattr?.(k, inode, { what: 'owner', uid: newUid ?? inode.uid, gid: newGid ?? inode.gid }) ?? 0;
   if (r < 0) return r;
   inode.mode &= ~dropped;
   if (newUid !== null) inode.uid = newUid;
@@ -87,15 +87,19 @@ export function changeTimes(k: Kernel, path: Path, atime: Timespec | 'now' | nul
     const denied = inodePermission(k.current, inode, MAY_WRITE);
     if (denied < 0) return denied === -EROFS ? denied : -EACCES;
   }
-  const r = inode.op.setattr?.(k, inode, 'times') ?? 0;
-  if (r < 0) return r;
   const now = k.vfs.now();
-  if (atime !== null) inode.atime = atime === 'now' ? now : atime;
-  if (mtime !== null) inode.mtime = mtime === 'now' ? now : mtime;
+  const change = {
+    what: 'times' as const,
+    atime: atime === 'now' ? now : (atime ?? inode.atime),
+    mtime: mtime === 'now' ? now : (mtime ?? inode.mtime),
+  };
+  const r = inode.op.setattr?.(k, inode, change) ?? 0;
+  if (r < 0) return r;
+  if (atime !== null) inode.atime = change.atime;
+  if (mtime !== null) inode.mtime = change.mtime;
   inode.ctime = now;
   // One time alone counts as the access or change that it stands for (fsnotify_change).
-  if (atime !== null || mtime !== null)
-    fsnotifyDentry(k, path.dentry, atime === null ? IN_MODIFY : mtime === null ? IN_ACCESS : IN_ATTRIB);
+  if (atime !== null || mtime !== null) fsnotifyDentry(k, path.dentry, atime === null ? IN_MODIFY : mtime === null ? IN_ACCESS : IN_ATTRIB);
   return 0;
 }
 
@@ -105,7 +109,7 @@ export function vfsTruncate(k: Kernel, dentry: Dentry, size: number): number {
   if (isDir(inode)) return -EISDIR;
   const { mapping } = inode;
   if ((inode.mode & S_IFMT) !== S_IFREG) return -EINVAL;
-  if (mapping === null) return inode.op.setattr?.(k, inode, 'size') ?? 0;
+  if (mapping === null) return inode.op.setattr?.(k, inode, { what: 'size', size }) ?? 0;
   if (size > mapping.size && size > k.current.signal.rlimit(RLIMIT_FSIZE)) {
     k.sched.sendSignal(k.current, SIGXFSZ);
     return -EFBIG;
@@ -114,11 +118,12 @@ export function vfsTruncate(k: Kernel, dentry: Dentry, size: number): number {
     if ((inode.seals & F_SEAL_SHRINK) !== 0 && size < mapping.size) return -EPERM;
     if ((inode.seals & F_SEAL_GROW) !== 0 && size > mapping.size) return -EPERM;
   }
-  const r = inode.op.setattr?.(k, inode, 'size') ?? 0;
+  const r = inode.op.setattr?.(k, inode, { what: 'size', size }) ?? 0;
   if (r < 0) return r;
   removePrivs(k, inode);
   inode.mtime = inode.ctime = k.vfs.now();
-  if (size !== mapping.size) mapping.truncate(k, size);
+  // An overlay's contents are another inode's by now.
+  if (size !== inode.mapping?.size) inode.mapping?.truncate(k, size);
   fsnotifyDentry(k, dentry, IN_MODIFY);
   return 0;
 }

@@ -265,7 +265,7 @@ function mapSegment(k: Kernel, mm: MmStruct, elf: ElfFile, p: ProgramHeader, bia
   // vm_brk_flags: always readable and writable.
   const bssProt = PROT_READ | PROT_WRITE | (prot & PROT_EXEC);
   const r = doMmap(k, mm, null, anonFrom, end - anonFrom, bssProt, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, 0);
-  return Math.min(r , 0);
+  return Math.min(r, 0);
 }
 
 interface StackStrings {

@@ -88,6 +88,7 @@ function stripSgid(k: Kernel, dir: Inode, mode: number): number {
 }
 /** The mode, group and owner that a new inode gets in `dir` (inode_init_owner). */
 function initOwner(k: Kernel, dir: Inode, inode: Inode): void {
+  if (dir.sb.fixedOwners) return;
   inode.uid = k.current.cred.fsuid;
   inode.gid = k.current.cred.fsgid;
   if ((dir.mode & S_ISGID) !== 0) {
@@ -138,7 +139,7 @@ function createIn(k: Kernel, parent: Path, name: string, mode: number, rdev: num
   initOwner(k, dir, inode);
   if (isDir(inode)) dir.nlink++;
   touchModified(k, dir);
-  const dentry = addDentry(parent.dentry, name, inode);
+  const dentry = addDentry(parent.dentry, name, inode, dir.sb.volatile);
   fsnotifyCreate(k, dir, dentry);
   return dentry;
 }
@@ -153,7 +154,7 @@ export function vfsSymlink(k: Kernel, parent: Path, name: string, target: string
   if (typeof inode === 'number') return inode;
   initOwner(k, dir, inode);
   touchModified(k, dir);
-  fsnotifyCreate(k, dir, addDentry(parent.dentry, name, inode));
+  fsnotifyCreate(k, dir, addDentry(parent.dentry, name, inode, dir.sb.volatile));
   return 0;
 }
 
@@ -176,14 +177,14 @@ export function vfsLink(k: Kernel, from: Path, parent: Path, name: string, slash
   if (inode.op.link === undefined || dir.op.create === undefined || isDir(inode)) return -EPERM;
   if (inode.nlink === 0 && !inode.linkable) return -ENOENT;
   if (inode.nlink >= MAX_LINKS) return -EMLINK;
-  const r = inode.op.link(k, inode);
+  const r = inode.op.link(k, inode, dir, name);
   if (r < 0) return r;
   inode.nlink++;
   inode.linkable = false;
   inode.ctime = k.vfs.now();
   touchModified(k, dir);
   fsnotifyLinkCount(k, inode);
-  fsnotifyCreate(k, dir, addDentry(parent.dentry, name, inode));
+  fsnotifyCreate(k, dir, addDentry(parent.dentry, name, inode, dir.sb.volatile));
   return 0;
 }
 
@@ -271,7 +272,8 @@ const isDots = (name: string) => name === '' || name === '.' || name === '..';
 /** Is `dentry` the directory `below` or one above it? */
 function isAncestor(dentry: Dentry, below: Dentry): boolean {
   for (let d = below; ; d = d.parent) {
-    if (d === dentry) return true;
+    // Dentries that are not kept are told by their inodes.
+    if (d === dentry || d.inode === dentry.inode) return true;
     if (d === d.parent) return false;
   }
 }
@@ -294,16 +296,24 @@ function doRename(k: Kernel, from: NamePlace, to: NamePlace, source: Dentry, tar
     if (r < 0) return r;
   }
   if (source.mounted !== null || (target !== null && target.mounted !== null)) return -EBUSY;
+  if (!exchange && target !== null && isDir(target.inode) && target.children.size > 0) return -ENOTEMPTY;
+  r = oldDir.inode.op.rename(
+    k,
+    { dir: oldDir.inode, name: from.last },
+    { dir: newDir.inode, name: to.last },
+    flags,
+    source.inode,
+    target?.inode ?? null,
+  );
+  if (r < 0) return r;
   if (exchange && target !== null) {
     exchangeDentries(source, target);
     target.inode.ctime = k.vfs.now();
     source.inode.ctime = k.vfs.now();
   } else {
     if (target !== null) {
-      if (isDir(target.inode)) {
-        if (target.children.size > 0) return -ENOTEMPTY;
-        removeDirectory(k, newDir, target);
-      } else {
+      if (isDir(target.inode)) removeDirectory(k, newDir, target);
+      else {
         detach(k, newDir, target);
         target.inode.nlink--;
       }
@@ -316,7 +326,8 @@ function doRename(k: Kernel, from: NamePlace, to: NamePlace, source: Dentry, tar
       addDentry(oldDir, from.last, made);
     } else oldDir.children.delete(from.last);
     source.name = to.last;
-    linkDentry(newDir, source);
+    if (newDir.inode.sb.volatile) source.parent = newDir;
+    else linkDentry(newDir, source);
     source.inode.ctime = k.vfs.now();
     if (sourceDir && oldDir !== newDir) {
       oldDir.inode.nlink--;

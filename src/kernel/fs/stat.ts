@@ -14,7 +14,7 @@ import {
 import type { Kernel } from '../kernel.ts';
 import { fromKidMunged, type UserNamespace } from '../user_namespace.ts';
 import { isDir } from './namei.ts';
-import type { Inode, Path, Timespec } from './types.ts';
+import type { Inode, Path, StatfsSizes, SuperBlock, Timespec } from './types.ts';
 
 // What stat, statx and statfs tell (fs/stat.c, fs/statfs.c).
 
@@ -35,7 +35,7 @@ export function inodeSize(inode: Inode): number {
 export function sizeOf(path: Path): number {
   const { inode, children } = path.dentry;
   if (!isDir(inode) || inode.sb.volatile) return inodeSize(inode);
-  return inode.sb.type === 'ramfs' || inode.sb.type === 'debugfs' ? 0 : inode.dead ? 2 * BOGO_DIRENT_SIZE : (children.size + 2) * BOGO_DIRENT_SIZE;
+  return inode.sb.type === 'ramfs' ? 0 : inode.dead ? 2 * BOGO_DIRENT_SIZE : (children.size + 2) * BOGO_DIRENT_SIZE;
 }
 /** 512-byte units. */
 function blocksOf(inode: Inode): number {
@@ -133,6 +133,14 @@ function statfsFlags(path: Path): number {
   if (path.dentry.inode.sb.readOnly) f |= MS_RDONLY;
   return f & ~MS_LAZYTIME;
 }
+/** What there is and what is left on a file system; 0 where it has no limits. */
+export function statfsSizes(k: Kernel, sb: SuperBlock): StatfsSizes | number {
+  if (sb.statfs !== null) return sb.statfs(k);
+  const blocks = Number.isFinite(sb.quota.max) ? sb.quota.max : 0;
+  const free = blocks === 0 ? 0 : Math.min(sb.quota.max - sb.quota.used, k.mm.pages.freePages);
+  const files = Number.isFinite(sb.maxInodes) ? sb.maxInodes : 0;
+  return { blockSize: PAGE, blocks, free, available: free, files, freeFiles: files === 0 ? 0 : files - sb.usedInodes };
+}
 /** struct statfs, 120 bytes. */
 export function encodeStatfs(k: Kernel, path: Path): Uint8Array {
   const { sb } = path.dentry.inode;
@@ -140,20 +148,18 @@ export function encodeStatfs(k: Kernel, path: Path): Uint8Array {
   const v = new DataView(bytes.buffer);
   const set = (i: number, n: number) => v.setBigInt64(i * 8, BigInt(n), true);
   set(0, sb.magic);
-  set(1, PAGE);
-  if (Number.isFinite(sb.quota.max)) {
-    const free = Math.min(sb.quota.max - sb.quota.used, k.mm.pages.freePages);
-    set(2, sb.quota.max);
-    set(3, free);
-    set(4, free);
-  }
-  if (Number.isFinite(sb.maxInodes)) {
-    set(5, sb.maxInodes);
-    set(6, sb.maxInodes - sb.usedInodes);
+  const sizes = statfsSizes(k, sb);
+  if (typeof sizes !== 'number') {
+    set(1, sizes.blockSize);
+    set(2, sizes.blocks);
+    set(3, sizes.free);
+    set(4, sizes.available);
+    set(5, sizes.files);
+    set(6, sizes.freeFiles);
+    set(9, sizes.blockSize);
   }
   v.setInt32(56, sb.dev, true);
   set(8, 255);
-  set(9, PAGE);
   set(10, statfsFlags(path));
   return bytes;
 }

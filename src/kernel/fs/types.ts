@@ -21,6 +21,19 @@ export interface DirEntry {
   readonly type: number;
 }
 
+/** What setattr is asked to change: the new values. */
+export type AttrChange =
+  | { readonly what: 'size'; readonly size: number }
+  | { readonly what: 'mode'; readonly mode: number }
+  | { readonly what: 'owner'; readonly uid: number; readonly gid: number }
+  | { readonly what: 'xattr' }
+  | { readonly what: 'times'; readonly atime: Timespec; readonly mtime: Timespec };
+/** A name in a directory. */
+export interface NameIn {
+  readonly dir: Inode;
+  readonly name: string;
+}
+
 /** What a file system does with its inodes. A missing operation is -EPERM (or -ENOTDIR for lookup). */
 export interface InodeOperations {
   /** Finds `name` in directory `dir` when the dentry cache does not hold it. Null = no such entry. */
@@ -29,13 +42,16 @@ export interface InodeOperations {
   create?(k: Kernel, dir: Inode, name: string, mode: number, rdev: number): Inode | number;
   symlink?(k: Kernel, dir: Inode, name: string, target: string): Inode | number;
   unlink?(k: Kernel, dir: Inode, name: string, victim: Inode): number;
-  rename?(k: Kernel): number;
-  link?(k: Kernel, inode: Inode): number;
+  /** Before the dentries move: `from` (of `source`) becomes `to` (which may be `target`). */
+  rename?(k: Kernel, from: NameIn, to: NameIn, flags: number, source: Inode, target: Inode | null): number;
+  link?(k: Kernel, inode: Inode, dir: Inode, name: string): number;
   readlink?(k: Kernel, inode: Inode): string | number;
   /** A link that leads to an object, not to a name (/proc/PID/exe, fd/N). */
   magicLink?(k: Kernel, inode: Inode): Path | number;
+  /** Brings attributes up to date that live elsewhere. */
+  getattr?(k: Kernel, inode: Inode): void;
   /** Before size, mode, owner or times change; negative errno refuses. Absent: allowed, except the size. */
-  setattr?(k: Kernel, inode: Inode, what: 'size' | 'mode' | 'owner' | 'times'): number;
+  setattr?(k: Kernel, inode: Inode, change: AttrChange): number;
   /** An inode without a name (O_TMPFILE). */
   tmpfile?(k: Kernel, dir: Inode, mode: number): Inode | number;
   /** Entries besides . and .. of a directory whose dentries are not its truth (procfs). */
@@ -103,6 +119,8 @@ export interface Inode {
   seals: number;
   /** Extended attributes by full name, null until the first one. */
   xattrs: Map<string, Uint8Array> | null;
+  /** Overlay inodes that show this one. */
+  overlays: Inode[] | null;
   /** What the file system or driver keeps: symlink target, pipe, device state. Plain data. */
   data: unknown;
 }
@@ -118,6 +136,15 @@ export interface Dentry {
   deleted: boolean;
   /** Place in a memory file system's directory: readdir's d_off (libfs simple_offset). */
   offset?: number;
+}
+
+export interface StatfsSizes {
+  readonly blockSize: number;
+  readonly blocks: number;
+  readonly free: number;
+  readonly available: number;
+  readonly files: number;
+  readonly freeFiles: number;
 }
 
 export interface SuperBlock {
@@ -138,6 +165,10 @@ export interface SuperBlock {
   readonly quota: Quota;
   usedInodes: number;
   maxInodes: number;
+  /** New inodes keep the owner that the file system gave them. */
+  fixedOwners: boolean;
+  /** Sizes for statfs(2); null: those of the quota. */
+  statfs: ((k: Kernel) => StatfsSizes | number) | null;
   /** The file system type keeps user.* and trusted.* attributes. */
   readonly hasXattr: boolean;
 }

@@ -28,7 +28,7 @@ export interface FileSystemType {
   readonly nodev: boolean;
   mount(k: Kernel, source: string, options: string): SuperBlock | number;
   /** New options for a mounted one (MS_REMOUNT); absent = options are ignored. */
-  remount?(k: Kernel, sb: SuperBlock, options: string): number;
+  remount?(k: Kernel, sb: SuperBlock, options: string, readOnly: boolean): number;
 }
 
 const UNLIMITED = Number.POSITIVE_INFINITY;
@@ -80,6 +80,8 @@ export class Vfs {
       quota: { max: UNLIMITED, used: 0 },
       usedInodes: 0,
       maxInodes: UNLIMITED,
+      fixedOwners: false,
+      statfs: null,
       hasXattr,
     };
   }
@@ -109,6 +111,7 @@ export class Vfs {
       marks: null,
       seals: -1,
       xattrs: null,
+      overlays: null,
       data: null,
     };
   }
@@ -229,7 +232,11 @@ export class Vfs {
       stack.push(...d.children.values());
     }
     // The newest inode hears first.
-    fsnotifySbDelete(this.k, sb, [...inodes].sort((a, b) => b.ino - a.ino));
+    fsnotifySbDelete(
+      this.k,
+      sb,
+      [...inodes].sort((a, b) => b.ino - a.ino),
+    );
     if (sb.type !== 'tmpfs' && sb.type !== 'ramfs') return;
     for (const inode of inodes) if (inode.openCount <= 0) inode.mapping?.release(this.k);
   }

@@ -30,6 +30,8 @@ function permission(k: Kernel, path: Path, name: string, mask: number): number {
   }
   return inodePermission(task, inode, mask);
 }
+/** An overlay keeps its own attributes to itself. */
+const visible = (inode: Inode, name: string) => inode.sb.type !== 'overlay' || !name.startsWith('trusted.overlay.');
 /** 0 when the file system keeps attributes of this name. */
 function supported(inode: Inode, name: string): number {
   if (!inode.sb.hasXattr) return -EOPNOTSUPP;
@@ -50,6 +52,8 @@ export function setXattr(k: Kernel, path: Path, name: string, value: Uint8Array,
   const has = inode.xattrs?.has(name) ?? false;
   if (has && (flags & XATTR_CREATE) !== 0) return -EEXIST;
   if (!has && (flags & XATTR_REPLACE) !== 0) return -ENODATA;
+  const r = inode.op.setattr?.(k, inode, { what: 'xattr' }) ?? 0;
+  if (r < 0) return r;
   inode.xattrs ??= new Map();
   inode.xattrs.set(name, value);
   inode.ctime = k.vfs.now();
@@ -63,11 +67,13 @@ export function getXattr(k: Kernel, path: Path, name: string): Uint8Array | numb
   if (denied < 0) return denied;
   const bad = supported(inode, name);
   if (bad < 0) return bad;
-  return inode.xattrs?.get(name) ?? -ENODATA;
+  return visible(inode, name) ? (inode.xattrs?.get(name) ?? -ENODATA) : -ENODATA;
 }
 /** The names, each ended by a NUL, in the order of Linux's tree (descending). */
 export function listXattr(k: Kernel, path: Path): Uint8Array {
-  const names = [...(path.dentry.inode.xattrs?.keys() ?? [])].filter((n) => !n.startsWith('trusted.') || k.current.capable(CAP_SYS_ADMIN));
+  const names = [...(path.dentry.inode.xattrs?.keys() ?? [])]
+    .filter((n) => visible(path.dentry.inode, n))
+    .filter((n) => !n.startsWith('trusted.') || k.current.capable(CAP_SYS_ADMIN));
   names.sort((a, b) => (a < b ? 1 : -1));
   return bytesOf(names.map((n) => `${n}\0`).join(''));
 }
@@ -79,7 +85,10 @@ export function removeXattr(k: Kernel, path: Path, name: string): number {
   if (name.startsWith('security.') && !k.current.capable(CAP_SYS_ADMIN)) return -EPERM;
   const bad = supported(inode, name);
   if (bad < 0) return bad;
-  if (inode.xattrs === null || !inode.xattrs.delete(name)) return -ENODATA;
+  if (inode.xattrs?.has(name) !== true) return -ENODATA;
+  const r = inode.op.setattr?.(k, inode, { what: 'xattr' }) ?? 0;
+  if (r < 0) return r;
+  inode.xattrs?.delete(name);
   inode.ctime = k.vfs.now();
   fsnotifyAttrib(k, path.dentry);
   return 0;

@@ -146,7 +146,7 @@ const dirOps: InodeOperations = {
   create: (k, _dir, _name, mode) => ((mode & S_IFMT) === S_IFREG ? newQueue(k, mode, k.ipc.mqAttr) : -EACCES),
   unlink: () => 0,
 };
-const mqInodeOps: InodeOperations = { setattr: (_k, _inode, what) => (what === 'size' ? -EINVAL : 0) };
+const mqInodeOps: InodeOperations = { setattr: (_k, _inode, { what }) => (what === 'size' ? -EINVAL : 0) };
 
 /** The queue went: its user's count too (mqueue_evict_inode). */
 function dropIfUnused(k: Kernel, inode: Inode): void {

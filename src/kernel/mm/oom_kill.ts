@@ -27,11 +27,8 @@ export function oomBadness(k: Kernel, task: Task): number | null {
   return points + Math.trunc((adj * k.mm.pages.managedPages) / 1000);
 }
 
-/** Kills the process with the most points; `asker` needed the page. What it did is made again after others had their turn. */
+/** Kills the process with the most points; `asker` needed the page. */
 export function outOfMemory(k: Kernel, asker: Task): void {
-  asker.needResched = true;
-  // A victim that has not ended yet still has memory to give (oom_evaluate_task).
-  for (const t of k.sched.tasks.values()) if (t.isLeader && t.signal.oomKilled && t.mm !== null && t.exitState === 0) return;
   let victim: Task | null = null;
   let worst = 0;
   for (const t of k.sched.tasks.values()) {

@@ -57,9 +57,9 @@ function remount(k: Kernel, path: Path, flags: number, options: string): number 
   if (path.dentry !== mnt.root) return -EINVAL;
   const own = mountFlags(flags, mnt.flags);
   if ((flags & MS_BIND) === 0) {
-    const r = k.vfs.types.get(mnt.sb.type)?.remount?.(k, mnt.sb, options) ?? 0;
-    if (r < 0) return r;
     const readOnly = (flags & MS_RDONLY) !== 0;
+    const r = k.vfs.types.get(mnt.sb.type)?.remount?.(k, mnt.sb, options, readOnly) ?? 0;
+    if (r < 0) return r;
     if (readOnly && !mnt.sb.readOnly && hasWriters(k, path)) return -EBUSY;
     mnt.sb.readOnly = readOnly;
   } else if ((flags & MS_RDONLY) !== 0 && hasWriters(k, path)) return -EBUSY;
@@ -70,6 +70,7 @@ function hasWriters(k: Kernel, path: Path): boolean {
   for (const task of k.sched.tasks.values()) {
     for (const file of task.files?.fds ?? [])
       if (file != null && file.path.mnt === path.mnt && (file.mode & 2) !== 0 && file.inode.mapping !== null) return true;
+    for (const { file } of task.mm?.vmas ?? []) if (file?.path.mnt === path.mnt && (file.mode & 2) !== 0) return true;
   }
   return false;
 }

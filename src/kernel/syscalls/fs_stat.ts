@@ -39,7 +39,9 @@ const STATX_RESERVED = 0x8000_0000;
 function statPath(k: Kernel, dirfd: number, ptr: number, flags: number): Path | number {
   if (ptr === 0 && (flags & ~(AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE)) === AT_EMPTY_PATH && (dirfd | 0) >= 0)
     return fdGetRaw(k, dirfd)?.path ?? -EBADF;
-  return resolveAt(k, dirfd, ptr, flags);
+  const path = resolveAt(k, dirfd, ptr, flags);
+  if (typeof path !== 'number') path.dentry.inode.op.getattr?.(k, path.dentry.inode);
+  return path;
 }
 function sysNewfstatat(k: Kernel, dirfd: number, ptr: number, buf: number, flags: number): number {
   if ((flags & ~STAT_FLAGS) !== 0) return -EINVAL;
@@ -48,7 +50,9 @@ function sysNewfstatat(k: Kernel, dirfd: number, ptr: number, buf: number, flags
 }
 function sysFstat(k: Kernel, fd: number, buf: number): number {
   const file = fdGetRaw(k, fd);
-  return file === null ? -EBADF : copyToUser(k, buf, encodeStat(file.path, k.current.cred.userNs));
+  if (file === null) return -EBADF;
+  file.inode.op.getattr?.(k, file.inode);
+  return copyToUser(k, buf, encodeStat(file.path, k.current.cred.userNs));
 }
 function sysStatx(k: Kernel, dirfd: number, ptr: number, flags: number, mask: number, buf: number): number {
   if ((mask & STATX_RESERVED) !== 0 || (flags & AT_STATX_SYNC_TYPE) === AT_STATX_SYNC_TYPE || (flags & ~STAT_FLAGS) !== 0) return -EINVAL;

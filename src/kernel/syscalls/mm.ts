@@ -9,7 +9,7 @@ import { pageState } from '../mm/memory.ts';
 import { applyMlock, populate } from '../mm/mlock.ts';
 import { doBrk, doMmap, doMprotect, doMunmap } from '../mm/mmap.ts';
 import { doMremap } from '../mm/mremap.ts';
-import { type MmStruct, VM_LOCKED, VM_LOCKONFAULT, VM_LOCKED_MASK } from '../mm/mm_struct.ts';
+import { type MmStruct, VM_LOCKED, VM_SHARED, VM_LOCKONFAULT, VM_LOCKED_MASK } from '../mm/mm_struct.ts';
 import { copyToUser } from '../mm/uaccess.ts';
 import type { SyscallRow } from './table.ts';
 
@@ -125,7 +125,11 @@ function sysMsync(k: Kernel, start: number, length: number, flags: number): numb
     if (vma.start > at) hole = true;
     if (vma.start >= end) break;
     if ((flags & M.MS_INVALIDATE) !== 0 && (vma.flags & VM_LOCKED) !== 0) return -EBUSY;
-    // Shared mappings write straight into the page cache: nothing is left to copy.
+    // Shared mappings write straight into the page cache, which is all there is but for files of the host.
+    if ((flags & M.MS_SYNC) !== 0 && (vma.flags & VM_SHARED) !== 0) {
+      const r = vma.mapping?.writeback(k) ?? 0;
+      if (r < 0) return r;
+    }
     at = vma.end;
   }
   return hole ? -ENOMEM : 0;

@@ -11,6 +11,7 @@ parts="inotify handles locks mounts mountapi overlay"
 list=; sources=main.c
 for p in $parts; do [ -f $p.c ] || continue; list+="PART($p) "; sources+=" $p.c"; done
 riscv64-linux-gnu-gcc -static -Os -s "-DPARTS=$list" -o "$work/filestest" $sources -w
+riscv64-linux-gnu-gcc -static -Os -s -o "$work/mapping" mapping.c -w; gzip -9nc "$work/mapping" > $out/mapping.gz
 gzip -9nc "$work/filestest" > $out/filestest.gz
 if [ -n "${RUN_LINUX:-}" ]; then
   echo 'modprobe -q overlay; /filestest' "$@" | "$RUN_LINUX" -m -K overlay "$work" - | tr -d '\r' > $out/filestest.txt

@@ -165,8 +165,9 @@ void locks_part(void)
 	while (!got) usleep(1000);
 	text("signal %d code %d fd %d", got == SIGRTMIN, code, sifd == rd);
 	show_locks("/proc/locks", NULL), text("  .");
-	SAY(fcntl(rd, F_SETLEASE, F_UNLCK));
+	int given = fcntl(rd, F_SETLEASE, F_UNLCK);
 	waitpid(child, NULL, 0);
+	say("given up", given);
 	make("/proc/sys/fs/lease-break-time", "1");
 	SAY(fcntl(rd, F_SETLEASE, F_RDLCK));
 	SAY(truncate("l", 2)); // nobody gives way: after a second it is broken

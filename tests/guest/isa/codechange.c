@@ -44,6 +44,13 @@ static void own_stores(void) {
   fence_i();
   check("an atomic", CODE + 64);
   S(NR_flush_icache, CODE, CODE + PAGE, 0);
+  // FUTEX_WAKE_OP that sets a word: to 0x13, a nop.
+  adder((void *)(CODE + 64), 5, 1);
+  fence_i();
+  check("before the futex", CODE + 64);
+  line("futex", S(NR_futex, CODE + 512, 5, 0, 0, CODE + 64, 0x13 << 12));
+  fence_i();
+  check("after the futex", CODE + 64);
   // A loop that changes an instruction of itself each time around: the sum of 0..99.
   u32 *p = (u32 *)(CODE + 256);
   p[0] = addi(5, 0, 0);             // t0 = 0

@@ -2,8 +2,10 @@
 #include "isatest.h"
 
 enum { CODE = 0x10000000, DATA = 0x20000000, PAGE = 4096 };
+static u64 set_fcsr;
 static void on_trap(int sig, void *info, void *uc) {
   u64 *x = gregs(uc);
+  if (set_fcsr) { put(" fcsr "); hex((u32)fregs(uc)[32]); put("\n"); *(u32 *)&fregs(uc)[32] = set_fcsr; }
   put(" signal "); num(sig); put(" code "); num(si_code(info)); put(" address +");
   hex(si_addr(info) >= DATA && si_addr(info) < DATA + 2 * PAGE ? si_addr(info) - DATA : si_addr(info) - CODE);
   put(" pc +"); hex(x[0] - CODE); put(" a0 "); hex(x[10]);
@@ -83,6 +85,16 @@ void traps(void) {
   S(NR_mprotect, DATA, PAGE, X);
   one("execute-only is not", itype(0x03, 3, 10, 11, 0), 1, DATA);
   S(NR_mprotect, DATA, PAGE, R | W);
+  // Bits of fcsr above the lowest eight do not exist.
+  set_fcsr = 0xffffffff;
+  one("fcsr all ones", 0, 1, 0);
+  long now;
+  asm volatile("frcsr %0" : "=r"(now));
+  put(" read "); hex(now); put("\n");
+  asm volatile("fmv.d.x ft0, zero" ::: "ft0");  // the kernel saves what was written since
+  set_fcsr = 1ul << 32;  // 0
+  one("fcsr after that", 0, 1, 0);
+  set_fcsr = 0;
   // A jump to an odd address clears bit 0; one to a halfword is fine.
   one("jalr to an odd address", 0x00158067, 1, CODE + 4);
   one("jalr to nowhere", 0x00058067, 1, 0x100);

@@ -127,7 +127,12 @@ function groupOf(file: File | null): NotifyGroup | number {
   if (file === null) return -EBADF;
   return file.op === inotifyOps ? (file.data as NotifyGroup) : -EINVAL;
 }
-export function inotifyAddWatch(k: Kernel, file: File | null, lookup: (flags: number, directory: boolean) => Path | number, mask: number): number {
+export function inotifyAddWatch(
+  k: Kernel,
+  file: File | null,
+  lookup: (flags: number, directory: boolean) => Path | number,
+  mask: number,
+): number {
   if ((mask & ~ARGUMENT_BITS) !== 0 || (mask & ARGUMENT_BITS) === 0) return -EINVAL;
   if (file === null) return -EBADF;
   if ((mask & IN_MASK_ADD) !== 0 && (mask & IN_MASK_CREATE) !== 0) return -EINVAL;
@@ -150,7 +155,14 @@ export function inotifyAddWatch(k: Kernel, file: File | null, lookup: (flags: nu
   }
   const wd = ++group.lastWd; // used up even when the limit refuses it
   if (k.vfs.notify.user(group.uid).watches >= k.vfs.notify.maxUserWatches) return -ENOSPC;
-  const mark: NotifyMark = { group, inode, wd, mask: wanted, oneshot: (mask & IN_ONESHOT) !== 0, exclUnlink: (mask & IN_EXCL_UNLINK) !== 0 };
+  const mark: NotifyMark = {
+    group,
+    inode,
+    wd,
+    mask: wanted,
+    oneshot: (mask & IN_ONESHOT) !== 0,
+    exclUnlink: (mask & IN_EXCL_UNLINK) !== 0,
+  };
   addMark(k, mark);
   return wd;
 }

@@ -237,7 +237,7 @@ const pidFileOps: FileOperations = {
   llseek: seqLseek,
 };
 /** The owner may change, the mode not. */
-const pidSetattr: InodeOperations['setattr'] = (_k, _inode, what) => (what === 'mode' ? -EPERM : 0);
+const pidSetattr: InodeOperations['setattr'] = (_k, _inode, { what }) => (what === 'mode' ? -EPERM : 0);
 const pidLinkOps: InodeOperations = {
   setattr: pidSetattr,
   magicLink(k, inode) {

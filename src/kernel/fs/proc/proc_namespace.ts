@@ -9,8 +9,8 @@ import type { Mount } from '../types.ts';
 // mounts, mountinfo, mountstats (fs/proc_namespace.c).
 
 /** Options of the mount itself, from ro/rw on. */
-function mountOptions(m: Mount): string {
-  let s = (m.flags & MS_RDONLY) !== 0 ? 'ro' : 'rw';
+function mountOptions(m: Mount, readOnly: boolean): string {
+  let s = readOnly ? 'ro' : 'rw';
   if ((m.flags & MS_NOSUID) !== 0) s += ',nosuid';
   if ((m.flags & MS_NODEV) !== 0) s += ',nodev';
   if ((m.flags & MS_NOEXEC) !== 0) s += ',noexec';
@@ -35,12 +35,15 @@ function visible(k: Kernel, task: Task): { m: Mount; place: string }[] {
   }
   return out;
 }
-const relatime = (m: Mount) => mountOptions(m);
+const ownReadOnly = (m: Mount) => (m.flags & MS_RDONLY) !== 0;
 
 export function showMounts(k: Kernel, task: Task): string {
   if (task.exitState !== 0) return '';
   return visible(k, task)
-    .map(({ m, place }) => `${mangle(sourceOf(m), '#')} ${mangle(place)} ${m.sb.type} ${relatime(m)}${superOptions(m)} 0 0\n`)
+    .map(
+      ({ m, place }) =>
+        `${mangle(sourceOf(m), '#')} ${mangle(place)} ${m.sb.type} ${mountOptions(m, ownReadOnly(m) || m.sb.readOnly)}${superOptions(m)} 0 0\n`,
+    )
     .join('');
 }
 const sourceOf = (m: Mount) => (m.sb.type === 'rootfs' ? 'rootfs' : m.source === '' ? 'none' : m.source);
@@ -52,7 +55,7 @@ export function showMountinfo(k: Kernel, task: Task): string {
       const parent = m.parent?.id ?? m.id;
       const inner = dPath(k, { mnt: m, dentry: m.root }, { mnt: m, dentry: m.sb.root });
       const superRw = m.sb.readOnly ? 'ro' : 'rw';
-      return `${m.id} ${parent} ${majorOf(m.sb.dev)}:${minorOf(m.sb.dev)} ${mangle(inner)} ${mangle(place)} ${relatime(m)} - ${m.sb.type} ${mangle(sourceOf(m))} ${superRw}${superOptions(m)}\n`;
+      return `${m.id} ${parent} ${majorOf(m.sb.dev)}:${minorOf(m.sb.dev)} ${mangle(inner)} ${mangle(place)} ${mountOptions(m, ownReadOnly(m))} - ${m.sb.type} ${mangle(sourceOf(m))} ${superRw}${superOptions(m)}\n`;
     })
     .join('');
 }

@@ -71,7 +71,7 @@ export function stubKernel(memoryBytes = 48 << 20): StubKernel {
   const wall = (ns: number) => ({ sec: 1_700_000_000 + Math.floor(ns / 1e9), nsec: ns % 1e9 });
   loose['time'] = { now: () => now, wall: () => wall(now), coarseWall: () => wall(now - (now % TICK_NSEC)) };
   loose['printk'] = { log() {} };
-  loose['drivers'] = { chrdevOps: () => null };
+  loose['drivers'] = { openTarget: () => null, chrdevOps: () => null };
   mmInit(k);
   k.vfs = new Vfs(k);
   let cred = rootCred();
