@@ -4,13 +4,15 @@ import type { Region } from './cfg.ts';
 import { distanceOf, movedFrom } from './values.ts';
 
 // Accesses near each other share one TLB look-up: those whose addresses are constant distances from one value, in a block and in the blocks
-// that only follow it (an extended basic block).
+// that only follow it (an extended basic block). Where a block needs groups, it asks once whether their look-ups hit; if so, the rest of the
+// block goes without any test, else a copy of it does each access with a call.
 
 /** The bytes [low, high) from a value. */
 export interface Group {
-  /** Where the first access is, which looks up. */
+  /** The block that looks up. */
   readonly block: Block;
-  readonly index: number;
+  /** Number of the value. */
+  readonly value: number;
   /** Locals are shared by groups that are never open together. */
   readonly slot: number;
   low: number;
@@ -23,78 +25,144 @@ export interface Member {
   /** From the group's value. */
   readonly displacement: number;
 }
+/** Before an instruction: groups to look up, their value being x[reg] - distance, and all groups that hold in the rest of the block then. */
+export interface Check {
+  readonly opens: readonly { readonly group: Group; readonly reg: number; readonly distance: number }[];
+  readonly groups: readonly Group[];
+}
+export interface BlockPlan {
+  readonly members: ReadonlyMap<number, Member>;
+  readonly checks: ReadonlyMap<number, Check>;
+}
 
 /** A longer span would cross pages too often. */
 const MAX_SPAN = 512;
 const MAX_DISTANCE = 1 << 14;
+/** Each check of a block copies the rest of it. */
+const MAX_CHECKS = 3;
 const OP_LOAD = 0x03;
 const OP_LOAD_FP = 0x07;
 const OP_STORE = 0x23;
 const OP_STORE_FP = 0x27;
 
-/** At the end of a block: which value each register holds, how far from it, and the groups that later blocks may join. */
-interface State {
-  readonly values: Int32Array;
-  readonly more: Int32Array;
-  readonly open: Map<number, Group>;
-  slots: number;
+/** Which value each register holds, and how far from it. */
+class Names {
+  private static next = 32;
+  readonly values = new Int32Array(32);
+  readonly more = new Int32Array(32);
+
+  static fresh(): Names {
+    const names = new Names();
+    for (let r = 0; r < 32; r++) names.values[r] = Names.next++;
+    return names;
+  }
+  copy(): Names {
+    const names = new Names();
+    names.values.set(this.values);
+    names.more.set(this.more);
+    return names;
+  }
+  /** `made`: the numbers of new values, so that a second walk gives the same ones. */
+  step(word: number, made: Map<number, number>, index: number): void {
+    const rd = destination(word);
+    if (rd <= 0 || rd >= 32) return;
+    const from = movedFrom(word);
+    const sum = from > 0 ? this.more[from] + distanceOf(word) : 0;
+    if (from > 0 && Math.abs(sum) < MAX_DISTANCE) {
+      this.values[rd] = this.values[from];
+      this.more[rd] = sum;
+      return;
+    }
+    let value = made.get(index);
+    if (value === undefined) made.set(index, (value = Names.next++));
+    this.values[rd] = value;
+    this.more[rd] = 0;
+  }
 }
 
-/** The groups of a region by block and instruction index; single accesses have none. */
-export function planGroups(region: Region): Map<Block, Map<number, Member>> {
-  const planned = new Map<Block, Map<number, Member>>();
-  const ends = new Map<Block, State>();
-  let fresh = 32;
-  const begin = (b: Block): State => {
-    const only = b.preds.length === 1 ? ends.get(b.preds[0]) : undefined;
-    if (only !== undefined && b !== region.entry) {
-      return { values: only.values.slice(), more: only.more.slice(), open: new Map(only.open), slots: only.slots };
-    }
-    const values = new Int32Array(32);
-    for (let r = 0; r < 32; r++) values[r] = fresh++;
-    return { values, more: new Int32Array(32), open: new Map(), slots: 0 };
-  };
+interface Walked {
+  readonly begin: Names;
+  readonly end: Names;
+  readonly open: Map<number, Group>;
+  readonly slots: number;
+  readonly made: Map<number, number>;
+  readonly members: Map<number, Member>;
+}
+
+/** The groups of a region; single accesses have none. */
+export function planGroups(region: Region): Map<Block, BlockPlan> {
+  const walked = new Map<Block, Walked>();
   for (const b of region.blocks) {
-    const state = begin(b);
-    const { values, more, open } = state;
-    const here = new Map<number, Member>();
-    for (let index = 0; index < b.insns.length; index++) {
-      const w = b.insns[index].word;
-      const opcode = w & 0x7f;
-      const base = (w >>> 15) & 31;
-      const isStore = opcode === OP_STORE || opcode === OP_STORE_FP;
-      if (base !== 0 && (isStore || opcode === OP_LOAD || opcode === OP_LOAD_FP) && b.unchecked?.has(index) !== true) {
-        const low = (isStore ? ((w >> 20) & ~31) | ((w >>> 7) & 31) : w >> 20) + more[base];
-        const high = low + (1 << ((w >>> 12) & 3));
-        let g = open.get(values[base]);
-        // A store that may not happen must not make loads depend on a page that can be written.
-        const fits =
-          g !== undefined && Math.max(g.high, high) - Math.min(g.low, low) <= MAX_SPAN && (!isStore || g.stores || g.block === b);
-        if (g === undefined || !fits) {
-          g = { block: b, index, slot: state.slots++, low, high, stores: isStore, members: 0 };
-          open.set(values[base], g);
-        }
-        g.low = Math.min(g.low, low);
-        g.high = Math.max(g.high, high);
-        g.stores ||= isStore;
-        g.members++;
-        here.set(index, { group: g, displacement: low });
-      }
-      const rd = destination(w);
-      if (rd <= 0 || rd >= 32) continue;
-      const from = movedFrom(w);
-      const sum = from > 0 ? more[from] + distanceOf(w) : 0;
-      if (from > 0 && Math.abs(sum) < MAX_DISTANCE) {
-        values[rd] = values[from];
-        more[rd] = sum;
-      } else {
-        values[rd] = fresh++;
-        more[rd] = 0;
-      }
-    }
-    planned.set(b, here);
-    ends.set(b, state);
+    const only = b.preds.length === 1 && b !== region.entry ? walked.get(b.preds[0]) : undefined;
+    walked.set(b, walk(b, only));
   }
-  for (const here of planned.values()) for (const [index, m] of here) if (m.group.members === 1) here.delete(index);
-  return planned;
+  const plans = new Map<Block, BlockPlan>();
+  for (const [b, w] of walked) {
+    for (const [index, m] of w.members) if (m.group.members === 1) w.members.delete(index);
+    plans.set(b, { members: w.members, checks: planChecks(b, w) });
+  }
+  return plans;
+}
+
+function walk(b: Block, only: Walked | undefined): Walked {
+  const names = only?.end.copy() ?? Names.fresh();
+  const begin = names.copy();
+  const open = new Map(only?.open);
+  let slots = only?.slots ?? 0;
+  const made = new Map<number, number>();
+  const members = new Map<number, Member>();
+  for (let index = 0; index < b.insns.length; index++) {
+    const w = b.insns[index].word;
+    const opcode = w & 0x7f;
+    const base = (w >>> 15) & 31;
+    const isStore = opcode === OP_STORE || opcode === OP_STORE_FP;
+    if (base !== 0 && (isStore || opcode === OP_LOAD || opcode === OP_LOAD_FP) && b.unchecked?.has(index) !== true) {
+      const value = names.values[base];
+      const low = (isStore ? ((w >> 20) & ~31) | ((w >>> 7) & 31) : w >> 20) + names.more[base];
+      const high = low + (1 << ((w >>> 12) & 3));
+      let g = open.get(value);
+      // A store that may not happen must not make loads depend on a page that can be written.
+      const fits = g !== undefined && Math.max(g.high, high) - Math.min(g.low, low) <= MAX_SPAN && (!isStore || g.stores || g.block === b);
+      if (g === undefined || !fits) {
+        g = { block: b, value, slot: slots++, low, high, stores: isStore, members: 0 };
+        open.set(value, g);
+      }
+      g.low = Math.min(g.low, low);
+      g.high = Math.max(g.high, high);
+      g.stores ||= isStore;
+      g.members++;
+      members.set(index, { group: g, displacement: low });
+    }
+    names.step(w, made, index);
+  }
+  return { begin, end: names, open, slots, made, members };
+}
+
+function planChecks(b: Block, w: Walked): Map<number, Check> {
+  const checks = new Map<number, Check>();
+  if (w.members.size === 0) return checks;
+  const names = w.begin.copy();
+  const held = new Set<Group>();
+  for (let index = 0; index < b.insns.length && checks.size < MAX_CHECKS; index++) {
+    const member = w.members.get(index);
+    if (member !== undefined && !held.has(member.group)) {
+      const opens: { group: Group; reg: number; distance: number }[] = [];
+      const groups: Group[] = [];
+      for (const [at, { group }] of w.members) {
+        if (at < index || held.has(group) || groups.includes(group)) continue;
+        if (group.block === b) {
+          const reg = names.values.indexOf(group.value, 1);
+          if (reg < 0) continue;
+          opens.push({ group, reg, distance: names.more[reg] });
+        }
+        groups.push(group);
+      }
+      for (const g of groups) held.add(g);
+      checks.set(index, { opens, groups });
+    }
+    names.step(b.insns[index].word, w.made, index);
+  }
+  // What is left is looked up one by one.
+  for (const [index, m] of w.members) if (m.group.block === b && !held.has(m.group)) w.members.delete(index);
+  return checks;
 }

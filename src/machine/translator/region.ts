@@ -25,7 +25,7 @@ import { destination, mayBeDirty, type RegSet } from './analysis.ts';
 import { type Block, type Context, edgeKey, type Insn } from './block.ts';
 import { immB, immJ, isFpCsr, isReturn, type Region } from './cfg.ts';
 import { dominates } from './dominators.ts';
-import { type Member, planGroups } from './groups.ts';
+import { type BlockPlan, type Check, type Group, planGroups } from './groups.ts';
 import type { PageRun } from './page_runs.ts';
 
 // A region as one WebAssembly function with structured control flow (N. Ramsey, "Beyond Relooper", ICFP 2022): the dominator tree gives the
@@ -98,8 +98,10 @@ class RegionEmit implements Emit {
   private exitLabel = 0;
   private fullExitLabel = 0;
   private readonly dirtyIn: ReadonlyMap<Block, RegSet>;
-  private readonly groups: ReadonlyMap<Block, ReadonlyMap<number, Member>>;
+  private readonly plans: ReadonlyMap<Block, BlockPlan>;
   private readonly groupLocals: number[] = [];
+  /** Groups whose look-ups have hit where code is being emitted; null in the copy for when one did not. */
+  private held: Set<Group> | null = new Set();
   private faultLabel = 0;
 
   constructor(region: Region, imports: RegionImports, mode: number) {
@@ -108,7 +110,7 @@ class RegionEmit implements Emit {
     this.fused = imports.fused;
     this.mode = mode;
     this.dirtyIn = mayBeDirty(region);
-    this.groups = planGroups(region);
+    this.plans = planGroups(region);
     this.block = region.entry;
     this.insn = (region.entry.insns[0] ?? region.cases[0].insns[0]) as Insn;
     if (region.cases.length > 0) {
@@ -227,18 +229,52 @@ class RegionEmit implements Emit {
       return;
     }
     const last = b.insns.length - 1;
-    for (let i = 0; i <= last; i++) {
-      this.insn = b.insns[i];
-      this.index = i;
-      const isTransfer = i === last && b.ending === 'transfer';
-      if (isTransfer) this.spend(b.insns.length);
+    this.held = new Set();
+    this.straight(b, 0, b.ending === 'transfer' ? last : last + 1);
+    if (b.ending === 'transfer') {
+      this.insn = b.insns[last];
+      this.index = last;
+      this.spend(b.insns.length);
       this.insn.row.emit(this);
-      if (isTransfer && (this.insn.word & 0x7f) === OP_BRANCH) this.transfer(b, b.ctx, b.end, this.insn.off);
+      if ((this.insn.word & 0x7f) === OP_BRANCH) this.transfer(b, b.ctx, b.end, this.insn.off);
     }
     if (b.ending === 'transfer') return;
     this.spend(b.insns.length);
     if (b.ending === 'interpret') this.exit(b.end, RegionExit.INTERPRET);
     else this.transfer(b, b.ctx, b.end, b.end - 1);
+  }
+  /** Instructions that only go on to the next one. */
+  private straight(b: Block, from: number, to: number, checked = -1): void {
+    const f = this.f;
+    const { checks } = this.plans.get(b) as BlockPlan;
+    for (let i = from; i < to; i++) {
+      this.insn = b.insns[i];
+      this.index = i;
+      const check = this.held === null || i === checked ? undefined : checks.get(i);
+      if (check !== undefined && this.held !== null) {
+        const { held } = this;
+        f.block();
+        const join = f.depth;
+        f.block();
+        this.lookUp(check, f.depth);
+        const boxed = [...this.boxed];
+        const dirty = this.dirtyFs.has(b);
+        this.held = new Set([...held, ...check.groups]);
+        this.straight(b, i, to, i);
+        f.br(join).end();
+        // A look-up missed: the same by calls. Later blocks see that these groups, and those of further checks, were not found.
+        this.boxed.clear();
+        for (const r of boxed) this.boxed.add(r);
+        if (!dirty) this.dirtyFs.delete(b);
+        for (const [at, { opens }] of checks) if (at >= i) for (const { group } of opens) f.i32(0).set(this.groupLocal(group));
+        this.held = null;
+        this.straight(b, i, to);
+        f.end();
+        this.held = held;
+        return;
+      }
+      this.insn.row.emit(this);
+    }
   }
   private spend(n: number): void {
     if (n > 0) this.f.get(BUDGET).i32(n).op(Op.i32_sub).set(BUDGET);
@@ -679,53 +715,58 @@ class RegionEmit implements Emit {
     if (displacement !== 0) this.f.i64(displacement).op(Op.i64_add);
     this.f.set(this.va);
   }
-  /** The first access of a group looks its whole span up: the group's local becomes its physical address, or 0 on a miss. */
-  private openGroup(m: Member, displacement: number): number {
+  private groupLocal(g: Group): number {
+    while (this.groupLocals.length <= g.slot) this.groupLocals.push(this.f.newLocal(I32));
+    return this.groupLocals[g.slot];
+  }
+  /** Looks groups up: their locals become physical addresses. Goes to `missed` when one misses, or one that was looked up earlier did. */
+  private lookUp(check: Check, missed: number): void {
     const f = this.f;
-    const { group: g } = m;
-    while (this.groupLocals.length <= g.slot) this.groupLocals.push(f.newLocal(I32));
-    const local = this.groupLocals[g.slot];
-    if (g.index !== this.index || g.block !== this.block) return local;
-    const access = g.stores ? 1 : 0;
-    const tlb = TLB_BASE + this.mode * TLB_MODE_STRIDE + access * TLB_BYTES;
-    this.setVa(displacement + g.low - m.displacement);
-    f.get(this.va).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and).tee(this.ix);
-    // The index is that of the first byte's page, so the last byte's page matches the tag only when it is the same page.
-    f.mem(Op.i64_load, tlb, 3).get(this.va);
-    f.i64(g.high - g.low - 1)
-      .op(Op.i64_add)
-      .i64(-4096)
-      .op(Op.i64_and)
-      .op(Op.i64_ne)
-      .unlikelyIf(I32);
-    f.i32(0);
-    f.else();
-    this.pa(tlb);
-    f.end().set(local);
-    return local;
+    for (const { group: g, reg, distance } of check.opens) {
+      const tlb = TLB_BASE + this.mode * TLB_MODE_STRIDE + (g.stores ? TLB_BYTES : 0);
+      f.get(this.xLocal(reg));
+      if (g.low !== distance) f.i64(g.low - distance).op(Op.i64_add);
+      f.tee(this.va).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and).tee(this.ix);
+      // The index is that of the first byte's page, so the last byte's page matches the tag only when it is the same page.
+      f.mem(Op.i64_load, tlb, 3).get(this.va);
+      f.i64(g.high - g.low - 1)
+        .op(Op.i64_add)
+        .i64(-4096)
+        .op(Op.i64_and)
+        .op(Op.i64_ne)
+        .unlikelyBrIf(missed);
+      this.pa(tlb);
+      f.set(this.groupLocal(g));
+    }
+    for (const g of check.groups) if (!check.opens.some((o) => o.group === g)) f.get(this.groupLocal(g)).op(Op.i32_eqz).unlikelyBrIf(missed);
+  }
+  /** The physical address of an access in a group that is known to be mapped: pushes it and returns the offset to add, or -1. */
+  private inGroup(): number {
+    const member = this.held === null ? undefined : this.plans.get(this.block)?.members.get(this.index);
+    if (member === undefined || this.held?.has(member.group) !== true) return -1;
+    this.f.get(this.groupLocal(member.group));
+    return member.displacement - member.group.low;
   }
   load(op: number, size: number): void {
     const f = this.f;
-    const type = op === Op.i32_load ? I32 : op === Op.f64_load ? F64 : I64;
     const displacement = this.immediate();
     const unchecked = this.block.unchecked?.get(this.index);
     if (unchecked !== undefined) {
       f.get(unchecked.group.local).mem(op, unchecked.displacement - unchecked.group.low, 0);
       return;
     }
-    const member = this.groups.get(this.block)?.get(this.index);
-    if (member !== undefined) {
-      const local = this.openGroup(member, displacement);
-      f.get(local).op(Op.i32_eqz).unlikelyIf(type);
+    if (this.held === null) {
       this.setVa(displacement);
       this.slowLoad(op, size);
-      f.else();
-      f.get(local).mem(op, member.displacement - member.group.low, 0);
-      f.end();
+      return;
+    }
+    const offset = this.inGroup();
+    if (offset >= 0) {
+      f.mem(op, offset, 0);
       return;
     }
     const tlb = this.lookup(0, size, displacement);
-    f.unlikelyIf(type);
+    f.unlikelyIf(op === Op.i32_load ? I32 : op === Op.f64_load ? F64 : I64);
     this.slowLoad(op, size);
     f.else();
     this.pa(tlb);
@@ -742,17 +783,15 @@ class RegionEmit implements Emit {
       f.mem(op, unchecked.displacement - unchecked.group.low, 0);
       return;
     }
-    const member = this.groups.get(this.block)?.get(this.index);
-    if (member !== undefined) {
-      const local = this.openGroup(member, displacement);
-      f.get(local).op(Op.i32_eqz).unlikelyIf();
+    if (this.held === null) {
       this.setVa(displacement);
       this.slowStore(op, size, value);
-      f.else();
-      f.get(local);
+      return;
+    }
+    const offset = this.inGroup();
+    if (offset >= 0) {
       value();
-      f.mem(op, member.displacement - member.group.low, 0);
-      f.end();
+      f.mem(op, offset, 0);
       return;
     }
     const tlb = this.lookup(1, size, displacement);
