@@ -13,6 +13,10 @@ const OP = {
   NMADD: 0x4f,
   OP_FP: 0x53,
   BRANCH: 0x63,
+  IMM: 0x13,
+  IMM_32: 0x1b,
+  REG: 0x33,
+  REG_32: 0x3b,
 } as const;
 
 /** The register that a word writes: 1..31 = x, 32..63 = f, 0 = none. */
@@ -83,6 +87,49 @@ export function mayBeDirty(region: Region): Map<Block, RegSet> {
       set.x = x;
       set.f = f;
       changed = true;
+    }
+  }
+  return into;
+}
+
+/** Registers (bits) that hold what a load fetched, or were computed from it, after an instruction. */
+export function stepLoaded(loaded: number, word: number): number {
+  const d = destination(word);
+  if (d <= 0 || d >= 32) return loaded;
+  const rs1 = (loaded >>> ((word >>> 15) & 31)) & 1;
+  const rs2 = (loaded >>> ((word >>> 20) & 31)) & 1;
+  let from = 0;
+  switch (word & 0x7f) {
+    case OP.LOAD:
+      from = 1;
+      break;
+    case OP.IMM:
+    case OP.IMM_32:
+      from = rs1;
+      break;
+    case OP.REG:
+    case OP.REG_32:
+      from = rs1 | rs2;
+      break;
+  }
+  return from === 1 ? loaded | (1 << d) : loaded & ~(1 << d);
+}
+
+/** For each block, the registers that may hold such values at its beginning. */
+export function mayBeLoaded(region: Region): Map<Block, number> {
+  const into = new Map<Block, number>();
+  for (const b of region.blocks) into.set(b, 0);
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const b of region.blocks) {
+      let loaded = into.get(b) as number;
+      for (const i of b.insns) loaded = stepLoaded(loaded, i.word);
+      for (const t of b.next) {
+        const before = into.get(t) as number;
+        if ((before | loaded) === before) continue;
+        into.set(t, before | loaded);
+        changed = true;
+      }
     }
   }
   return into;

@@ -20,6 +20,7 @@ export interface Region {
   readonly cases: readonly Block[];
   readonly switched: ReadonlySet<string>;
   readonly insns: number;
+  readonly full: boolean;
   /** Physical pages by page number relative to the entry's page. */
   readonly pages: ReadonlyMap<number, number>;
   /** Physical byte ranges [low, high) that the region was made from, one for each page. */
@@ -338,5 +339,16 @@ export function buildRegion(source: RegionSource, start: number): Region | null 
   if (source.full && addPageRuns(blocks)) blocks = number(entry, switched);
   let insns = 0;
   for (const b of blocks) insns += b.insns.length;
-  return { entry, start, blocks, find: builder.find, cases, switched, insns, pages: builder.pages, ranges: builder.ranges() };
+  return {
+    entry,
+    start,
+    blocks,
+    find: builder.find,
+    cases,
+    switched,
+    insns,
+    full: source.full,
+    pages: builder.pages,
+    ranges: builder.ranges(),
+  };
 }

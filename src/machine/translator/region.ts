@@ -21,7 +21,7 @@ import {
   TLB_MODE_STRIDE,
 } from '../layout.ts';
 import { F32, F64, FuncBody, I32, I64, Op } from '../wasm/encoder.ts';
-import { destination, mayBeDirty, type RegSet } from './analysis.ts';
+import { destination, mayBeDirty, mayBeLoaded, type RegSet, stepLoaded } from './analysis.ts';
 import { type Block, type Context, edgeKey, type Insn } from './block.ts';
 import { immB, immJ, isFpCsr, isReturn, type Region } from './cfg.ts';
 import { dominates } from './dominators.ts';
@@ -45,6 +45,7 @@ export interface RegionImports {
 const ALIGN: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 2, 8: 3 };
 const SSTATUS_FS = 0x6000;
 const OP_BRANCH = 0x63;
+const MAX_GUESSES = 8;
 
 /** Parameters of a region function (interpreter.ts: REGION_PARAMS). */
 const BASE = 0;
@@ -102,6 +103,11 @@ class RegionEmit implements Emit {
   private readonly groupLocals: number[] = [];
   /** Groups whose look-ups have hit where code is being emitted; null in the copy for when one did not. */
   private held: Set<Group> | null = new Set();
+  /** Registers that may hold what a load fetched, where code is being emitted (bits). */
+  private readonly loadedIn: ReadonlyMap<Block, number> | null;
+  private loaded = 0;
+  private readonly guesses: number[] = [];
+  private nextGuess = 0;
   private faultLabel = 0;
 
   constructor(region: Region, imports: RegionImports, mode: number) {
@@ -111,6 +117,7 @@ class RegionEmit implements Emit {
     this.mode = mode;
     this.dirtyIn = mayBeDirty(region);
     this.plans = planGroups(region);
+    this.loadedIn = region.full ? mayBeLoaded(region) : null;
     this.block = region.entry;
     this.insn = (region.entry.insns[0] ?? region.cases[0].insns[0]) as Insn;
     if (region.cases.length > 0) {
@@ -230,6 +237,7 @@ class RegionEmit implements Emit {
     }
     const last = b.insns.length - 1;
     this.held = new Set();
+    this.loaded = this.loadedIn?.get(b) ?? 0;
     this.straight(b, 0, b.ending === 'transfer' ? last : last + 1);
     if (b.ending === 'transfer') {
       this.insn = b.insns[last];
@@ -257,6 +265,7 @@ class RegionEmit implements Emit {
         const join = f.depth;
         f.block();
         this.lookUp(check, f.depth);
+        const { loaded } = this;
         const boxed = [...this.boxed];
         const dirty = this.dirtyFs.has(b);
         this.held = new Set([...held, ...check.groups]);
@@ -268,12 +277,14 @@ class RegionEmit implements Emit {
         if (!dirty) this.dirtyFs.delete(b);
         for (const [at, { opens }] of checks) if (at >= i) for (const { group } of opens) f.i32(0).set(this.groupLocal(group));
         this.held = null;
+        this.loaded = loaded;
         this.straight(b, i, to);
         f.end();
         this.held = held;
         return;
       }
       this.insn.row.emit(this);
+      this.loaded = stepLoaded(this.loaded, this.insn.word);
     }
   }
   private spend(n: number): void {
@@ -684,13 +695,35 @@ class RegionEmit implements Emit {
     this.fault();
     this.f.end();
   }
-  private pa(tlb: number): void {
-    this.f
-      .get(this.va)
-      .op(Op.i32_wrap_i64)
-      .get(this.ix)
+  /** Pushes the physical address of what was looked up; `reg` is the base of the address. */
+  private pa(tlb: number, reg: number): void {
+    const f = this.f;
+    if (((this.loaded >>> reg) & 1) === 0) {
+      f.get(this.va)
+        .op(Op.i32_wrap_i64)
+        .get(this.ix)
+        .mem(Op.i32_load, tlb + 8, 2)
+        .op(Op.i32_add);
+      return;
+    }
+    // The next address may come from what is loaded here (lists, trees). Frames mostly follow each other as their pages do: with the last
+    // distance, and a branch that finds it right, the processor need not wait for the TLB entry before it loads.
+    const guess = this.guess();
+    f.get(this.ix)
       .mem(Op.i32_load, tlb + 8, 2)
-      .op(Op.i32_add);
+      .tee(this.ix)
+      .get(guess)
+      .op(Op.i32_ne)
+      .unlikelyIf();
+    f.get(this.ix).set(guess);
+    f.end();
+    f.get(this.va).op(Op.i32_wrap_i64).get(guess).op(Op.i32_add);
+  }
+  /** A local for the distance at one access; accesses share them when there are many. */
+  private guess(): number {
+    const at = this.nextGuess++ % MAX_GUESSES;
+    if (at === this.guesses.length) this.guesses.push(this.f.newLocal(I32));
+    return this.guesses[at];
   }
   /** The slow way of a load, from the address in va: leaves the op's result. */
   private slowLoad(op: number, size: number): void {
@@ -735,10 +768,11 @@ class RegionEmit implements Emit {
         .op(Op.i64_and)
         .op(Op.i64_ne)
         .unlikelyBrIf(missed);
-      this.pa(tlb);
+      this.pa(tlb, g.stores ? 0 : reg);
       f.set(this.groupLocal(g));
     }
-    for (const g of check.groups) if (!check.opens.some((o) => o.group === g)) f.get(this.groupLocal(g)).op(Op.i32_eqz).unlikelyBrIf(missed);
+    for (const g of check.groups)
+      if (!check.opens.some((o) => o.group === g)) f.get(this.groupLocal(g)).op(Op.i32_eqz).unlikelyBrIf(missed);
   }
   /** The physical address of an access in a group that is known to be mapped: pushes it and returns the offset to add, or -1. */
   private inGroup(): number {
@@ -769,7 +803,7 @@ class RegionEmit implements Emit {
     f.unlikelyIf(op === Op.i32_load ? I32 : op === Op.f64_load ? F64 : I64);
     this.slowLoad(op, size);
     f.else();
-    this.pa(tlb);
+    this.pa(tlb, this.rs1n);
     f.mem(op, 0, ALIGN[size]);
     f.end();
   }
@@ -798,7 +832,7 @@ class RegionEmit implements Emit {
     f.unlikelyIf();
     this.slowStore(op, size, value);
     f.else();
-    this.pa(tlb);
+    this.pa(tlb, 0);
     value();
     f.mem(op, 0, ALIGN[size]);
     f.end();
@@ -823,7 +857,7 @@ class RegionEmit implements Emit {
     this.interpretHere();
     f.end().get(this.a0);
     f.else();
-    this.pa(tlb);
+    this.pa(tlb, 0);
     f.end().set(this.a0);
   }
 
