@@ -93,7 +93,11 @@ function getCpus(k: Kernel, pairs: number, count: number, size: number, cpus: nu
   return copyToUser(k, cpus, bytes);
 }
 
-function sysHwprobe(k: Kernel, pairs: number, count: number, size: number, cpus: number, flags: number): number {
+/** A size_t, or more than anything can be. */
+const unsigned = (n: number) => (n < 0 ? Number.POSITIVE_INFINITY : n);
+function sysHwprobe(k: Kernel, pairs: number, pairCount: number, cpusetsize: number, cpus: number, flags: number): number {
+  const count = unsigned(pairCount);
+  const size = unsigned(cpusetsize);
   if (flags >>> 0 === H.RISCV_HWPROBE_WHICH_CPUS) return getCpus(k, pairs, count, size, cpus);
   return flags >>> 0 === 0 ? getValues(k, pairs, count, size, cpus) : -EINVAL;
 }

@@ -49,6 +49,10 @@ static void probe(void) {
   line("bad set", S(NR_hwprobe, many, 1, 8, 16, 0));
   line("bad pairs", S(NR_hwprobe, 16, 1, 0, 0, 0));
   line("no pairs", S(NR_hwprobe, 16, 0, 0, 0, 0));
+  cpus = 1;
+  line("endless set", S(NR_hwprobe, many, 1, -1, &cpus, 0));
+  line("endless set, which cpus", S(NR_hwprobe, many, 1, -1, &cpus, 1));
+  line("endless pairs", S(NR_hwprobe, -4096, -1, 0, 0, 0));
   line("flags 2", S(NR_hwprobe, many, 1, 0, 0, 2));
   struct pair which[2] = { { 3, 1 }, { 4, 3 } };
   cpus = 0;
