@@ -18,8 +18,8 @@ function cpio(entries) {
 }
 
 /** Boots with `init` as pid 1 (`tier`: when its code is translated) and runs until it powers off. */
-export function boot(init, { cpus, seed, args = '', tier = 'auto' }) {
-  const machine = Machine.create({ memoryBytes: 64 * 1024 * 1024, tier });
+export function boot(init, { cpus, seed, args = '', tier = 'auto', megabytes = 64 }) {
+  const machine = Machine.create({ memoryBytes: megabytes * 1024 * 1024, tier });
   let state = seed;
   let text = '';
   const host = {

@@ -122,6 +122,7 @@ export function newSignalStruct(k: Kernel, from: SignalStruct | null): SignalStr
     timers: newProcessTimers(),
     childSubreaper: false,
     oomScoreAdj: from?.oomScoreAdj ?? 0,
+    oomScoreAdjMin: from?.oomScoreAdjMin ?? 0,
     oomKilled: false,
     leader: null as unknown as Task,
   };

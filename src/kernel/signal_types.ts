@@ -77,6 +77,8 @@ export interface SignalStruct {
   readonly timers: ProcessTimers;
   childSubreaper: boolean;
   oomScoreAdj: number;
+  /** The least that a task without CAP_SYS_RESOURCE may set. */
+  oomScoreAdjMin: number;
   oomKilled: boolean;
   leader: Task;
 }

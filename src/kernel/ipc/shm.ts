@@ -1,3 +1,4 @@
+import { enoughMemory } from '../mm/overcommit.ts';
 import { EACCES, EFAULT, EINVAL, ENOMEM, ENOSPC, EPERM } from '../../abi/errno.ts';
 import { O_RDWR, S_IFREG } from '../../abi/fs.ts';
 import * as IPC from '../../abi/ipc.ts';
@@ -92,8 +93,8 @@ function newSegment(k: Kernel, key: number, size: number, flags: number): number
   if (size < 0 || !Number.isSafeInteger(pages * PAGE_SIZE)) return -ENOSPC;
   if (BigInt(ipc.shmTotal + pages) > ipc.shmAll) return -ENOSPC;
   if ((flags & IPC.SHM_HUGETLB) !== 0) return -ENOMEM; // no huge pages are set aside
-  const account = (flags & IPC.SHM_NORESERVE) === 0 || k.mm.overcommitMemory === 2;
-  if (account && !k.mm.enoughMemory(pages)) return -ENOMEM;
+  const account = (flags & IPC.SHM_NORESERVE) === 0 || k.mm.overcommit.memory === 2;
+  if (account && !enoughMemory(k, pages)) return -ENOMEM;
   const mapping = new ShmMapping(k, size, account ? pages : 0);
   const base = k.vfs.newInode(k.vfs.shmSb, S_IFREG | (flags & 0o777), {}, genericFileOps);
   const perm = newPerm(k, key, flags);

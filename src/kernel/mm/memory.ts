@@ -1,3 +1,4 @@
+import { enoughMemory } from './overcommit.ts';
 import { EFAULT, ENOMEM } from '../../abi/errno.ts';
 import { Access, type AccessKind } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
@@ -8,6 +9,7 @@ import {
   mmAlloc,
   mmFree,
   VM_ACCESS,
+  VM_ACCOUNT,
   VM_DONTCOPY,
   VM_EXEC,
   VM_GROWSDOWN,
@@ -315,6 +317,10 @@ export function dupMm(k: Kernel, from: MmStruct): MmStruct | number {
   if (mm.exeFile !== null) mm.exeFile.refs++;
   for (const vma of from.vmas) {
     if ((vma.flags & VM_DONTCOPY) !== 0) continue;
+    if ((vma.flags & VM_ACCOUNT) !== 0 && !enoughMemory(k, (vma.end - vma.start) / PAGE_SIZE)) {
+      mmPut(k, mm);
+      return -ENOMEM;
+    }
     const wipe = (vma.flags & VM_WIPEONFORK) !== 0;
     // Locks are not inherited (mlock(2)).
     const copy = mm.link({ ...vma, flags: vma.flags & ~VM_LOCKED_MASK }, vma.anon && !wipe);

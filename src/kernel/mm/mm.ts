@@ -14,7 +14,9 @@ import {
   VMALLOC_START,
   VMEMMAP_START,
 } from './address.ts';
-import { type ImageMapping, reclaimImagePages } from './image_mapping.ts';
+import type { ImageMapping } from './image_mapping.ts';
+import { type OvercommitSettings, overcommitDefaults } from './overcommit.ts';
+import { reclaim } from './vmscan.ts';
 import { NO_TYPE, PGTY_TABLE, setPageType } from './page.ts';
 import { PageAllocator } from './page_alloc.ts';
 import { makePte, mapLarge, PAGE_KERNEL, PAGE_KERNEL_EXEC, PTE_V, setPte } from './pgtable.ts';
@@ -60,11 +62,14 @@ export class MemoryManager {
   readonly noPageLimit = ratelimitInit(0, 10 * HZ, 1);
   /** Files of the boot image with pages in memory, in the order in which they came. */
   readonly imageMappings = new Set<ImageMapping>();
-  /** /proc/sys/vm/overcommit_memory, overcommit_ratio, max_map_count and kernel/randomize_va_space. */
+  /** /proc/sys/kernel/randomize_va_space and settings of /proc/sys/vm. */
   randomizeVaSpace = 2;
-  overcommitMemory = 0;
-  overcommitRatio = 50;
+  overcommit!: OvercommitSettings;
   maxMapCount = 65530;
+  /** oom_dump_tasks, oom_kill_allocating_task, panic_on_oom. */
+  readonly oom = { dumpTasks: 1, killAsker: 0, panic: 0 };
+  /** drop_caches says nothing any more. */
+  dropQuietly = false;
 
   /** Next free byte of the kernel image's data part: objects that symbols name, within reach of pc-relative code. */
   private imageNext = RAM_BASE + IMAGE_TEXT_SIZE;
@@ -118,16 +123,6 @@ export class MemoryManager {
     this.stat.pageTablePages--;
     this.pages.free(pa);
   }
-  /** Pages that may be promised in all when overcommit is off (vm_commit_limit). */
-  get commitLimit(): number {
-    return Math.floor((this.pages.managedPages * this.overcommitRatio) / 100);
-  }
-  /** May `pages` more be promised (__vm_enough_memory)? */
-  enoughMemory(pages: number): boolean {
-    if (this.overcommitMemory === 1) return true;
-    if (this.overcommitMemory === 0) return pages <= this.pages.managedPages;
-    return this.stat.committed + pages <= this.commitLimit;
-  }
 }
 
 export function mmInit(k: Kernel): void {
@@ -137,11 +132,8 @@ export function mmInit(k: Kernel): void {
     k.printk.log(1, `BUG: Bad page state in process ${k.current.comm}  pfn:${(pa / PAGE_SIZE).toString(16).padStart(5, '0')}`);
     k.printk.log(1, `page dumped because: ${reason}`);
   };
-  k.mm.pages.onShort = (pages) => {
-    const before = k.mm.pages.freePages;
-    k.mm.check?.drain();
-    return k.mm.pages.freePages - before + reclaimImagePages(k, pages);
-  };
+  k.mm.pages.onShort = (pages) => reclaim(k, pages);
+  k.mm.overcommit = overcommitDefaults(k.mm.pages.freePages);
   if (checksMemory(k)) k.mm.check = new MemoryCheck(k, releaseChecked);
   k.mm.slab.onComplaint = (cache, pa, what) => badFree(k, cache, pa, what);
   k.machine.setPageTable(k.mm.swapperPgDir);

@@ -1,3 +1,4 @@
+import { enoughMemory } from './overcommit.ts';
 import { EACCES, EAGAIN, EEXIST, EINVAL, ENODEV, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM } from '../../abi/errno.ts';
 import {
   MAP_FIXED,
@@ -157,7 +158,7 @@ function bottomUp(mm: MmStruct, base: number, length: number): number {
 function accountable(k: Kernel, flags: number): boolean {
   return (
     (flags & (VM_NORESERVE | VM_SHARED | VM_WRITE)) === VM_WRITE ||
-    (k.mm.overcommitMemory === 2 && (flags & (VM_SHARED | VM_WRITE)) === VM_WRITE)
+    (k.mm.overcommit.memory === 2 && (flags & (VM_SHARED | VM_WRITE)) === VM_WRITE)
   );
 }
 
@@ -223,7 +224,7 @@ export function doMmap(
       vmFlags |= VM_GROWSDOWN;
     }
   }
-  if ((flags & MAP_NORESERVE) !== 0 && k.mm.overcommitMemory !== 2) vmFlags |= VM_NORESERVE;
+  if ((flags & MAP_NORESERVE) !== 0 && k.mm.overcommit.memory !== 2) vmFlags |= VM_NORESERVE;
   return mmapRegion(k, mm, file, start, len, vmFlags, offset / PAGE_SIZE);
 }
 
@@ -254,12 +255,12 @@ function mmapRegion(k: Kernel, mm: MmStruct, file: File | null, start: number, l
   const replaced = overlap(mm, start, end);
   if (!mayExpand(k, mm, vmFlags, pages - replaced)) return -ENOMEM;
   if (accountable(k, vmFlags)) {
-    if (!k.mm.enoughMemory(pages)) return -ENOMEM;
+    if (!enoughMemory(k, pages)) return -ENOMEM;
     vmFlags |= VM_ACCOUNT;
   }
   const shared = (vmFlags & VM_MAYSHARE) !== 0;
   let mapping: AddressSpace | null = null;
-  if (file === null && shared && (vmFlags & VM_NORESERVE) === 0 && !k.mm.enoughMemory(pages)) return -ENOMEM;
+  if (file === null && shared && (vmFlags & VM_NORESERVE) === 0 && !enoughMemory(k, pages)) return -ENOMEM;
   if (replaced > 0) {
     const r = doMunmap(k, mm, start, len);
     if (r < 0) return r;
@@ -356,9 +357,9 @@ function protectArea(k: Kernel, mm: MmStruct, vma: VmArea, from: number, to: num
   if (flags === vma.flags) return to;
   const pages = (to - from) / PAGE_SIZE;
   if ((access & VM_WRITE) !== 0 && (vma.flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) === 0) {
-    if (!mayExpand(k, mm, flags, 0) || !k.mm.enoughMemory(pages)) return -ENOMEM;
+    if (!mayExpand(k, mm, flags, 0) || !enoughMemory(k, pages)) return -ENOMEM;
     flags |= VM_ACCOUNT;
-  }
+  } else if ((flags & VM_WRITE) === 0 && (vma.flags & VM_ACCOUNT) !== 0 && vma.mapping === null && !vma.anon) flags &= ~VM_ACCOUNT; // no page of it is there
   if ((vma.start < from || vma.end > to) && mm.vmas.length + (vma.start < from && vma.end > to ? 1 : 0) >= k.mm.maxMapCount) return -ENOMEM;
   splitAt(mm, from);
   splitAt(mm, to);
@@ -385,7 +386,7 @@ export function doBrk(k: Kernel, mm: MmStruct, want: number): number {
     const pages = (newEnd - oldEnd) / PAGE_SIZE;
     const flags = VM_READ | VM_WRITE | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC | VM_ACCOUNT | (mm.defFlags & VM_LOCKED_MASK);
     if (!mayExpand(k, mm, flags, pages) || !mayLockMore(k, mm, flags, newEnd - oldEnd)) return mm.brk;
-    if (mm.vmas.length > k.mm.maxMapCount || !k.mm.enoughMemory(pages)) return mm.brk;
+    if (mm.vmas.length > k.mm.maxMapCount || !enoughMemory(k, pages)) return mm.brk;
     insertVma(k, mm, { start: oldEnd, end: newEnd, flags, mapping: null, file: null, pgoff: oldEnd / PAGE_SIZE, name: '[heap]' });
   }
   mm.brk = want;

@@ -1,3 +1,4 @@
+import { enoughMemory } from './overcommit.ts';
 import { EAGAIN, EFAULT, EINVAL, ENOMEM } from '../../abi/errno.ts';
 import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from '../../abi/mman.ts';
 import type { Kernel } from '../kernel.ts';
@@ -70,7 +71,7 @@ function cannotResize(k: Kernel, mm: MmStruct, vma: VmArea, addr: number, oldLen
   const more = newLen - oldLen;
   if (!mayLockMore(k, mm, vma.flags, more)) return -EAGAIN;
   if (!mayExpand(k, mm, vma.flags, more / PAGE_SIZE)) return -ENOMEM;
-  if ((vma.flags & VM_ACCOUNT) !== 0 && !k.mm.enoughMemory(more / PAGE_SIZE)) return -ENOMEM;
+  if ((vma.flags & VM_ACCOUNT) !== 0 && !enoughMemory(k, more / PAGE_SIZE)) return -ENOMEM;
   return 0;
 }
 function canExpandHere(mm: MmStruct, vma: VmArea, more: number): boolean {

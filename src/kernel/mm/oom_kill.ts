@@ -1,3 +1,5 @@
+import { GFP_COMP, GFP_HIGHUSER_MOVABLE, GFP_KERNEL, gfpNames } from '../../abi/gfp.ts';
+import { SLAB_RECLAIM_ACCOUNT } from '../../abi/slab.ts';
 import { SI_KERNEL, SIGKILL } from '../../abi/signal.ts';
 import { doGroupExit } from '../exit.ts';
 import type { Kernel } from '../kernel.ts';
@@ -24,38 +26,75 @@ export function oomBadness(k: Kernel, task: Task): number | null {
   const adj = task.signal.oomScoreAdj;
   if (task.pid === 1 || task.mm === null || adj === OOM_SCORE_ADJ_MIN) return null;
   const points = task.mm.rss + countUserTables(k.ram, task.mm.pgd);
-  return points + Math.trunc((adj * k.mm.pages.managedPages) / 1000);
+  return points + adj * Math.floor(k.mm.pages.managedPages / 1000);
 }
 
-/** Kills the process with the most points; `asker` needed the page. */
+/** What found no memory: GFP_HIGHUSER_MOVABLE | __GFP_COMP, order 0 for a page fault; GFP_KERNEL and order -1 for SysRq f. */
+interface OomControl {
+  readonly gfp: number;
+  readonly order: number;
+}
+const PAGE_FAULT: OomControl = { gfp: GFP_HIGHUSER_MOVABLE | GFP_COMP, order: 0 };
+const SYSRQ: OomControl = { gfp: GFP_KERNEL, order: -1 };
+
+/** A page fault of `asker` found no memory: kills the process with the most points. */
 export function outOfMemory(k: Kernel, asker: Task): void {
+  // What it did is made again after others had their turn.
+  asker.needResched = true;
+  killOne(k, asker, PAGE_FAULT);
+}
+/** SysRq f: one process, whether memory is short or not. */
+export function manualOom(k: Kernel): void {
+  if (!killOne(k, k.current, SYSRQ)) k.printk.log(KERN_INFO, 'sysrq: OOM request ignored. No task eligible');
+}
+/** out_of_memory. False when there is nobody to kill. */
+function killOne(k: Kernel, asker: Task, oc: OomControl): boolean {
+  const { oom } = k.mm;
+  const manual = oc.order === -1;
   let victim: Task | null = null;
-  let worst = 0;
+  let most = Number.NEGATIVE_INFINITY;
   for (const t of k.sched.tasks.values()) {
-    const points = t.isLeader ? oomBadness(k, t) : null;
-    if (points !== null && (victim === null || points > worst)) {
-      victim = t;
-      worst = points;
-    }
+    if (!t.isLeader) continue;
+    // A victim that has not ended yet still has memory to give (oom_evaluate_task).
+    if (!manual && t.signal.oomKilled && t.mm !== null && t.exitState === 0) return true;
+    const points = oomBadness(k, t);
+    if (points === null || points < most) continue;
+    victim = t;
+    most = points;
   }
-  dumpHeader(k, asker);
+  if (oom.panic !== 0 && !manual) {
+    dumpHeader(k, asker, oc);
+    k.panic(`Out of memory: ${oom.panic === 2 ? 'compulsory' : 'system-wide'} panic_on_oom is enabled`);
+    return true;
+  }
+  const own = asker.groupLeader;
+  const immediate = !manual && oom.killAsker !== 0 && oomBadness(k, own) !== null;
+  if (immediate) victim = own;
   const mm = victim?.mm ?? null;
   if (victim === null || mm === null) {
+    if (manual) return false;
+    dumpHeader(k, asker, oc);
+    k.printk.log(KERN_WARNING, 'Out of memory and no killable processes...');
     k.panic('System is deadlocked on memory');
-    return;
+    return false;
   }
+  dumpHeader(k, asker, oc);
   k.mm.stat.oomKill++;
   const kb = (pages: number) => `${pages * KB}kB`;
-  const uid = victim.cred.uid;
+  const { uid } = victim.cred;
   k.printk.log(
     KERN_INFO,
     `oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/,task=${victim.comm},pid=${victim.pid},uid=${uid}`,
   );
   k.printk.log(
     KERN_ERR,
-    `Out of memory: Killed process ${victim.pid} (${victim.comm}) total-vm:${kb(mm.totalPages)}, anon-rss:${kb(mm.rssAnon)}, file-rss:${kb(mm.rssFile)}, shmem-rss:${kb(mm.rssShmem)}, UID:${uid} pgtables:${kb(countUserTables(k.ram, mm.pgd))} oom_score_adj:${victim.signal.oomScoreAdj}`,
+    `Out of memory${immediate ? ' (oom_kill_allocating_task)' : ''}: Killed process ${victim.pid} (${victim.comm}) total-vm:${kb(mm.totalPages)}, anon-rss:${kb(mm.rssAnon)}, file-rss:${kb(mm.rssFile)}, ` +
+      `shmem-rss:${kb(mm.rssShmem)}, UID:${uid} pgtables:${kb(countUserTables(k.ram, mm.pgd))} oom_score_adj:${victim.signal.oomScoreAdj}`,
   );
   kill(k, victim, asker);
+  // Whoever shares its memory goes with it.
+  for (const t of [...k.sched.tasks.values()]) if (t.isLeader && t.mm === mm && t.signal !== victim.signal && t.pid !== 1) kill(k, t, asker);
+  return true;
 }
 
 function kill(k: Kernel, victim: Task, asker: Task): void {
@@ -72,17 +111,31 @@ function kill(k: Kernel, victim: Task, asker: Task): void {
   finishWait(victim);
 }
 
-/** What the log says before the choice (dump_header, __show_mem). */
-function dumpHeader(k: Kernel, asker: Task): void {
-  const say = (text: string) => k.printk.log(KERN_WARNING, text);
-  say(
-    `${asker.comm} invoked oom-killer: gfp_mask=0x140cca(GFP_HIGHUSER_MOVABLE|__GFP_COMP), order=0, oom_score_adj=${asker.signal.oomScoreAdj}`,
+/** What the log says before the choice (dump_header). */
+function dumpHeader(k: Kernel, asker: Task, oc: OomControl): void {
+  const { stat, oom } = k.mm;
+  k.printk.log(
+    KERN_WARNING,
+    `${asker.comm} invoked oom-killer: gfp_mask=0x${oc.gfp.toString(16)}(${gfpNames(oc.gfp)}), order=${oc.order}, oom_score_adj=${asker.signal.oomScoreAdj}`,
   );
   dumpStack(k, asker);
   showMem(k);
+  if (stat.slabUnreclaimable > stat.anonPages + stat.filePages) dumpUnreclaimableSlabs(k);
+  if (oom.dumpTasks === 0) return;
   k.printk.log(KERN_INFO, 'Tasks state (memory values in pages):');
   k.printk.log(KERN_INFO, '[  pid  ]   uid  tgid total_vm      rss rss_anon rss_file rss_shmem pgtables_bytes swapents oom_score_adj name');
   for (const t of k.sched.tasks.values()) if (t.isLeader && t.mm !== null && t.pid !== 1) dumpTask(k, t, t.mm);
+}
+/** dump_unreclaimable_slab. */
+function dumpUnreclaimableSlabs(k: Kernel): void {
+  k.printk.log(KERN_INFO, 'Unreclaimable slab info:');
+  k.printk.log(KERN_INFO, 'Name                      Used          Total');
+  for (const c of [...k.mm.slab.caches].reverse()) {
+    const total = c.totalObjects;
+    if ((c.flags & SLAB_RECLAIM_ACCOUNT) !== 0 || total === 0) continue;
+    const kb = (objects: number) => `${String(Math.floor((objects * c.size) / 1024)).padStart(10)}KB`;
+    k.printk.log(KERN_INFO, `${c.name.padEnd(17)} ${kb(total - c.partialFree)} ${kb(total)}`);
+  }
 }
 function dumpTask(k: Kernel, t: Task, mm: MmStruct): void {
   const pad = (n: number, width: number) => String(n).padStart(width);

@@ -18,4 +18,7 @@ export class VmStat {
   pgmajfault = 0;
   pgreuse = 0;
   oomKill = 0;
+  pgstealDirect = 0;
+  dropPagecache = 0;
+  dropSlab = 0;
 }

@@ -98,6 +98,12 @@ function values(k: Kernel): ReadonlyMap<string, number> {
     ['pgmajfault', stat.pgmajfault],
     ['pgreuse', stat.pgreuse],
     ['oom_kill', stat.oomKill],
+    ['pgsteal_direct', stat.pgstealDirect],
+    ['pgsteal_file', stat.pgstealDirect],
+    ['pgscan_direct', stat.pgstealDirect],
+    ['pgscan_file', stat.pgstealDirect],
+    ['drop_pagecache', stat.dropPagecache],
+    ['drop_slab', stat.dropSlab],
   ]);
 }
 

@@ -6,6 +6,7 @@ import { stringOf } from '../../lib/bytes.ts';
 import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
 import { accessRemote } from '../../mm/memory.ts';
+import { kstrtoSigned } from '../../lib/kstrtox.ts';
 import { oomBadness } from '../../mm/oom_kill.ts';
 import { findTaskByVpid, pidVnr } from '../../pid.ts';
 import { ptraceMayAccess as mayAccess } from '../../ptrace.ts';
@@ -78,30 +79,46 @@ function storeComm(k: Kernel, task: Task, text: string): number {
   task.comm = text.split('\0')[0].slice(0, 15);
   return 0;
 }
+/** kstrtoint of what is left without surrounding space, at most 13 bytes of it. */
+function oomNumber(text: string): number | null {
+  const n = kstrtoSigned(text.slice(0, PROC_NUMBUF).trim(), 0, 32);
+  return typeof n === 'bigint' ? Number(n) : null;
+}
 function storeOomScoreAdj(k: Kernel, task: Task, text: string): number {
-  const m = /^\s*([+-]?\d+)\s*$/.exec(text);
-  if (m === null) return -EINVAL;
-  const n = Number(m[1]);
-  if (n < -1000 || n > 1000) return -EINVAL;
-  if (n < task.signal.oomScoreAdj && !k.current.capable(CAP_SYS_RESOURCE)) return -EACCES;
-  task.signal.oomScoreAdj = n;
+  const n = oomNumber(text);
+  if (n === null || n < -1000 || n > 1000) return -EINVAL;
+  return setOomAdj(k, task, n, false);
+}
+/** __set_oom_adj. Processes that share the address space share the fate. */
+function setOomAdj(k: Kernel, task: Task, n: number, legacy: boolean): number {
+  const { signal } = task;
+  const may = k.current.capable(CAP_SYS_RESOURCE);
+  if (n < (legacy ? signal.oomScoreAdj : signal.oomScoreAdjMin) && !may) return -EACCES;
+  signal.oomScoreAdj = n;
+  if (!legacy && may) signal.oomScoreAdjMin = n;
+  for (const t of k.sched.tasks.values()) {
+    if (!t.isLeader || t.signal === signal || t.mm === null || t.mm !== task.mm || t.pid === 1) continue;
+    t.signal.oomScoreAdj = n;
+    if (!legacy && may) t.signal.oomScoreAdjMin = n;
+  }
   return 0;
 }
 /** Badness in thousandths of memory, as /proc/PID/oom_score shows it (oom_badness). */
 function showOomScore(k: Kernel, task: Task): string {
   const points = oomBadness(k, task.groupLeader);
   const total = k.mm.pages.managedPages;
-  return points === null ? '0\n' : `${Math.max(0, Math.floor(((1000 + Math.floor((points * 1000) / total)) * 2) / 3))}\n`;
+  return points === null ? '0\n' : `${Math.trunc(((1000 + Math.trunc((points * 1000) / total)) * 2) / 3)}\n`;
 }
+const PROC_NUMBUF = 13;
 /** Old interface: -17 to 15. */
 function showOomAdj(_k: Kernel, task: Task): string {
   const adj = task.signal.oomScoreAdj;
   return `${adj === 1000 ? 15 : Math.trunc((adj * 17) / 1000)}\n`;
 }
 function storeOomAdj(k: Kernel, task: Task, text: string): number {
-  const n = Number(text.trim());
-  if (!Number.isInteger(n) || n < -17 || n > 15 || text.trim() === '') return -EINVAL;
-  return storeOomScoreAdj(k, task, String(n === 15 ? 1000 : Math.trunc((n * 1000) / 17)));
+  const n = oomNumber(text);
+  if (n === null || n < -17 || n > 15) return -EINVAL;
+  return setOomAdj(k, task, n === 15 ? 1000 : Math.trunc((n * 1000) / 17), true);
 }
 function showIo(_k: Kernel, task: Task, thread: boolean): string {
   const sum = { rchar: 0, wchar: 0, syscr: 0, syscw: 0 };

@@ -1,3 +1,4 @@
+import { commitLimit } from '../../mm/overcommit.ts';
 import type { Kernel } from '../../kernel.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
 import { showSlabinfo } from '../../mm/slab_proc.ts';
@@ -44,7 +45,7 @@ export function showMeminfo(k: Kernel): string {
     line('KernelStack', stacks) +
     page('PageTables', stat.pageTablePages) +
     zero('SecPageTables', 'NFS_Unstable', 'Bounce', 'WritebackTmp') +
-    page('CommitLimit', k.mm.commitLimit) +
+    page('CommitLimit', commitLimit(k)) +
     page('Committed_AS', stat.committed) +
     line('VmallocTotal', VMALLOC_TOTAL_KB) +
     line('VmallocUsed', stat.vmallocPages * KB + stacks) +

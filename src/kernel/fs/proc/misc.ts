@@ -3,6 +3,7 @@ import { RAM_BASE } from '../../../machine/layout.ts';
 import { ISA_STRING } from '../../cpufeature.ts';
 import { hex } from '../../lib/seq_file.ts';
 import { KERNEL_IMAGE_SIZE } from '../../mm/address.ts';
+import { sysrqInit } from '../../drivers/tty/sysrq.ts';
 import type { Kernel } from '../../kernel.ts';
 import { showLocks } from '../locks.ts';
 import { TASK_UNINTERRUPTIBLE } from '../../sched/task.ts';
@@ -131,6 +132,7 @@ export function procMiscInit(k: Kernel): void {
   procfs.create('iomem', showIomem);
   procfs.create('ioports', () => '');
   procfs.create('softirqs', showSoftirqs);
+  sysrqInit(k);
   procfs.create('swaps', () => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n');
   procfs.create('diskstats', () => '');
   procfs.create('partitions', () => '');

@@ -1,3 +1,4 @@
+import { mmSysctlInit } from '../../mm/sysctl.ts';
 import { EINVAL, EPERM } from '../../../abi/errno.ts';
 import { UTS_MACHINE, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from '../../../abi/kernel_release.ts';
 import { getRandomBytes } from '../../drivers/char/mem.ts';
@@ -67,7 +68,6 @@ const LIVE: readonly (readonly [string, IntRow])[] = [
     'fs/lease-break-time',
     { get: (k) => k.vfs.locks.leaseBreakTime, set: (k, n) => (k.vfs.locks.leaseBreakTime = n), min: 0, max: INT_MAX },
   ],
-  ['vm/overcommit_memory', { get: (k) => k.mm.overcommitMemory, set: (k, n) => (k.mm.overcommitMemory = n), min: 0, max: 2 }],
 ];
 /**
  * Settings of Linux whose subject does not exist here (swap, watchdogs, quotas...) or whose default is what happens: value, and the range that a
@@ -115,15 +115,9 @@ const STORED: readonly (readonly [string, number, number, number])[] = [
   ['vm/dirty_ratio', 20, 0, 100],
   ['vm/dirty_writeback_centisecs', 500, 0, INT_MAX],
   ['vm/laptop_mode', 0, 0, INT_MAX],
-  ['vm/max_map_count', 65530, 0, INT_MAX],
   ['vm/min_free_kbytes', 1456, 0, INT_MAX],
   ['vm/mmap_min_addr', 4096, 0, Number.MAX_SAFE_INTEGER],
-  ['vm/oom_dump_tasks', 1, 0, INT_MAX],
-  ['vm/oom_kill_allocating_task', 0, 0, INT_MAX],
-  ['vm/overcommit_kbytes', 0, 0, Number.MAX_SAFE_INTEGER],
-  ['vm/overcommit_ratio', 50, 0, INT_MAX],
   ['vm/page-cluster', 3, 0, 31],
-  ['vm/panic_on_oom', 0, 0, 2],
   ['vm/stat_interval', 1, 0, INT_MAX],
   ['vm/swappiness', 60, 0, 200],
   ['vm/vfs_cache_pressure', 100, 0, INT_MAX],
@@ -216,6 +210,7 @@ export function sysctlStored(k: Kernel, path: string, value: number, min = -INT_
 export function procSysInit(k: Kernel): void {
   const { procfs } = k;
   printkSysctlInit(k);
+  mmSysctlInit(k);
   for (const [path, row] of LIVE) procfs.create(`sys/${path}`, showInt, { strict: true, mode: 0o644, store: storeInt, data: row });
   for (const [path, value, min, max] of STORED) {
     const data: Stored = { value: path === 'fs/file-max' ? fileMax(k) : value, min, max };

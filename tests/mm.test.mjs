@@ -1,0 +1,25 @@
+// Memory as programs see it against real Linux (M53, M68, M70 to M73): memtest (tests/guest/mm) runs as init; tests/fixtures/mm/memtest.txt is what it
+// printed in Linux 6.12 (tests/guest/mm/build.sh made both): overcommit, scores, the log of the OOM killer, drop_caches, SysRq, texts that agree.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { boot, sameLines } from './boot_init.mjs';
+
+const fixture = (name) => readFileSync(new URL(`fixtures/mm/${name}`, import.meta.url));
+const program = gunzipSync(fixture('memtest.gz'));
+const expected = fixture('memtest.txt').toString('latin1');
+
+for (const [cpus, seed] of [
+  [1, 1],
+  [4, 2],
+]) {
+  test(`every answer as in real Linux, ${cpus} harts`, () => {
+    const { text, halted, k } = boot(program, { cpus, seed, megabytes: 256 });
+    assert.equal(halted, 'poweroff');
+    sameLines(text, `${expected}ended: exit 0\n`);
+    // Only the first process is left, and what it holds.
+    assert.equal([...k.sched.tasks.values()].filter((t) => !t.isKernelThread && t.pid !== 1).length, 0);
+    assert.ok(k.mm.stat.anonPages < 200, `${k.mm.stat.anonPages} anonymous pages are left`);
+  });
+}
