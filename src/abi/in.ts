@@ -48,7 +48,10 @@ export const IP_PMTUDISC_WANT = 1;
 export const IP_PMTUDISC_OMIT = 5;
 
 export const IPV6_ADDRFORM = 1;
+/** The options of RFC 2292 for what RFC 3542 renamed. */
+export const IPV6_2292PKTINFO = 2;
 export const IPV6_CHECKSUM = 7;
+export const IPV6_2292HOPLIMIT = 8;
 export const IPV6_UNICAST_HOPS = 16;
 export const IPV6_MULTICAST_IF = 17;
 export const IPV6_MULTICAST_HOPS = 18;

@@ -25,6 +25,7 @@ import { hex64 } from '../lib/seq_file.ts';
 import { KERNEL_IMAGE_SIZE, PAGE_SIZE } from '../mm/address.ts';
 import { IMAGE_TEXT_SIZE, mmInit } from '../mm/mm.ts';
 import { ipcInit } from '../ipc/init.ts';
+import { netSysfsInit } from '../net/core/dev_proc.ts';
 import { netInit } from '../net/init.ts';
 import { PerCpu } from '../mm/percpu.ts';
 import { exportInit } from '../module/exports.ts';
@@ -105,6 +106,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   log(`Freeing initrd memory: ${Math.ceil(options.initramfs.length / 1024)}K`);
   ttyInit(k);
   driverInit(k);
+  netSysfsInit(k);
   log('printk: legacy console [ttyS0] enabled');
   startInit(k);
   return k;

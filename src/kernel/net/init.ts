@@ -1,6 +1,11 @@
 import type { Kernel } from '../kernel.ts';
 import { loopbackInit } from './core/dev.ts';
+import { devProcInit } from './core/dev_proc.ts';
+import { netSysctlInit } from './core/sysctl_net.ts';
 import { inetInit } from './ipv4/af_inet.ts';
+import { inetProcInit } from './ipv4/proc.ts';
+import { netlinkInit } from './netlink/af_netlink.ts';
+import { rtnlUpDown } from './core/rtnetlink.ts';
 import { sockInit } from './socket.ts';
 import { unixInit } from './unix/af_unix.ts';
 
@@ -10,4 +15,9 @@ export function netInit(k: Kernel): void {
   loopbackInit(k);
   unixInit(k);
   inetInit(k);
+  netlinkInit(k);
+  k.net.upDown.push(rtnlUpDown);
+  inetProcInit(k);
+  devProcInit(k);
+  netSysctlInit(k);
 }

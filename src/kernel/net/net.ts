@@ -8,6 +8,7 @@ import type { InetSock } from './ipv4/inet_sock.ts';
 import type { IpAddr } from './ipv4/ip_addr.ts';
 import type { IpPacket } from './ipv4/packet.ts';
 import { TcpTable } from './ipv4/tcp_minisocks.ts';
+import type { NetlinkSock } from './netlink/af_netlink.ts';
 import type { NetProtoFamily } from './socket.ts';
 import type { UnixState } from './unix/unix_sock.ts';
 
@@ -20,6 +21,10 @@ export interface InIfaddr {
   readonly broadcast: number;
   readonly label: string;
   readonly scope: number;
+  /** IFAPROT_*: who made it. */
+  readonly proto: number;
+  /** When, in hundredths of a second. */
+  readonly stamp: number;
 }
 /** An IPv6 address of an interface (struct inet6_ifaddr). */
 export interface Inet6Ifaddr {
@@ -28,6 +33,8 @@ export interface Inet6Ifaddr {
   /** IFA_F_*. */
   readonly flags: number;
   readonly scope: number;
+  readonly proto: number;
+  readonly stamp: number;
 }
 /** A network interface (struct net_device). */
 export interface NetDevice {
@@ -36,6 +43,8 @@ export interface NetDevice {
   /** IFF_*. */
   flags: number;
   mtu: number;
+  /** It was up once: it has a queueing discipline. */
+  wasUp: boolean;
   txQueueLen: number;
   readonly type: number;
   readonly stats: { rxPackets: number; rxBytes: number; txPackets: number; txBytes: number; txDropped: number };
@@ -64,6 +73,7 @@ export class Net {
   receiving = false;
   nextIpId = 0;
   nextPing = 0;
+  readonly netlink = new Set<NetlinkSock>();
   readonly udp = new PortTable<InetSock>();
   readonly ping = new PortTable<InetSock>();
   readonly raw = new Set<InetSock>();

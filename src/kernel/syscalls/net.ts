@@ -341,7 +341,7 @@ function sysGetsockopt(k: Kernel, fd: number, level: number, name: number, ptr: 
 }
 
 export const netSyscalls: readonly SyscallRow[] = [
-  row(NR.NR_socket, 'socket', sysSocket, 'families unix, inet, inet6; no netlink or packet sockets'),
+  row(NR.NR_socket, 'socket', sysSocket, 'families unix, inet, inet6, netlink; no packet sockets'),
   row(NR.NR_socketpair, 'socketpair', sysSocketpair),
   row(NR.NR_bind, 'bind', sysBind),
   row(NR.NR_listen, 'listen', sysListen),

@@ -15,6 +15,8 @@ export interface DeviceSpec {
   readonly mode?: number;
   /** Path below /sys of the directory of its parent; without one it is virtual. */
   readonly parent?: string;
+  /** What `uevent` says beside the number and name. */
+  readonly uevent?: string;
   /** Make /dev/NAME too (device_create of a driver; the built-in ones did already). */
   readonly node?: boolean;
 }
@@ -44,7 +46,7 @@ export function deviceCreate(k: Kernel, spec: DeviceSpec): KernfsNode | number {
     sysfsText(k, dir, 'dev', `${major}:${minor}\n`);
     sysfs.createLink(sysfs.mkdirs('dev/char'), `${major}:${minor}`, dir);
   }
-  sysfsText(k, dir, 'uevent', uevent, 0o644);
+  sysfsText(k, dir, 'uevent', uevent + (spec.uevent ?? ''), 0o644);
   sysfs.createLink(dir, 'subsystem', classDir);
   sysfs.createLink(classDir, spec.name, dir);
   if (spec.node === true && spec.dev !== 0) k.drivers.createNode(spec.name.replace(/!/g, '/'), spec.mode ?? 0o600, spec.dev);

@@ -29,6 +29,7 @@ export function loopbackInit(k: Kernel): void {
     name: 'lo',
     flags: IFF_LOOPBACK,
     mtu: 65536,
+    wasUp: false,
     txQueueLen: 1000,
     type: ARPHRD_LOOPBACK,
     stats: { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0, txDropped: 0 },

@@ -1,9 +1,8 @@
 import type { Kernel } from '../../kernel.ts';
 import { hex } from '../../lib/seq_file.ts';
-import type { Sock } from './sock.ts';
 
 /** What %pK prints for a kernel address: a hash of 32 bits (here of the socket's number and the run's seed). */
-export function hashedPointer(k: Kernel, sk: Sock): string {
+export function hashedPointer(k: Kernel, sk: { readonly cookie: number }): string {
   let h = (sk.cookie * 0x9e37_79b1 + k.seed) >>> 0;
   h = Math.imul(h ^ (h >>> 16), 0x85eb_ca6b) >>> 0;
   h = Math.imul(h ^ (h >>> 13), 0xc2b2_ae35) >>> 0;

@@ -1,5 +1,6 @@
 import * as E from '../../../abi/errno.ts';
 import * as IF from '../../../abi/if.ts';
+import { IFA_F_PERMANENT, IFAPROT_KERNEL_LO } from '../../../abi/netlink.ts';
 import { AF_INET, AF_INET6 } from '../../../abi/socket.ts';
 import type { Kernel } from '../../kernel.ts';
 import { copyFromUser, copyToUser } from '../../mm/uaccess.ts';
@@ -15,17 +16,18 @@ const RT_SCOPE_UNIVERSE = 0;
 const RT_SCOPE_HOST = 254;
 const maskOf = (length: number) => (length === 0 ? 0 : (-1 << (32 - length)) >>> 0);
 
-export function makeIfaddr(local: number, prefixLen: number, label: string, broadcast = 0, scope?: number): InIfaddr {
-  return { local, prefixLen, broadcast, label, scope: scope ?? (local >>> 24 === 127 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE) };
+export function makeIfaddr(local: number, prefixLen: number, label: string, broadcast = 0, scope?: number, proto = 0): InIfaddr {
+  return { local, prefixLen, broadcast, label, proto, stamp: 0, scope: scope ?? (local >>> 24 === 127 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE) };
 }
 /** lo that goes up without an address gets 127.0.0.1/8 (inetdev_event), and ::1/128 (addrconf's init_loopback). */
-export function inetUpDown(_k: Kernel, dev: NetDevice, up: boolean): void {
+export function inetUpDown(k: Kernel, dev: NetDevice, up: boolean): void {
   if ((dev.flags & IF.IFF_LOOPBACK) === 0) return;
-  if (up && dev.inet.length === 0) dev.inet.push(makeIfaddr(0x7f00_0001, 8, dev.name));
+  const stamp = Math.floor(k.time.now() / 1e7);
+  if (up && dev.inet.length === 0) dev.inet.push({ ...makeIfaddr(0x7f00_0001, 8, dev.name, 0, undefined, IFAPROT_KERNEL_LO), stamp });
   const one = new Uint8Array(16);
   one[15] = 1;
   if (!up) dev.inet6.length = 0;
-  else if (dev.inet6.length === 0) dev.inet6.push({ addr: one, prefixLen: 128, flags: 0x80, scope: RT_SCOPE_HOST });
+  else if (dev.inet6.length === 0) dev.inet6.push({ addr: one, prefixLen: 128, flags: IFA_F_PERMANENT, scope: RT_SCOPE_HOST, proto: IFAPROT_KERNEL_LO, stamp });
 }
 
 const GETTERS = [IF.SIOCGIFADDR, IF.SIOCGIFBRDADDR, IF.SIOCGIFDSTADDR, IF.SIOCGIFNETMASK];

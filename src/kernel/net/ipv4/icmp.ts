@@ -22,7 +22,7 @@ export function icmpUnreachable(k: Kernel, about: IpPacket, what: 'port' | 'prot
   const code = what === 'port' ? port : v4 ? IN.ICMP_PROT_UNREACH : IN.ICMPV6_UNK_NEXTHDR;
   k.net.mib.count(v4 ? 'IcmpOutMsgs' : 'Icmp6OutMsgs');
   k.net.mib.count(v4 ? 'IcmpOutDestUnreachs' : 'Icmp6OutDestUnreachs');
-  if (v4) k.net.mib.count('IcmpMsgOutType3');
+  k.net.mib.count(v4 ? 'IcmpMsgOutType3' : `Icmp6OutType${type}`);
   ipXmit(k, {
     saddr: about.daddr,
     daddr: about.saddr,
@@ -47,8 +47,8 @@ export function icmpRcv(k: Kernel, p: IpPacket): void {
   mib.count(v4 ? 'IcmpInMsgs' : 'Icmp6InMsgs');
   if (p.header?.kind === 'error') {
     mib.count(v4 ? 'IcmpInDestUnreachs' : 'Icmp6InDestUnreachs');
-    if (v4) mib.count('IcmpMsgInType3');
     const { about, type, code } = p.header;
+    mib.count(v4 ? 'IcmpMsgInType3' : `Icmp6InType${type}`);
     const errno = errnoOf(v4, type, code);
     if (about.header?.kind === 'udp') udpIcmpError(k, about, about.header, { errno, type, code, from: p.saddr });
     else if (about.header?.kind === 'tcp') tcpIcmpError(k, about, about.header, errno);
@@ -60,11 +60,11 @@ export function icmpRcv(k: Kernel, p: IpPacket): void {
   if (bytes[0] === request) {
     if (v4 && (isMulticast(p.daddr) || isBroadcast(k, p.daddr))) return; // icmp_echo_ignore_broadcasts
     mib.count(v4 ? 'IcmpInEchos' : 'Icmp6InEchos');
-    if (v4) mib.count('IcmpMsgInType8');
+    mib.count(v4 ? 'IcmpMsgInType8' : 'Icmp6InType128');
     echoReply(k, p, bytes);
   } else if (bytes[0] === (v4 ? IN.ICMP_ECHOREPLY : IN.ICMPV6_ECHO_REPLY)) {
-    mib.count(v4 ? 'IcmpInEchoReps' : 'Icmp6InEchoReps');
-    if (v4) mib.count('IcmpMsgInType0');
+    mib.count(v4 ? 'IcmpInEchoReps' : 'Icmp6InEchoReplies');
+    mib.count(v4 ? 'IcmpMsgInType0' : 'Icmp6InType129');
     pingRcv(k, p, bytes);
   }
 }
@@ -73,8 +73,8 @@ function echoReply(k: Kernel, p: IpPacket, request: Uint8Array): void {
   const data = request.slice();
   data[0] = v4 ? IN.ICMP_ECHOREPLY : IN.ICMPV6_ECHO_REPLY;
   k.net.mib.count(v4 ? 'IcmpOutMsgs' : 'Icmp6OutMsgs');
-  k.net.mib.count(v4 ? 'IcmpOutEchoReps' : 'Icmp6OutEchoReps');
-  if (v4) k.net.mib.count('IcmpMsgOutType0');
+  k.net.mib.count(v4 ? 'IcmpOutEchoReps' : 'Icmp6OutEchoReplies');
+  k.net.mib.count(v4 ? 'IcmpMsgOutType0' : 'Icmp6OutType129');
   ipXmit(k, withChecksum({ ...p, saddr: p.daddr, daddr: p.saddr, ttl: 64, df: false, id: 0, data }));
 }
 /** The packet with the right checksum in its ICMP message. */

@@ -17,6 +17,11 @@ export function ipXmit(k: Kernel, p: IpPacket): void {
     return;
   }
   const length = packetLength(p);
+  const group = isV4(p.saddr) ? 'IpExt' : 'Ip6';
+  net.mib.count(isV4(p.saddr) ? 'IpOutTransmits' : 'Ip6OutTransmits');
+  net.mib.count(`${group}OutOctets`, length);
+  net.mib.count(`${group}InOctets`, length);
+  net.mib.count(`${group}InNoECTPkts`);
   lo.stats.txPackets++;
   lo.stats.txBytes += length;
   lo.stats.rxPackets++;

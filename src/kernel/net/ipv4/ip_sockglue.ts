@@ -92,6 +92,10 @@ export function ancillary(k: Kernel, sk: InetSock, msg: MsgHdr): SendInfo | numb
   }
   return out;
 }
+const PKTINFO6 = [
+  [IN.IPV6_RECVPKTINFO, IN.IPV6_PKTINFO],
+  [IN.IPV6_2292PKTINFO, IN.IPV6_2292PKTINFO],
+] as const;
 /** struct in_pktinfo and the like for a receiver that asked (ip_cmsg_recv_offset, ip6_datagram_recv_ctl). */
 export function recvInfo(k: Kernel, sk: InetSock, msg: MsgHdr, p: PacketInfo): void {
   const { cmsg } = msg;
@@ -111,13 +115,15 @@ export function recvInfo(k: Kernel, sk: InetSock, msg: MsgHdr, p: PacketInfo): v
     if (sk.flags4.has(IN.IP_RECVORIGDSTADDR)) cmsg.put(k, S.SOL_IP, IN.IP_RECVORIGDSTADDR, sockaddrOf(S.AF_INET, p.daddr, p.dport));
   }
   if (sk.family !== S.AF_INET6) return;
-  if (sk.flags6.has(IN.IPV6_RECVPKTINFO)) {
+  for (const [option, type] of PKTINFO6) {
+    if (!sk.flags6.has(option)) continue;
     const b = new Uint8Array(20);
     b.set(in6Bytes(p.daddr), 0);
     viewOf(b).setUint32(16, p.ifindex, true);
-    cmsg.put(k, S.SOL_IPV6, IN.IPV6_PKTINFO, b);
+    cmsg.put(k, S.SOL_IPV6, type, b);
   }
   if (isV4(p.daddr)) return;
+  if (sk.flags6.has(IN.IPV6_2292HOPLIMIT)) cmsg.put(k, S.SOL_IPV6, IN.IPV6_2292HOPLIMIT, int(p.ttl));
   if (sk.flags6.has(IN.IPV6_RECVHOPLIMIT)) cmsg.put(k, S.SOL_IPV6, IN.IPV6_HOPLIMIT, int(p.ttl));
   if (sk.flags6.has(IN.IPV6_RECVTCLASS)) cmsg.put(k, S.SOL_IPV6, IN.IPV6_TCLASS, int(p.tos));
   if (sk.flags6.has(IN.IPV6_RECVORIGDSTADDR)) cmsg.put(k, S.SOL_IPV6, IN.IPV6_RECVORIGDSTADDR, sockaddrOf(S.AF_INET6, p.daddr, p.dport));
@@ -165,6 +171,8 @@ const BOOL4: readonly number[] = [
   IN.IP_MULTICAST_LOOP,
 ];
 const BOOL6: readonly number[] = [
+  IN.IPV6_2292PKTINFO,
+  IN.IPV6_2292HOPLIMIT,
   IN.IPV6_RECVPKTINFO,
   IN.IPV6_RECVHOPLIMIT,
   IN.IPV6_RECVTCLASS,

@@ -19,7 +19,7 @@ const LIMITED_BROADCAST: IpAddr = 'ffffffff';
 /** What an address is to this machine; null: not its own (inet_addr_type, ipv6_chk_addr). */
 export function localType(k: Kernel, a: IpAddr): { type: RouteType; dev: NetDevice; source: IpAddr } | null {
   for (const dev of k.net.devices) {
-    if (!isUp(dev)) continue;
+    // An interface that goes down keeps its IPv4 addresses, and they stay local.
     if (isV4(a)) {
       for (const i of dev.inet) {
         const source = v4Addr(i.local);
