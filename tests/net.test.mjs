@@ -19,9 +19,14 @@ for (const name of ['unixtest', 'ipctest', 'inettest']) {
     [3, 2],
   ]) {
     test(`${name} answers as in real Linux with ${cpus} harts`, () => {
-      const { text, halted } = boot(program, { cpus, seed });
+      const { text, halted, k } = boot(program, { cpus, seed });
       sameLines(text, expected, mask);
       assert.equal(halted, 'poweroff');
+      // What is closed is gone: connections that are over are TIME_WAITs, and nothing else holds a port.
+      const { tcp, udp, raw, ping, backlog, memberships } = k.net;
+      const left = [...tcp.established.values(), ...tcp.ports.all()].filter((c) => c.substate === undefined);
+      assert.deepEqual([left, [...tcp.listeners], [...tcp.orphans], udp.all(), [...raw], ping.all(), backlog, memberships].flat(), []);
+      assert.ok(k.time.timers.filter((t) => t.kind.startsWith('tcp')).length <= 1);
     });
   }
 }

@@ -13,6 +13,6 @@ for source in *test.c; do
   riscv64-linux-gnu-gcc -static -Os -s -w -o "$work/$name" $source -lpthread -lrt
   gzip -9nc "$work/$name" > $out/$name.gz
   if [ -n "${RUN_LINUX:-}" ]; then
-    echo "ulimit -c 0; ip addr flush dev lo; ip link set lo down; mkdir -p /dev/mqueue; mount -t mqueue none /dev/mqueue; /$name" | "$RUN_LINUX" -t 120 -m "$work" - | tr -d '\r' > $out/$name.txt
+    echo "ulimit -c 0; ip addr flush dev lo; ip link set lo down; mkdir -p /dev/mqueue; mount -t mqueue none /dev/mqueue; /$name" | "$RUN_LINUX" -t 300 -m "$work" - | tr -d '\r' > $out/$name.txt
   fi
 done

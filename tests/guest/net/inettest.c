@@ -423,6 +423,8 @@ static void t_backlog(void) {
   for (i = 0; i < 50 && state(c[3]) != 1; i++) msleep(100);
   say("state %s", st(c[3]));
   show(connto(c[2], AF_INET, "127.0.0.1", 5010), "connect of a connected one");
+  struct pollfd ready = {.fd = l, .events = POLLIN};
+  poll(&ready, 1, 30000);
   close(l);
   msleep(20);
   for (i = 0; i < 4; i++) {
@@ -1166,11 +1168,80 @@ static void t_many(void) {
   close(l);
 }
 
+// Random writes and reads in both directions through small and large buffers: each side gets the bytes that the other sent, then the end.
+static unsigned rnd_state;
+static unsigned rnd(unsigned n) {
+  rnd_state ^= rnd_state << 13;
+  rnd_state ^= rnd_state >> 17;
+  rnd_state ^= rnd_state << 5;
+  return rnd_state % n;
+}
+static unsigned char byte_at(unsigned side, unsigned pos) { return (pos * 2654435761u >> 13) ^ (pos >> 16) ^ side * 77; }
+static void stream_once(unsigned seed) {
+  int s[2], open_w[2] = {1, 1}, open_r[2] = {1, 1}, bad = 0, idle = 0;
+  unsigned sent[2] = {0, 0}, got[2] = {0, 0}, limit[2];
+  static unsigned char buf[70000];
+  rnd_state = seed * 7919 + 1;
+  int family = rnd(2) ? AF_INET : AF_INET6, l = socket(family, SOCK_STREAM, 0);
+  if (rnd(3) == 0) setint(l, SOL_SOCKET, SO_RCVBUF, 1 << rnd(17));
+  bindto(l, family, family == AF_INET ? "127.0.0.1" : "::1", 0);
+  listen(l, 1);
+  s[0] = socket(family, SOCK_STREAM, 0);
+  if (rnd(3) == 0) setint(s[0], SOL_SOCKET, SO_SNDBUF, 1 << rnd(17));
+  if (rnd(3) == 0) setint(s[0], SOL_SOCKET, SO_RCVBUF, 1 << rnd(17));
+  if (rnd(4) == 0) setint(s[0], SOL_TCP, TCP_NODELAY, 1);
+  if (rnd(4) == 0) setint(s[0], SOL_TCP, TCP_MAXSEG, 100 + rnd(2000));
+  connto(s[0], family, family == AF_INET ? "127.0.0.1" : "::1", portof(l));
+  s[1] = accept(l, 0, 0);
+  close(l);
+  for (int i = 0; i < 2; i++) {
+    fcntl(s[i], F_SETFL, O_NONBLOCK);
+    limit[i] = rnd(4) == 0 ? rnd(2000) : rnd(300000);
+  }
+  while ((open_r[0] || open_r[1]) && idle < 3000) {
+    int i = rnd(2), n = 1 + (rnd(3) ? rnd(200) : rnd(sizeof buf)), k;
+    if (rnd(5) < 2 + (sent[i] < 50000)) {
+      if (!open_w[i]) continue;
+      if (sent[i] == limit[i]) {
+        shutdown(s[i], SHUT_WR);
+        open_w[i] = 0;
+        continue;
+      }
+      if ((unsigned)n > limit[i] - sent[i]) n = limit[i] - sent[i];
+      for (int j = 0; j < n; j++) buf[j] = byte_at(i, sent[i] + j);
+      k = send(s[i], buf, n, MSG_NOSIGNAL | (rnd(6) == 0 ? MSG_MORE : 0));
+      if (k > 0) sent[i] += k;
+    } else {
+      if (!open_r[i]) continue;
+      int peek = rnd(8) == 0;
+      k = recv(s[i], buf, n, peek ? MSG_PEEK : 0);
+      if (k < 0 && errno == EAGAIN) {
+        struct pollfd p = {.fd = s[i], .events = POLLIN};
+        if (++idle > 50) poll(&p, 1, 20);
+        continue;
+      }
+      idle = 0;
+      if (k < 0) { bad += 1000; break; }
+      for (int j = 0; j < k; j++) bad += buf[j] != byte_at(!i, got[i] + j);
+      if (peek) continue;
+      if (k == 0) { open_r[i] = 0; if (got[i] != sent[!i] || open_w[!i]) bad += 100000; }
+      got[i] += k;
+    }
+  }
+  if (bad || open_r[0] || open_r[1]) say("seed %u: bad %d, %u of %u, %u of %u", seed, bad, got[0], sent[1], got[1], sent[0]);
+  close(s[0]);
+  close(s[1]);
+}
+static void t_random(void) {
+  for (unsigned seed = 1; seed <= 60; seed++) stream_once(seed);
+  say("done");
+}
+
 int main(int argc, char **argv) {
   static const struct test tests[] = {
       {"down", t_down}, {"create", t_create}, {"udp4", t_udp4}, {"udp6", t_udp6}, {"route", t_route}, {"tcp4", t_tcp4}, {"tcp6", t_tcp6}, {"dual", t_dual},
       {"backlog", t_backlog}, {"reset", t_reset}, {"oob", t_oob}, {"wait", t_wait}, {"defaults", t_defaults}, {"setopts", t_setopts}, {"connopts", t_connopts},
       {"bindrules", t_bindrules}, {"reuseport", t_reuseport}, {"udpfill", t_udpfill}, {"cmsg", t_cmsg}, {"errqueue", t_errqueue}, {"mmsg", t_mmsg},
-      {"multicast", t_multicast}, {"raw", t_raw}, {"fill", t_fill}, {"cork", t_cork}, {"simul", t_simul}, {"epoll", t_epoll}, {"sendfile", t_sendfile}, {"many", t_many}, {0, 0}};
+      {"multicast", t_multicast}, {"raw", t_raw}, {"fill", t_fill}, {"cork", t_cork}, {"simul", t_simul}, {"epoll", t_epoll}, {"sendfile", t_sendfile}, {"many", t_many}, {"random", t_random}, {0, 0}};
   return run_tests(tests, argc, argv);
 }
