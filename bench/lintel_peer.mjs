@@ -11,6 +11,5 @@ const vm = await boot({
   onConsole: (bytes) => void process.stdout.write(bytes),
 });
 await vm.halted;
-const { machine } = vm.kernel;
-process.stderr.write(`lintel: ${JSON.stringify({ insns: machine.instret, translated: machine.translated, code: machine.code.stats })}\n`);
+process.stderr.write(`lintel: ${JSON.stringify(vm.statistics)}\n`);
 process.exit(0);

@@ -14,6 +14,7 @@ import { type HaltReason, type LoadedModule, Vm } from './vm.ts';
 
 export type { ExitInfo, GuestProcess, HaltReason, LoadedModule, RunOptions, RunResult, SpawnOptions } from './vm.ts';
 
+export type { MachineStatistics } from './machine/api.ts';
 export type { OutputSink, TerminalSize } from './command.ts';
 
 const MAX_CPUS = 8;

@@ -10,6 +10,7 @@ import type { File } from './kernel/fs/types.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { stringOf } from './kernel/lib/bytes.ts';
 import { IovIter } from './kernel/lib/iov_iter.ts';
+import type { MachineStatistics } from './machine/api.ts';
 import { killPgrp, sendSignalTo } from './kernel/signal.ts';
 import { kernelSpawn } from './kernel/usermode_helper.ts';
 
@@ -130,6 +131,10 @@ export class Vm {
   /** Instructions retired so far, by all CPUs. */
   get instructions(): number {
     return this.kernel.machine.instret;
+  }
+  /** How the machine runs the guest's code: what is translated, and what that takes. */
+  get statistics(): MachineStatistics {
+    return this.kernel.machine.statistics;
   }
   /** The kernel log as dmesg prints it. */
   dmesg(): string {

@@ -40,6 +40,7 @@ export async function runCommand(options: CliOptions, words: readonly string[], 
     const report = {
       ...r,
       instructions: vm.instructions,
+      translator: vm.statistics,
       dmesg: vm.dmesg(),
       bootMs: vm.bootMilliseconds,
       totalMs: performance.now() - started,

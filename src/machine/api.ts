@@ -37,12 +37,33 @@ export interface Watcher {
   access(va: number, size: number, access: AccessKind): boolean;
 }
 
+/** What runs how, and what the translations take (for views; times are the host's). */
+export interface MachineStatistics {
+  /** Instructions retired; of these in translated code, and how often that was entered. */
+  readonly instructions: number;
+  readonly translated: number;
+  readonly entries: number;
+  /** Regions that were made (of these full ones), in so many WebAssembly modules, from so many instructions; regions dropped again. */
+  readonly regions: number;
+  readonly fullRegions: number;
+  readonly modules: number;
+  readonly translatedInstructions: number;
+  readonly dropped: number;
+  /** Regions there are now, and the bytes of their modules (bounded). */
+  readonly liveRegions: number;
+  readonly codeBytes: number;
+  /** Milliseconds in the translator, and in the engine for its modules. */
+  readonly translateMs: number;
+  readonly compileMs: number;
+}
+
 /** The computer: RAM, harts' execution, MMU. Knows no Linux. `Machine.create` in machine.ts builds one. */
 export interface MachineApi {
   readonly ram: Ram;
   readonly regs: RegisterFile;
   /** Instructions retired since creation, by all harts. */
   readonly instret: number;
+  readonly statistics: MachineStatistics;
   /** Set by the last `run` for faults: the faulting virtual address (or the instruction bits for ILLEGAL). Signed number. */
   readonly tval: number;
   /**

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { Access } from './api.ts';
 import * as asm from './testing/assemble.ts';
 import { Bare } from './testing/bare.ts';
 import { changingCode } from './testing/changing_code.ts';
@@ -88,4 +89,28 @@ test('a jump below address 0 goes backward, as everywhere', () => {
     assert.equal(machine.regs.pc, -0x1_0000, tier);
     assert.equal(machine.run(1), Trap.INSN_PAGE_FAULT, tier);
   }
+});
+
+test('3000 regions live at once, each in a module of its own, and go with their code; what is dropped is used again', () => {
+  const bare = new Bare({ tier: 'quick' });
+  const { machine } = bare;
+  const count = 3000;
+  bare.words(
+    CODE,
+    Array.from({ length: count * 2 }, (_, i) => (i % 2 === 0 ? asm.addi(5, 5, 1) : asm.ECALL)),
+  );
+  for (let round = 0; round < 2; round++) {
+    for (let i = 0; i < count; i++) {
+      machine.regs.pc = CODE + i * 8;
+      assert.equal(machine.run(10), Trap.ECALL_U);
+    }
+    assert.equal(machine.regs.get(5), count * (round + 1));
+    assert.equal(machine.statistics.liveRegions, count);
+    assert.ok(machine.statistics.codeBytes > 0);
+    for (let page = 0; page < count * 8; page += 4096)
+      machine.invalidateCode(machine.translate(bare.root, CODE + page, Access.READ, 0, false), 4096);
+    assert.equal(machine.statistics.liveRegions, 0);
+    assert.equal(machine.statistics.codeBytes, 0);
+  }
+  assert.equal(machine.statistics.regions, 2 * count);
 });

@@ -1,4 +1,4 @@
-import { Access, type AccessKind, type MachineApi, type RegisterFile, type Watcher } from './api.ts';
+import { Access, type AccessKind, type MachineApi, type MachineStatistics, type RegisterFile, type Watcher } from './api.ts';
 import { FAST_NAMES } from './fpu/fast.ts';
 import { hasFusedMadd } from './fpu/probe.ts';
 import { fpuExecute } from './fpu/ops.ts';
@@ -236,6 +236,23 @@ export class Machine implements MachineApi {
   /** Instructions that ran in translated code, and how often it was entered. */
   get translated(): { insns: number; entries: number } {
     return { insns: this.ram.read64(STATE_TRANSLATED), entries: this.ram.read64(STATE_DISPATCHES) };
+  }
+  get statistics(): MachineStatistics {
+    const { stats } = this.code;
+    return {
+      instructions: this.instret,
+      translated: this.translated.insns,
+      entries: this.translated.entries,
+      regions: stats.regions,
+      fullRegions: stats.full,
+      modules: stats.modules,
+      translatedInstructions: stats.insns,
+      dropped: stats.dropped,
+      liveRegions: stats.live,
+      codeBytes: stats.liveBytes,
+      translateMs: stats.translateMs,
+      compileMs: stats.compileMs,
+    };
   }
   get tval(): number {
     return this.ram.read64(STATE_TVAL);
