@@ -58,7 +58,7 @@ if (process.argv[2] === '--worker') {
         vm.writeFile(to, readFileSync(from));
         if (executable) await vm.run(['chmod', '755', to]);
       }
-      const r = await vm.run(['sh', '-c', `ip link set lo up; ulimit -c 0; exec ${command} 2>&1`], { env: ENV, cwd: '/tmp', timeout: 1_000_000 });
+      const r = await vm.run(['sh', '-c', `sleep 100; ip link set lo up; ulimit -c 0; exec ${command} 2>&1`], { env: ENV, cwd: '/tmp', timeout: 1_000_000 });
       const log = vm.dmesg().split('\n').filter((l) => /not implemented|BUG|Oops|WARNING|unknown system call/.test(l)).join('\n');
       vm.close();
       process.send({ rc: r.exitCode, signal: r.signal, timedOut: r.timedOut, halted: r.halted, output: r.stdout + r.stderr, log });

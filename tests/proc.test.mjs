@@ -1,5 +1,5 @@
 // Processes, signals, futexes, time and event files against real Linux: proctest (tests/guest/proc) runs as init; tests/fixtures/proc/proctest.txt
-// is what it printed in Linux 6.12 (tests/guest/proc/build.sh made both).
+// is what it printed, and the same of nstest (namespaces, pidfds, seccomp and more) in Linux 6.12 (tests/guest/proc/build.sh made both).
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -8,6 +8,8 @@ import { boot, sameLines } from './boot_init.mjs';
 
 const fixture = (name) => readFileSync(new URL(`fixtures/proc/${name}`, import.meta.url));
 const program = gunzipSync(fixture('proctest.gz'));
+const nstest = gunzipSync(fixture('nstest.gz'));
+const nsExpected = fixture('nstest.txt').toString('latin1');
 const expected = fixture('proctest.txt').toString('latin1');
 
 test('every call answers as in real Linux', () => {
@@ -19,6 +21,16 @@ for (const seed of [2, 3]) {
   test(`the same with four harts, seed ${seed}`, () => {
     const { text } = boot(program, { cpus: 4, seed });
     sameLines(text, expected);
+  });
+}
+for (const [cpus, seed] of [
+  [1, 1],
+  [4, 2],
+]) {
+  test(`namespaces, pidfds, seccomp and calls on other processes, ${cpus} harts`, () => {
+    const { text, halted } = boot(nstest, { cpus, seed });
+    assert.equal(halted, 'poweroff');
+    sameLines(text, nsExpected);
   });
 }
 test('one seed gives one run: instructions, clock, log', () => {

@@ -24,6 +24,7 @@ import { doSignal, forceSignal, signalPending } from './signal.ts';
 import { ptraceBeforeUser, ptraceSyscallEnter, ptraceSyscallExit } from './ptrace.ts';
 import { rseqResume } from './rseq.ts';
 import { TASK_RUNNING, type Task } from './sched/task.ts';
+import { secureComputing } from './seccomp.ts';
 import { BLOCKED } from './sched/wait.ts';
 import { syscallName, syscallTable } from './syscalls/index.ts';
 import { runTaskWork, takeDelayedFputs } from './task_work.ts';
@@ -252,6 +253,14 @@ function doSyscall(k: Kernel, task: Task): void {
   task.syscallNr = nr;
   task.timedOut = task.timedOut && task.restart !== null;
   task.callIndex = 0;
+  if (task.seccomp !== null && task.restart === null) {
+    const verdict = secureComputing(k, task, task.seccomp);
+    if (verdict === 'gone') return;
+    if (verdict !== 'allow') {
+      finishSyscall(k, task, verdict.result);
+      return;
+    }
+  }
   const row = syscallTable[nr];
   let result: number;
   if (row === undefined) {

@@ -1,4 +1,4 @@
-import { E2BIG, EACCES, ELOOP, ENOEXEC } from '../abi/errno.ts';
+import { E2BIG, EACCES, ELOOP, ENOEXEC, ETXTBSY } from '../abi/errno.ts';
 import { S_IFMT, S_IFREG, S_ISGID, S_ISUID } from '../abi/fs.ts';
 import { SIG_IGN, SIGCHLD } from '../abi/signal.ts';
 import type { Cred } from './cred.ts';
@@ -86,7 +86,7 @@ export function doExecve(
     cred: task.cred,
     secureexec: false,
   };
-  const denied = direct === null ? 0 : mayExec(task, direct.path);
+  const denied = direct === null ? 0 : direct.inode.writers > 0 ? -ETXTBSY : mayExec(task, direct.path);
   const r = denied < 0 ? denied : tooBig(task, bprm) ? -E2BIG : execBinprm(k, bprm);
   k.vfs.fput(bprm.file);
   return r;
@@ -116,6 +116,7 @@ export function openExec(k: Kernel, path: Path): File | number {
   const { inode } = path.dentry;
   const denied = mayExec(k.current, path);
   if (denied < 0) return denied;
+  if (inode.writers > 0) return -ETXTBSY; // deny_write_access
   const file = k.vfs.newFile(path, inode.fop, 0);
   const r = inode.fop.open?.(k, inode, file) ?? 0;
   if (r < 0) {
@@ -204,6 +205,7 @@ function becomeLeader(k: Kernel, task: Task, leader: Task): void {
   leader.vruntime = task.vruntime;
   leader.personality = task.personality;
   leader.noNewPrivs = task.noNewPrivs;
+  leader.seccomp = task.seccomp;
   leader.timerSlackNs = task.timerSlackNs;
   publishPriority(k, leader);
   leader.exitSignal = SIGCHLD;

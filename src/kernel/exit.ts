@@ -15,6 +15,7 @@ import {
   SIGKILL,
   sigBit,
 } from '../abi/signal.ts';
+import { acctProcess } from './acct.ts';
 import { disassociateCtty } from './drivers/tty/jobctl.ts';
 import { freeTask, unlinkThread } from './fork.ts';
 import { futexExit, futexWakeAddress } from './futex.ts';
@@ -23,6 +24,7 @@ import type { Kernel } from './kernel.ts';
 import { mmPut } from './mm/memory.ts';
 import { putUser32 } from './mm/uaccess.ts';
 import { exitNamespaces } from './nsproxy.ts';
+import { pidVnr } from './pid.ts';
 import { inPidNs } from './pid_namespace.ts';
 import { notifyPidfd } from './pidfd.ts';
 import { exitPtrace, ptraceExitStop, ptraceThreadEnded, ptraceUnlink } from './ptrace.ts';
@@ -80,6 +82,8 @@ export function doExit(k: Kernel, task: Task, code: number): void {
   }
   task.exitCode = code;
   task.flags |= PF_EXITING;
+  const { signal } = task;
+  if (signal.live === 1) acctProcess(k, task.groupLeader, signal.groupExit ? signal.groupExitCode : code, task.mm?.totalPages ?? 0);
   giveUpResources(k, task);
   // Drivers whose files went with it are told in its context (exit_task_work).
   if (task.works.length > 0 && task === k.sched.loaded && beginExitWork(k, task)) return;
@@ -298,6 +302,7 @@ const WCLONE = 0x8000_0000;
 export const WNOWAIT = 0x0100_0000;
 
 export interface WaitResult extends RusageCounts {
+  /** As the waiting process sees it. */
   readonly pid: number;
   readonly uid: number;
   /** wait4's status word. */
@@ -309,11 +314,11 @@ export interface WaitResult extends RusageCounts {
   readonly stime: number;
 }
 
-function exitResult(child: Task): WaitResult {
+function exitResult(k: Kernel, child: Task): WaitResult {
   const code = child.exitCode;
   const killed = (code & 0x7f) !== 0;
   return {
-    pid: child.pid,
+    pid: pidVnr(k, child.pid),
     uid: child.cred.uid,
     status: code,
     code: !killed ? CLD_EXITED : (code & 0x80) !== 0 ? CLD_DUMPED : CLD_KILLED,
@@ -331,7 +336,7 @@ function waitTracee(k: Kernel, t: Task, options: number): WaitResult | null {
     const own = p.tracer.groupLeader === t.parent.groupLeader;
     // A leader is waited for when its threads are gone; one's own child as any other child.
     if ((options & WEXITED) === 0 || (t.isLeader && (t.signal.live > 0 || own))) return null;
-    const result = exitResult(t);
+    const result = exitResult(k, t);
     if ((options & WNOWAIT) !== 0) return result;
     ptraceUnlink(k, t);
     if (t.isLeader) exitNotify(k, t);
@@ -342,7 +347,7 @@ function waitTracee(k: Kernel, t: Task, options: number): WaitResult | null {
   const code = p.report;
   if ((options & WNOWAIT) === 0) p.report = 0;
   return {
-    pid: t.pid,
+    pid: pidVnr(k, t.pid),
     uid: t.cred.uid,
     status: (code << 8) | 0x7f,
     code: CLD_TRAPPED,
@@ -376,7 +381,7 @@ export function doWait(k: Kernel, match: (t: Task) => boolean, options: number):
       if ((options & WALL) === 0 && tracer === undefined && (child.exitSignal !== SIGCHLD) !== ((options & WCLONE) !== 0)) continue;
       eligible = true;
       if (child.exitState === EXIT_ZOMBIE && child.signal.live === 0 && (options & WEXITED) !== 0) {
-        const result = exitResult(child);
+        const result = exitResult(k, child);
         if ((options & WNOWAIT) === 0) reap(k, child, true);
         return result;
       }
@@ -385,7 +390,7 @@ export function doWait(k: Kernel, match: (t: Task) => boolean, options: number):
         const sig = child.stopReport;
         if ((options & WNOWAIT) === 0) child.stopReport = 0;
         return {
-          pid: child.pid,
+          pid: pidVnr(k, child.pid),
           uid: child.cred.uid,
           status: (sig << 8) | 0x7f,
           code: CLD_STOPPED,
@@ -398,7 +403,7 @@ export function doWait(k: Kernel, match: (t: Task) => boolean, options: number):
       if ((options & WCONTINUED) !== 0 && child.continueReport) {
         if ((options & WNOWAIT) === 0) child.continueReport = false;
         return {
-          pid: child.pid,
+          pid: pidVnr(k, child.pid),
           uid: child.cred.uid,
           status: 0xffff,
           code: CLD_CONTINUED,

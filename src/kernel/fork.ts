@@ -23,7 +23,7 @@ import {
 import { EAGAIN, EEXIST, EFAULT, EINVAL, ENOMEM, EPERM } from '../abi/errno.ts';
 import { cred as CRED, signal_struct as SIGNAL, task_struct as TASK } from '../abi/layout/structs.ts';
 import { PIDFD_THREAD } from '../abi/pidfd.ts';
-import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN } from '../abi/sched.ts';
+import { CAP_CHECKPOINT_RESTORE, CAP_SYS_ADMIN, SCHED_DEADLINE } from '../abi/sched.ts';
 import { NSIG, SIG_IGN } from '../abi/signal.ts';
 import { SLAB_ACCOUNT, SLAB_HWCACHE_ALIGN, SLAB_PANIC } from '../abi/slab.ts';
 import { FilesStruct, FsStruct } from './fs/file_table.ts';
@@ -243,6 +243,7 @@ export function doClone(k: Kernel, args: CloneArgs): number {
   const ownPids = parent.nsproxy.pidForChildren === parent.pidNs;
   if ((flags & CLONE_THREAD) !== 0 && ((flags & (CLONE_NEWUSER | CLONE_NEWPID)) !== 0 || !ownPids)) return -EINVAL;
   if ((flags & CLONE_VM) !== 0 && parent.nsproxy.time !== parent.nsproxy.timeForChildren && (flags & CLONE_VFORK) === 0) return -EINVAL;
+  if (parent.policy === SCHED_DEADLINE && !parent.schedResetOnFork) return -EAGAIN;
   const thread = (flags & CLONE_THREAD) !== 0;
   let count = 0;
   for (const t of k.sched.tasks.values()) if (t.cred.uid === parent.cred.uid) count++;
@@ -411,6 +412,7 @@ function copyProcess(k: Kernel, parent: Task, thread: boolean, args: CloneArgs):
   child.vruntime = parent.vruntime;
   child.personality = parent.personality;
   child.noNewPrivs = parent.noNewPrivs;
+  child.seccomp = parent.seccomp;
   child.dumpable = parent.dumpable;
   child.flags = (parent.flags & ~0x200000) | PF_FORKNOEXEC;
   child.cpu = parent.cpu;

@@ -14,17 +14,14 @@ const CLASS_NONE = 0;
 const CLASS_RT = 1;
 const CLASS_BE = 2;
 const CLASS_IDLE = 3;
-const NR_LEVELS = 8;
 
 function checkCap(k: Kernel, ioprio: number): number {
+  // Bits above the level are hints.
   const level = ioprio & 7;
-  const data = ioprio & ((1 << CLASS_SHIFT) - 1);
   switch (ioprio >> CLASS_SHIFT) {
     case CLASS_RT:
-      if (!k.current.capable(CAP_SYS_ADMIN) && !k.current.capable(CAP_SYS_NICE)) return -EPERM;
-      return data >= NR_LEVELS ? -EINVAL : 0;
+      return !k.current.capable(CAP_SYS_ADMIN) && !k.current.capable(CAP_SYS_NICE) ? -EPERM : 0;
     case CLASS_BE:
-      return data >= NR_LEVELS ? -EINVAL : 0;
     case CLASS_IDLE:
       return 0;
     case CLASS_NONE:

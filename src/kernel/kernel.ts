@@ -4,8 +4,9 @@ import type { DriverCore } from './drivers/core.ts';
 import type { TaskCaches } from './fork.ts';
 import { FutexTable } from './futex.ts';
 import type { ProcFs } from './fs/proc/generic.ts';
+import type { DebugFs } from './fs/debugfs/debugfs.ts';
 import type { Kernfs } from './fs/sysfs/kernfs.ts';
-import type { Inode } from './fs/types.ts';
+import type { File, Inode } from './fs/types.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { HostDoors } from './host.ts';
 import { ObjectOrder } from './lib/object_order.ts';
@@ -52,6 +53,7 @@ export class Kernel {
   drivers!: DriverCore;
   procfs!: ProcFs;
   sysfs!: Kernfs;
+  debugfs!: DebugFs;
   net!: Net;
   modules!: ModuleState;
   percpu!: PerCpu;
@@ -87,6 +89,8 @@ export class Kernel {
   warnCount = 0;
   panicOnOops = 0;
   panicOnWarn = 0;
+  /** Where process accounting goes. */
+  acctFile: File | null = null;
   /** Inode number of the next namespace, after those of the initial ones. */
   nextNsInum = 0xf000_0100;
   /** Tasks and open files that hold a namespace, and the inodes of namespaces that have one. */

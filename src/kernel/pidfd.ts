@@ -1,5 +1,5 @@
 import { EBADF, EINVAL, EMFILE, ENOTTY, EPERM, ESRCH } from '../abi/errno.ts';
-import { O_RDWR, POLLHUP, POLLIN, POLLRDNORM, S_IFREG } from '../abi/fs.ts';
+import { O_RDWR, POLLHUP, POLLIN, POLLRDNORM } from '../abi/fs.ts';
 import * as P from '../abi/pidfd.ts';
 import { NSIG, SI_TKILL, SI_USER } from '../abi/signal.ts';
 import { pidfdNamespace } from './fs/nsfs.ts';
@@ -65,7 +65,7 @@ export function notifyPidfd(k: Kernel, task: Task): void {
 export function pidfdFile(k: Kernel, task: Task, flags: number): File | number {
   const thread = (flags & P.PIDFD_THREAD) !== 0;
   if (!thread && !task.isLeader) return -EINVAL;
-  task.pidfsInode ??= k.vfs.newInode(k.vfs.pidfsSb, S_IFREG | 0o700, {}, pidfdOps);
+  task.pidfsInode ??= k.vfs.newInode(k.vfs.pidfsSb, 0o700, {}, pidfdOps);
   const file = k.vfs.anonFile(task.pidfsInode, `pidfd:[${task.pidfsInode.ino}]`, O_RDWR | (flags & P.PIDFD_NONBLOCK));
   if (thread) file.flags |= P.PIDFD_THREAD;
   const data: PidFd = { task, thread };

@@ -101,6 +101,16 @@ function flushGroup(task: Task, mask: bigint): void {
   for (const t of task.threads) flushFrom(t.pending, mask);
 }
 
+/** As many signals wait for processes of the task's user as RLIMIT_SIGPENDING allows. */
+function userQueueFull(k: Kernel, task: Task): boolean {
+  const limit = task.signal.rlimit(11);
+  if (limit === Number.POSITIVE_INFINITY) return false;
+  const { uid } = task.cred;
+  let queued = 0;
+  for (const t of k.sched.tasks.values())
+    if (t.cred.uid === uid) queued += t.pending.queue.length + (t.isLeader ? t.signal.pending.queue.length : 0);
+  return queued >= limit;
+}
 /** The sender is in the PID namespace of `task`, or below it. */
 function fromInside(k: Kernel, task: Task): boolean {
   return task.pidNs.parent === null || inPidNs(k.current.pidNs, task.pidNs);
@@ -130,7 +140,13 @@ export function sendSignalTo(k: Kernel, task: Task, info: SigInfo, group: boolea
   if (task.isNsInit && (sig === SIGKILL || sig === SIGSTOP) && info.code !== SI_KERNEL && fromInside(k, task)) return 0;
   const pending = group ? task.signal.pending : task.pending;
   if (sig < SIGRTMIN && (pending.set & sigBit(sig)) !== 0n) return 0;
-  if (sig >= SIGRTMIN && pending.queue.length >= 10000) return -EAGAIN;
+  // The queue of a user is full: kill(2) still gets through, without its details; who sends more is told (__sigqueue_alloc).
+  if (sig >= SIGRTMIN && userQueueFull(k, task)) {
+    if (info.code !== SI_USER && info.code !== SI_KERNEL) return -EAGAIN;
+    pending.set |= sigBit(sig);
+    completeSignal(k, task, sig, group);
+    return 0;
+  }
   pending.set |= sigBit(sig);
   pending.queue.push(localInfo(task, info));
   completeSignal(k, task, sig, group);
@@ -200,7 +216,7 @@ export function forceSignal(k: Kernel, task: Task, info: SigInfo): void {
   const bit = sigBit(info.signo);
   const action = task.sighand.action[info.signo - 1];
   if ((task.blocked & bit) !== 0n || action.handler === SIG_IGN) {
-    task.sighand.action[info.signo - 1] = DEFAULT_ACTION;
+    task.sighand.action[info.signo - 1] = { ...action, handler: SIG_DFL };
     task.blocked &= ~bit;
   }
   task.pending.set |= bit;
@@ -302,7 +318,11 @@ export function encodeSigInfo(info: SigInfo, into: DataView, at: number): void {
   into.setInt32(at, info.signo, true);
   into.setInt32(at + 4, info.errno ?? 0, true);
   into.setInt32(at + 8, info.code, true);
-  if (info.addr !== undefined) into.setBigInt64(at + 16, BigInt(Math.trunc(info.addr)), true);
+  if (info.call !== undefined) {
+    into.setBigInt64(at + 16, BigInt(info.call.addr), true);
+    into.setInt32(at + 24, info.call.nr, true);
+    into.setUint32(at + 28, info.call.arch, true);
+  } else if (info.addr !== undefined) into.setBigInt64(at + 16, BigInt(Math.trunc(info.addr)), true);
   else if (info.band !== undefined) {
     into.setBigInt64(at + 16, BigInt(info.band), true);
     into.setInt32(at + 24, info.fd ?? 0, true);
@@ -430,7 +450,8 @@ export function doSignal(k: Kernel): void {
         task.restart = null;
       }
     }
-    if ((action.flags & SA_RESETHAND) !== 0) task.sighand.action[sig - 1] = DEFAULT_ACTION;
+    // Flags and mask stay.
+    if ((action.flags & SA_RESETHAND) !== 0) task.sighand.action[sig - 1] = { ...action, handler: SIG_DFL };
     if (!setupFrame(k, task, info, action)) {
       if (sig === SIGSEGV) task.sighand.action[sig - 1] = DEFAULT_ACTION;
       forceSignal(k, task, { signo: SIGSEGV, code: SI_KERNEL, addr: 0 });

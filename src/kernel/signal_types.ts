@@ -18,6 +18,8 @@ export interface SigInfo {
   /** Signals for I/O (F_SETSIG). */
   readonly band?: number;
   readonly fd?: number;
+  /** SIGSYS: the call that was refused, and where. */
+  readonly call?: { readonly addr: number; readonly nr: number; readonly arch: number };
   /** sigqueue's value, timers' value. */
   readonly value?: bigint;
 }

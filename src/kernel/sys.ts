@@ -1,9 +1,11 @@
 import { EINVAL, ENAMETOOLONG, EPERM } from '../abi/errno.ts';
 import * as S from '../abi/sched.ts';
+import { SECCOMP_MODE_FILTER, SECCOMP_MODE_STRICT, SECCOMP_SET_MODE_FILTER, SECCOMP_SET_MODE_STRICT } from '../abi/seccomp.ts';
 import { NSIG } from '../abi/signal.ts';
 import { SECBIT_KEEP_CAPS, SECBIT_KEEP_CAPS_LOCKED, SECBIT_NO_CAP_AMBIENT_RAISE, SECURE_ALL_LOCKS } from './cred.ts';
 import type { Kernel } from './kernel.ts';
 import { stringOf } from './lib/bytes.ts';
+import { doSeccomp } from './seccomp.ts';
 import { isRealTime } from './sched/core.ts';
 import { nsCapable } from './nsproxy.ts';
 import { copyFromUser, copyToUser, putUser32, putUser64, strncpyFromUser } from './mm/uaccess.ts';
@@ -54,7 +56,7 @@ export function prctl(k: Kernel, option: number, a2: number, a3: number, a4: num
       return copyToUser(k, a2, bytes);
     }
     case S.PR_GET_SECCOMP:
-      return 0;
+      return task.seccomp?.mode ?? 0;
     case S.PR_CAPBSET_READ:
       return CAP_VALID(a2) ? Number((task.cred.capBounding >> BigInt(a2)) & 1n) : -EINVAL;
     case S.PR_CAPBSET_DROP:
@@ -88,8 +90,8 @@ export function prctl(k: Kernel, option: number, a2: number, a3: number, a4: num
     case S.PR_CAP_AMBIENT:
       return ambient(k, a2, a3, a4, a5);
     case S.PR_SET_SECCOMP:
-      k.printk.log(4, `prctl: option ${option} is not implemented`);
-      return -EINVAL;
+      if (a2 === SECCOMP_MODE_STRICT) return doSeccomp(k, SECCOMP_SET_MODE_STRICT, 0, 0);
+      return a2 === SECCOMP_MODE_FILTER ? doSeccomp(k, SECCOMP_SET_MODE_FILTER, 0, a3) : -EINVAL;
     default:
       return -EINVAL;
   }

@@ -127,7 +127,7 @@ export function kernelDev(dev: number): number {
   return ((major << 20) | minor) >>> 0;
 }
 
-function makeDentry(k: Kernel, name: string, inode: number): number {
+export function makeGuestDentry(k: Kernel, name: string, inode: number): number {
   const addr = kzalloc(k, DENTRY.sizeof + (name.length > INLINE_NAME ? name.length + 1 : 0));
   if (addr === 0) return 0;
   const text = name.length > INLINE_NAME ? addr + DENTRY.sizeof : addr + DENTRY.d_iname;
@@ -162,7 +162,7 @@ export function openModuleFile(k: Kernel, inode: Inode, file: File, target: Open
 function makeFile(k: Kernel, inode: Inode, file: File, target: OpenTarget, owner: number): ModuleFile | null {
   const guestInode = getInode(k, inode, target);
   const addr = guestInode === 0 ? 0 : kzalloc(k, FILE.sizeof);
-  const dentry = addr === 0 ? 0 : makeDentry(k, file.path.dentry.name, guestInode);
+  const dentry = addr === 0 ? 0 : makeGuestDentry(k, file.path.dentry.name, guestInode);
   const cred = dentry === 0 ? 0 : k.mm.slab.cacheAlloc(k.caches.cred);
   if (cred === 0) {
     kfree(k, dentry);

@@ -16,6 +16,7 @@ import { kernelOpen, vfsMknod } from '../fs/open.ts';
 import { hostfsInit } from '../fs/hostfs/super.ts';
 import { overlayInit } from '../fs/overlayfs/super.ts';
 import { procInit } from '../fs/proc/root.ts';
+import { debugfsInit } from '../fs/debugfs/debugfs.ts';
 import { sysfsInit } from '../fs/sysfs/sysfs.ts';
 import { tmpfsInit } from '../fs/tmpfs.ts';
 import { Vfs } from '../fs/vfs.ts';
@@ -93,6 +94,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   netInit(k);
   ipcInit(k);
   sysfsInit(k);
+  debugfsInit(k);
   moduleProcInit(k);
   log('clocksource: Switched to clocksource riscv_clocksource');
   defaultRootfs(k);

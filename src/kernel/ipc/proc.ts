@@ -31,12 +31,25 @@ function showShm(k: Kernel): string {
     s += `${head(m.perm)}${pad(m.size, 21)} ${pad(m.cpid, 5)} ${pad(m.lpid, 5)}  ${pad(m.nattch, 5)} ${owners(m.perm)} ${pad(m.atime, 10)} ${pad(m.dtime, 10)} ${pad(m.ctime, 10)} ${pad(residentPages(m) * PAGE_SIZE, 21)} ${pad(0, 21)}\n`;
   return s;
 }
+function nextId(ids: (k: Kernel) => { nextId: number }): IntRow {
+  return {
+    get: (k) => ids(k).nextId,
+    set: (k, n) => {
+      ids(k).nextId = n;
+    },
+    min: 0,
+    max: INT_MAX,
+  };
+}
 /** Rows of one number each. */
 const ROWS: readonly (readonly [string, IntRow])[] = [
   ['kernel/shmmni', { get: (k) => k.ipc.shmMni, set: (k, n) => (k.ipc.shmMni = n), min: 0, max: 32768 }],
   ['kernel/msgmax', { get: (k) => k.ipc.msgMax, set: (k, n) => (k.ipc.msgMax = n), min: 0, max: INT_MAX }],
   ['kernel/msgmnb', { get: (k) => k.ipc.msgMnb, set: (k, n) => (k.ipc.msgMnb = n), min: 0, max: INT_MAX }],
   ['kernel/msgmni', { get: (k) => k.ipc.msgMni, set: (k, n) => (k.ipc.msgMni = n), min: 0, max: 32768 }],
+  ['kernel/msg_next_id', nextId((k) => k.ipc.msgs)],
+  ['kernel/sem_next_id', nextId((k) => k.ipc.sems)],
+  ['kernel/shm_next_id', nextId((k) => k.ipc.shms)],
   ['fs/mqueue/queues_max', { get: (k) => k.ipc.mqueue.queuesMax, set: (k, n) => (k.ipc.mqueue.queuesMax = n), min: 0, max: INT_MAX }],
   ['fs/mqueue/msg_max', { get: (k) => k.ipc.mqueue.msgMax, set: (k, n) => (k.ipc.mqueue.msgMax = n), min: 1, max: 65536 }],
   ['fs/mqueue/msgsize_max', { get: (k) => k.ipc.mqueue.msgSizeMax, set: (k, n) => (k.ipc.mqueue.msgSizeMax = n), min: 128, max: 16777216 }],

@@ -92,7 +92,8 @@ function newSegment(k: Kernel, key: number, size: number, flags: number): number
   const pages = Math.ceil(Number(wanted) / PAGE_SIZE);
   if (size < 0 || !Number.isSafeInteger(pages * PAGE_SIZE)) return -ENOSPC;
   if (BigInt(ipc.shmTotal + pages) > ipc.shmAll) return -ENOSPC;
-  if ((flags & IPC.SHM_HUGETLB) !== 0) return -ENOMEM; // no huge pages are set aside
+  // Huge pages are for the privileged, and none are set aside.
+  if ((flags & IPC.SHM_HUGETLB) !== 0) return k.current.capable(CAP_IPC_LOCK) ? -ENOMEM : -EPERM;
   const account = (flags & IPC.SHM_NORESERVE) === 0 || k.mm.overcommit.memory === 2;
   if (account && !enoughMemory(k, pages)) return -ENOMEM;
   const mapping = new ShmMapping(k, size, account ? pages : 0);

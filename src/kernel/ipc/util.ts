@@ -35,6 +35,8 @@ export class IpcIds<T extends IpcObject> {
   private readonly byIndex = new Map<number, T>();
   private seq = 0;
   private lastIndex = -1;
+  /** The identifier of the next object; -1 = any. */
+  nextId = -1;
 
   get inUse(): number {
     return this.byIndex.size;
@@ -53,6 +55,7 @@ export class IpcIds<T extends IpcObject> {
     if (this.inUse >= Math.min(limit, IPCMNI)) return -ENOSPC;
     const range = Math.min(Math.max(Math.floor((this.inUse * 3) / 2), MIN_CYCLE), IPCMNI);
     let index = -1;
+    if (this.nextId >= 0) return this.addAt(object);
     for (let i = 1; i <= range; i++) {
       const at = (this.lastIndex + i) % range;
       if (this.byIndex.has(at)) continue;
@@ -64,6 +67,17 @@ export class IpcIds<T extends IpcObject> {
     this.lastIndex = index;
     object.perm.seq = this.seq;
     object.perm.id = (this.seq << INDEX_BITS) + index;
+    this.byIndex.set(index, object);
+    return object.perm.id;
+  }
+  /** With the identifier that /proc/sys/kernel/*_next_id asks for, or the next free index after it (ipc_idr_alloc). */
+  private addAt(object: T): number {
+    let index = this.nextId & (IPCMNI - 1);
+    object.perm.seq = this.nextId >> INDEX_BITS;
+    this.nextId = -1;
+    while (index < IPCMNI && this.byIndex.has(index)) index++;
+    if (index === IPCMNI) return -ENOSPC;
+    object.perm.id = (object.perm.seq << INDEX_BITS) + index;
     this.byIndex.set(index, object);
     return object.perm.id;
   }

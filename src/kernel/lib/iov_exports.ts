@@ -103,6 +103,25 @@ function move(k: Kernel, iter: number, addr: number | null, bytes: number, toIte
   }
   return done;
 }
+/** copy_to_iter of bytes of our own: how many went. */
+export function moveIter(k: Kernel, iter: number, bytes: Uint8Array): number {
+  let done = 0;
+  while (done < bytes.length) {
+    const next = piece(k, iter, bytes.length - done);
+    if (next === null) break;
+    if (typeOf(k, iter) === ITER_KVEC) store(k, next.base, bytes.subarray(done, done + next.length));
+    const n =
+      typeOf(k, iter) === ITER_KVEC
+        ? next.length
+        : next.base < 0 || next.base + next.length > TASK_SIZE
+          ? 0
+          : copyToUserPartial(k, next.base, bytes.subarray(done, done + next.length));
+    advance(k, iter, n);
+    done += n;
+    if (n < next.length) break;
+  }
+  return done;
+}
 const bound = (k: Kernel, n: number) => Math.min(size(n), k.ram.size);
 
 export const iovExports: readonly FunctionExport[] = [

@@ -1,5 +1,5 @@
 import { page as PAGE } from '../../abi/layout/structs.ts';
-import { EFAULT, EIO, ENOSPC } from '../../abi/errno.ts';
+import { EFAULT, EIO, ENOMEM, ENOSPC } from '../../abi/errno.ts';
 import type { Kernel } from '../kernel.ts';
 import type { IovIter } from '../lib/iov_iter.ts';
 import { PAGE_SIZE } from './address.ts';
@@ -144,7 +144,7 @@ export class AddressSpace {
     }
     return done;
   }
-  /** Takes up to `length` bytes from a writer and grows. Bytes written, or -EFAULT or -ENOSPC when not even one could be. */
+  /** Takes up to `length` bytes from a writer and grows. Bytes written, or -EFAULT, -ENOSPC or -ENOMEM when not even one could be. */
   writeFrom(k: Kernel, pos: number, iter: IovIter, length: number): number {
     let done = 0;
     let error = 0;
@@ -158,7 +158,7 @@ export class AddressSpace {
       const index = (pos + done - offset) / PAGE_SIZE;
       const pa = this.grab(k, index);
       if (pa === 0) {
-        error = -ENOSPC;
+        error = this.quota !== null && this.quota.used >= this.quota.max ? -ENOSPC : -ENOMEM;
         break;
       }
       k.mm.pages.get(pa);

@@ -18,6 +18,11 @@ import { modelDataExports } from '../drivers/base/objects.ts';
 import { platformExports } from '../drivers/base/platform.ts';
 import { fsExports } from '../fs/exports.ts';
 import { iovExports } from '../lib/iov_exports.ts';
+import { stringExports } from '../lib/string_exports.ts';
+import { procExports } from '../fs/proc/module_entries.ts';
+import { seqExports } from '../fs/seq_file.ts';
+import { debugfsExports } from '../fs/debugfs/debugfs.ts';
+import { simpleAttrExports } from '../fs/debugfs/simple_attr.ts';
 import { pollExports } from '../fs/module_poll.ts';
 import { uaccessExports } from '../mm/uaccess_exports.ts';
 import { coreExports } from './core_exports.ts';
@@ -29,7 +34,7 @@ import type { ModuleState } from './state.ts';
 
 /** Every exported function, for documents and for dispatch. */
 export function allFunctionExports(): readonly FunctionExport[] {
-  return [...baseExports, ...coreExports, ...devPrintkExports, ...driverExports, ...fsExports, ...iovExports, ...kobjectExports, ...libExports, ...mmExports, ...paramExports, ...platformExports, ...pollExports, ...printkExports, ...schedExports, ...timeExports, ...uaccessExports];
+  return [...baseExports, ...coreExports, ...debugfsExports, ...devPrintkExports, ...driverExports, ...fsExports, ...iovExports, ...kobjectExports, ...libExports, ...mmExports, ...paramExports, ...platformExports, ...pollExports, ...printkExports, ...procExports, ...schedExports, ...seqExports, ...simpleAttrExports, ...stringExports, ...timeExports, ...uaccessExports];
 }
 export function allDataExports(): readonly DataExport[] {
   return [...modelDataExports, ...mmDataExports, ...paramDataExports, ...percpuDataExports, ...schedDataExports, ...timeDataExports];

@@ -1,5 +1,5 @@
 import { sched_entity as SE, task_struct as TASK } from '../../abi/layout/structs.ts';
-import { SCHED_FIFO, SCHED_RR } from '../../abi/sched.ts';
+import { SCHED_DEADLINE, SCHED_FIFO, SCHED_RR } from '../../abi/sched.ts';
 import { SI_KERNEL } from '../../abi/signal.ts';
 import type { Kernel } from '../kernel.ts';
 import { MODULES_END, physToVirt } from '../mm/address.ts';
@@ -68,6 +68,9 @@ export class Scheduler {
   get lastAllocatedPid(): number {
     return this.lastPid;
   }
+  set lastAllocatedPid(pid: number) {
+    this.lastPid = pid % this.pidMax;
+  }
   find(pid: number): Task | undefined {
     return this.tasks.get(pid);
   }
@@ -92,7 +95,7 @@ export class Scheduler {
     for (const t of this.runnable) {
       if (((t.affinity >>> cpu) & 1) === 0) continue;
       if (this.runQueues.some((rq) => rq.cpu !== cpu && rq.current === t)) continue;
-      if (best === null || t.rtPriority > best.rtPriority || (t.rtPriority === best.rtPriority && t.vruntime < best.vruntime)) best = t;
+      if (best === null || t.schedRank > best.schedRank || (t.schedRank === best.schedRank && t.vruntime < best.vruntime)) best = t;
     }
     return best;
   }
@@ -221,7 +224,8 @@ export function isRealTime(task: Task): boolean {
 /** Brings the members that modules read in line: prio = 120 + nice, or 99 - rt_priority (__setscheduler_prio). */
 export function publishPriority(k: Kernel, task: Task): void {
   const { ram } = k;
-  const prio = isRealTime(task) ? 99 - task.rtPriority : 120 + task.nice;
+  // A deadline task's is -1 (MAX_DL_PRIO - 1).
+  const prio = task.policy === SCHED_DEADLINE ? -1 : isRealTime(task) ? 99 - task.rtPriority : 120 + task.nice;
   ram.write32(task.addr + TASK.static_prio, 120 + task.nice);
   ram.write32(task.addr + TASK.prio, prio);
   ram.write32(task.addr + TASK.normal_prio, prio);

@@ -1,4 +1,5 @@
 import { pt_regs as PTREGS, task_struct as TASK } from '../../abi/layout/structs.ts';
+import { SCHED_DEADLINE } from '../../abi/sched.ts';
 import type { Ram } from '../../machine/ram.ts';
 import { type Cred, publishCred } from '../cred.ts';
 import type { FilesStruct, FsStruct } from '../fs/file_table.ts';
@@ -10,6 +11,7 @@ import type { NsProxy } from '../nsproxy.ts';
 import type { PidNamespace } from '../pid_namespace.ts';
 import type { PtraceState } from '../ptrace.ts';
 import type { Rseq } from '../rseq.ts';
+import type { Seccomp } from '../seccomp.ts';
 import type { SigHandStruct, SigPending, SignalStruct } from '../signal_types.ts';
 import { INIT_USER_NS } from '../user_namespace.ts';
 import type { WaitEntry, WaitQueueHead } from './wait.ts';
@@ -163,10 +165,14 @@ export class Task {
   nice = 0;
   policy = 0;
   rtPriority = 0;
+  /** SCHED_DEADLINE: ns of running time in each period, to be had before the deadline. */
+  deadline = { runtime: 0, deadline: 0, period: 0 };
   vruntime = 0;
   affinity = 0xffff_ffff;
   dumpable = true;
   noNewPrivs = false;
+  /** System calls that it gave up. */
+  seccomp: Seccomp | null = null;
   schedResetOnFork = false;
   /** Gives the hart up at the end of this system call (TIF_NEED_RESCHED). */
   needResched = false;
@@ -305,6 +311,10 @@ export class Task {
   /** The init of its PID namespace: gets only signals that it handles (SIGNAL_UNKILLABLE). */
   get isNsInit(): boolean {
     return this.tgid === 1 || this.pidNs.childReaper === this.groupLeader;
+  }
+  /** Rank among runnable tasks: deadline tasks before real-time ones. */
+  get schedRank(): number {
+    return this.policy === SCHED_DEADLINE ? 100 : this.rtPriority;
   }
   get isLeader(): boolean {
     return this.groupLeader === this;

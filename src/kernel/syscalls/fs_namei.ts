@@ -29,6 +29,7 @@ import {
 } from '../fs/open.ts';
 import type { Path } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
+import { nsCapable } from '../nsproxy.ts';
 import { bytesOf } from '../lib/bytes.ts';
 import { copyToUser } from '../mm/uaccess.ts';
 import { fdGetRaw, getName, isDots, parentAt, resolveAt, row } from './fs_args.ts';
@@ -133,7 +134,7 @@ function changeDir(k: Kernel, target: Path | number): number {
 function sysChroot(k: Kernel, ptr: number): number {
   const path = enterable(k, resolveAt(k, AT_FDCWD, ptr, 0, true));
   if (typeof path === 'number') return path;
-  if (!k.current.capable(CAP_SYS_CHROOT)) return -EPERM;
+  if (!nsCapable(k.current, k.current.cred.userNs, CAP_SYS_CHROOT)) return -EPERM;
   k.current.fs.root = path;
   return 0;
 }

@@ -1,15 +1,19 @@
 import { EFAULT, EINVAL, EPERM, ESRCH } from '../../abi/errno.ts';
 import { UTS_MACHINE, UTS_RELEASE, UTS_SYSNAME, UTS_VERSION } from '../../abi/kernel_release.ts';
+import { PATH_MAX } from '../../abi/fs.ts';
 import * as S from '../../abi/sched.ts';
 import * as NR from '../../abi/syscall_nr.ts';
+import { acct } from '../acct.ts';
 import { capget, capset } from '../capability.ts';
+import { controllingTty, ttyVhangup } from '../drivers/tty/jobctl.ts';
 import type { Kernel } from '../kernel.ts';
 import { bytesOf, stringOf } from '../lib/bytes.ts';
 import { PAGE_SIZE } from '../mm/address.ts';
-import { copyFromUser, copyToUser, viewFromUser } from '../mm/uaccess.ts';
+import { copyFromUser, copyToUser, strncpyFromUser, viewFromUser } from '../mm/uaccess.ts';
 import { nsCapable } from '../nsproxy.ts';
 import { taskByVpid } from '../pid.ts';
 import { reboot } from '../reboot.ts';
+import { doSeccomp } from '../seccomp.ts';
 import { prctl } from '../sys.ts';
 import type { Task } from '../sched/task.ts';
 import type { SyscallRow } from './table.ts';
@@ -132,6 +136,9 @@ function sysSysinfo(k: Kernel, buf: number): number {
 
 // --- the rest ---
 
+const CAP_SYS_PACCT = 20;
+const CAP_SYS_TTY_CONFIG = 26;
+
 const GRND_NONBLOCK = 1;
 const GRND_RANDOM = 2;
 const GRND_INSECURE = 4;
@@ -158,6 +165,17 @@ function sysPersonality(k: Kernel, persona: number): number {
 function sysReboot(k: Kernel, magic1: number, magic2: number, cmd: number, arg: number): number {
   return reboot(k, magic1 >>> 0, magic2 >>> 0, cmd >>> 0, arg);
 }
+function sysAcct(k: Kernel, ptr: number): number {
+  const name = ptr === 0 ? null : strncpyFromUser(k, ptr, PATH_MAX);
+  if (typeof name === 'number') return k.current.capable(CAP_SYS_PACCT) ? name : -EPERM;
+  return acct(k, name);
+}
+function sysVhangup(k: Kernel): number {
+  if (!k.current.capable(CAP_SYS_TTY_CONFIG)) return -EPERM;
+  const tty = controllingTty(k, k.current);
+  if (tty !== null) ttyVhangup(k, tty);
+  return 0;
+}
 function sysPrctl(k: Kernel, option: number, a2: number, a3: number, a4: number, a5: number): number {
   return prctl(k, option | 0, a2, a3, a4, a5);
 }
@@ -173,7 +191,10 @@ export const miscSyscalls: readonly SyscallRow[] = [
   { nr: NR.NR_getrandom, name: 'getrandom', handler: sysGetrandom, support: 'full' },
   { nr: NR.NR_personality, name: 'personality', handler: sysPersonality, support: 'full' },
   { nr: NR.NR_reboot, name: 'reboot', handler: sysReboot, support: 'partial', note: 'no kexec, no suspend' },
-  { nr: NR.NR_prctl, name: 'prctl', handler: sysPrctl, support: 'partial', note: 'no seccomp, securebits, PR_SET_MM, PR_SET_VMA' },
+  { nr: NR.NR_prctl, name: 'prctl', handler: sysPrctl, support: 'partial', note: 'no PR_SET_MM, PR_SET_VMA' },
+  { nr: NR.NR_seccomp, name: 'seccomp', handler: (k, op, flags, arg) => doSeccomp(k, op >>> 0, flags >>> 0, arg), support: 'partial', note: 'no user notification, no PTRACE_O_TRACESECCOMP' },
+  { nr: NR.NR_acct, name: 'acct', handler: sysAcct, support: 'full' },
+  { nr: NR.NR_vhangup, name: 'vhangup', handler: sysVhangup, support: 'full' },
   { nr: NR.NR_capget, name: 'capget', handler: capget, support: 'full' },
   { nr: NR.NR_capset, name: 'capset', handler: capset, support: 'full' },
 ];

@@ -132,7 +132,7 @@ function sysWait4(k: Kernel, pidArg: number, statusPtr: number, options: number,
   if (statusPtr !== 0 && putUser32(k, statusPtr, r.status) < 0) return -EFAULT;
   if (rusage !== 0 && copyToUser(k, rusage, encodeRusage(r)) < 0)
     return -EFAULT;
-  return pidVnr(k, r.pid);
+  return r.pid;
 }
 const P_PIDFD = 3;
 function sysWaitid(k: Kernel, which: number, idArg: number, info: number, options: number, rusage: number): number {
@@ -166,7 +166,7 @@ function sysWaitid(k: Kernel, which: number, idArg: number, info: number, option
       const v = new DataView(out.buffer);
       v.setInt32(0, 17, true);
       v.setInt32(8, r.code, true);
-      v.setInt32(16, pidVnr(k, r.pid), true);
+      v.setInt32(16, r.pid, true);
       v.setUint32(20, fromKidMunged(k.current.cred.userNs, 'uid', r.uid), true);
       v.setInt32(24, r.value, true);
     }

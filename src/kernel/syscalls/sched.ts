@@ -1,4 +1,4 @@
-import { E2BIG, EACCES, EFAULT, EINVAL, EPERM, ESRCH } from '../../abi/errno.ts';
+import { E2BIG, EACCES, EBUSY, EFAULT, EINVAL, EPERM, ESRCH } from '../../abi/errno.ts';
 import { task_struct as TASK } from '../../abi/layout/structs.ts';
 import * as S from '../../abi/sched.ts';
 import * as NR from '../../abi/syscall_nr.ts';
@@ -76,6 +76,31 @@ function sysSchedGetparam(k: Kernel, pid: number, param: number): number {
   return task === null ? -ESRCH : putUser32(k, param, task.rtPriority);
 }
 
+/** Shortest runtime, ns (DL_SCALE). */
+const DL_MIN_RUNTIME = 1024;
+/** Share of the harts that deadline tasks may have together (sched_rt_runtime_us of sched_rt_period_us). */
+const DL_BANDWIDTH = 0.95;
+/** SCHED_DEADLINE of sched_setattr: checked and admitted by bandwidth; it runs before all other classes (__checkparam_dl, sched_dl_overflow). */
+function setDeadline(k: Kernel, pid: number, policy: number, v: DataView): number {
+  const [runtime, deadline, declared] = [24, 32, 40].map((at) => Number(v.getBigInt64(at, true)));
+  const period = declared === 0 ? deadline : declared;
+  const task = taskByPid(k, pid);
+  if (task === null) return -ESRCH;
+  if (deadline <= 0 || runtime < DL_MIN_RUNTIME || period < 0 || period < deadline || deadline < runtime) return -EINVAL;
+  if (v.getUint32(20, true) !== 0) return -EINVAL;
+  if (!k.current.capable(S.CAP_SYS_NICE)) return -EPERM;
+  const everywhere = 2 ** k.cpus - 1;
+  if (((task.affinity & everywhere) >>> 0) !== everywhere) return -EPERM;
+  let used = runtime / period;
+  for (const t of k.sched.tasks.values()) if (t !== task && t.policy === S.SCHED_DEADLINE) used += t.deadline.runtime / t.deadline.period;
+  if (used > DL_BANDWIDTH * k.cpus) return -EBUSY;
+  task.policy = S.SCHED_DEADLINE;
+  task.rtPriority = 0;
+  task.deadline = { runtime, deadline, period };
+  task.schedResetOnFork = (policy & S.SCHED_RESET_ON_FORK) !== 0;
+  publishPriority(k, task);
+  return 0;
+}
 /** struct sched_attr, version 0: 48 bytes. */
 const SCHED_ATTR_SIZE = 48;
 function sysSchedSetattr(k: Kernel, pid: number, uattr: number, flags: number): number {
@@ -91,6 +116,7 @@ function sysSchedSetattr(k: Kernel, pid: number, uattr: number, flags: number): 
   const attrFlags = v.getUint32(8, true);
   const policy = v.getUint32(4, true) | ((attrFlags & 1) !== 0 ? S.SCHED_RESET_ON_FORK : 0);
   if ((policy | 0) < 0 || (attrFlags & ~0x7f) !== 0) return -EINVAL;
+  if ((policy & ~S.SCHED_RESET_ON_FORK) === S.SCHED_DEADLINE) return setDeadline(k, pid, policy, v);
   const nice = v.getInt32(16, true);
   const r = setScheduler(k, pid, policy, v.getUint32(20, true));
   const task = taskByPid(k, pid);
@@ -110,7 +136,12 @@ function sysSchedGetattr(k: Kernel, pid: number, uattr: number, size: number, fl
   v.setUint32(0, bytes.length, true);
   v.setUint32(4, task.policy, true);
   v.setBigUint64(8, task.schedResetOnFork ? 1n : 0n, true);
-  if (isRealTime(task.policy)) v.setUint32(20, task.rtPriority, true);
+  if (task.policy === S.SCHED_DEADLINE) {
+    const { runtime, deadline, period } = task.deadline;
+    [runtime, deadline, period].forEach((ns, i) => {
+      v.setBigUint64(24 + i * 8, BigInt(ns), true);
+    });
+  } else if (isRealTime(task.policy)) v.setUint32(20, task.rtPriority, true);
   else {
     v.setInt32(16, task.nice, true);
     v.setBigUint64(24, BigInt(baseSlice(k.cpus)), true);
@@ -251,7 +282,7 @@ export const schedSyscalls: readonly SyscallRow[] = [
     name: 'sched_setscheduler',
     handler: sysSchedSetscheduler,
     support: 'partial',
-    note: 'no SCHED_DEADLINE, no SCHED_EXT',
+    note: 'no SCHED_EXT',
   },
   { nr: NR.NR_sched_getscheduler, name: 'sched_getscheduler', handler: sysSchedGetscheduler, support: 'full' },
   { nr: NR.NR_sched_getparam, name: 'sched_getparam', handler: sysSchedGetparam, support: 'full' },
@@ -260,7 +291,7 @@ export const schedSyscalls: readonly SyscallRow[] = [
     name: 'sched_setattr',
     handler: sysSchedSetattr,
     support: 'partial',
-    note: 'no SCHED_DEADLINE, no utilization clamps',
+    note: 'SCHED_DEADLINE has first call on the harts, without throttling; no utilization clamps',
   },
   { nr: NR.NR_sched_getattr, name: 'sched_getattr', handler: sysSchedGetattr, support: 'full' },
   { nr: NR.NR_sched_setaffinity, name: 'sched_setaffinity', handler: sysSchedSetaffinity, support: 'full' },

@@ -40,6 +40,8 @@ const MAXPHASE = 500_000_000;
 /** MAXFREQ in units of 2^-16 ppm: 500 ppm. */
 const MAXFREQ = 500 * 65536;
 const MAXTC = 10;
+/** What a frequency may be before it is clamped: LLONG_MAX / PPM_SCALE. */
+const FREQ_LIMIT = 2 ** 63 / (1000 * 65536);
 const MAX_TAI_OFFSET = 100_000;
 
 const clamp = (n: number, most: number) => Math.max(-most, Math.min(most, n));
@@ -55,6 +57,7 @@ function validate(k: Kernel, v: DataView): number {
     const tick = Number(v.getBigInt64(88, true));
     if ((modes & ADJ_TICK) !== 0 && (tick < 900_000 / USER_HZ || tick > 1_100_000 / USER_HZ)) return -EINVAL;
   }
+  if ((modes & ADJ_FREQUENCY) !== 0 && Math.abs(Number(v.getBigInt64(16, true))) > FREQ_LIMIT) return -EINVAL;
   if ((modes & ADJ_SETOFFSET) !== 0) {
     if (!may) return -EPERM;
     const part = Number(v.getBigInt64(80, true));

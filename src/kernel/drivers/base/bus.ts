@@ -7,7 +7,7 @@ import {
   platform_device_id as PID,
   platform_driver as PDRV,
 } from '../../../abi/layout/structs.ts';
-import type { KernfsNode } from '../../fs/sysfs/kernfs.ts';
+import type { Attribute, KernfsNode } from '../../fs/sysfs/kernfs.ts';
 import type { File, FileOperations } from '../../fs/types.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { IovIter } from '../../lib/iov_iter.ts';
@@ -16,7 +16,7 @@ import { before, runSteps, type Step, stepAction, type StepState } from '../../m
 import { findModuleAt } from '../../module/module.ts';
 import { BLOCKED } from '../../sched/wait.ts';
 import { deviceLog, deviceName } from './dev_printk.ts';
-import { createGroups, dropHandle, kobjectName, makeHandle, pointer, removeGroups, stringAt } from './kobject.ts';
+import { createGroups, dropHandle, kfreeConst, kobjectName, kstrdup, makeHandle, pointer, removeGroups, stringAt } from './kobject.ts';
 import type { BusState, DriverState } from './model.ts';
 
 // Buses: which driver serves which device (drivers/base/bus.c, dd.c, and the rules of the platform bus, platform.c).
@@ -54,11 +54,30 @@ export function busUnregister(k: Kernel, addr: number): void {
 }
 const busOf = (k: Kernel, dev: number) => k.drivers.model.buses.get(pointer(k, dev + DEV.bus)) ?? null;
 
+const modalias: Attribute = { show: (k, node) => `platform:${stringAt(k, pointer(k, (node.data as number) - PDEV.dev + PDEV.name))}\n` };
+/** driver_set_override: an empty line takes it away. */
+const driverOverride: Attribute = {
+  show: (k, node) => `${stringAt(k, pointer(k, (node.data as number) + DEV.driver_override)) || '(null)'}\n`,
+  store: (k, node, text) => {
+    const at = (node.data as number) + DEV.driver_override;
+    const name = text.replace(/\n.*/s, '');
+    const copy = name === '' ? 0 : kstrdup(k, name);
+    if (name !== '' && copy === 0) return -ENOMEM;
+    kfreeConst(k, pointer(k, at));
+    writeKernel64(k, at, copy);
+    return 0;
+  },
+};
+
 /** bus_add_device. */
 export function busAddDevice(k: Kernel, dev: number, dir: KernfsNode): void {
   const bus = busOf(k, dev);
   if (bus === null) return;
   createGroups(k, dev, pointer(k, bus.addr + BUS.dev_groups));
+  if (bus.addr === k.drivers.model.objects.platformBusType) {
+    k.sysfs.createFile(dir, 'modalias', 0o444, modalias, dev);
+    k.sysfs.createFile(dir, 'driver_override', 0o644, driverOverride, dev);
+  }
   k.sysfs.createLink(bus.devices, deviceName(k, dev), dir);
   k.sysfs.createLink(dir, 'subsystem', bus.dir);
   bus.devs.push(dev);
@@ -134,9 +153,7 @@ stepAction('probed', (k, data, state) => {
   }
   const name = stringAt(k, pointer(k, drv + DRIVER.name));
   if (r !== 0 && r !== EPROBE_DEFER && r !== -ENODEV && r !== -ENXIO) deviceLog(k, 3, dev, `probe with driver ${name} failed with error ${r}\n`);
-  before(state, { act: 'devres_release_all', data: { device: dev } });
-  writeKernel64(k, dev + DEV.driver, 0);
-  writeKernel64(k, dev + DEV.driver_data, 0);
+  before(state, { act: 'devres_release_all', data: { device: dev } }, { act: 'unbound', data: { dev } });
 });
 /** device_release_driver. */
 stepAction('release_driver', (k, data, state) => {

@@ -8,6 +8,7 @@ import { type FunctionExport, fn, internal, partial } from '../../module/export.
 import { runSteps, type Step, stepAction } from '../../module/steps.ts';
 import { driverRegister, driverUnregisterSteps } from './bus.ts';
 import { deviceInitialize } from './device.ts';
+import { deviceLog } from './dev_printk.ts';
 import { kfreeConst, kobjectSetName, pointer, putStep, stringAt } from './kobject.ts';
 
 // Platform devices (drivers/base/platform.c): devices that no bus can find; who knows of them registers them.
@@ -72,6 +73,10 @@ function resource(k: Kernel, pdev: number, type: number, index: number): number 
   return ofType[index >>> 0] ?? 0;
 }
 const IORESOURCE_IRQ = 0x400;
+function irqOf(k: Kernel, pdev: number, index: number): number {
+  const r = resource(k, pdev, IORESOURCE_IRQ, index);
+  return r === 0 ? -ENXIO : pointer(k, r + RES.start);
+}
 /** kmemdup of data for a device; 0 = no memory. */
 function duplicate(k: Kernel, from: number, n: number): number {
   const at = kzalloc(k, n);
@@ -159,9 +164,11 @@ export const platformExports: readonly FunctionExport[] = [
     );
   }),
   fn('platform_get_irq', (k, pdev, index) => {
-    const r = resource(k, pdev, IORESOURCE_IRQ, index);
-    return r === 0 ? -ENXIO : pointer(k, r + RES.start);
+    const r = irqOf(k, pdev, index);
+    if (r < 0) deviceLog(k, 3, pdev + PDEV.dev, `error -ENXIO: IRQ index ${index >>> 0} not found\n`);
+    return r;
   }),
+  fn('platform_get_irq_optional', irqOf),
 ];
 stepAction('platform_registered', (_k, data, state) => {
   const pdev = data['pdev'] as number;

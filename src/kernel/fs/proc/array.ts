@@ -200,7 +200,7 @@ export function showStatus(k: Kernel, task: Task): string {
     `Threads:\t${task.groupLeader.threads.length}\nSigQ:\t${queued}/${limitText(signal.rlimits[11].soft, RLIM_INFINITY)}\n` +
     `SigPnd:\t${mask64(task.pending.set)}\nShdPnd:\t${mask64(signal.pending.set)}\nSigBlk:\t${mask64(task.blocked)}\nSigIgn:\t${mask64(ignored)}\nSigCgt:\t${mask64(caught)}\n` +
     `CapInh:\t${mask64(c.capInheritable)}\nCapPrm:\t${mask64(c.capPermitted)}\nCapEff:\t${mask64(c.capEffective)}\nCapBnd:\t${mask64(c.capBounding)}\nCapAmb:\t${mask64(c.capAmbient)}\n` +
-    `NoNewPrivs:\t${task.noNewPrivs ? 1 : 0}\nSeccomp:\t0\nSeccomp_filters:\t0\nSpeculation_Store_Bypass:\tunknown\nSpeculationIndirectBranch:\tunsupported\n` +
+    `NoNewPrivs:\t${task.noNewPrivs ? 1 : 0}\nSeccomp:\t${task.seccomp?.mode ?? 0}\nSeccomp_filters:\t${task.seccomp?.filters.length ?? 0}\nSpeculation_Store_Bypass:\tunknown\nSpeculationIndirectBranch:\tunsupported\n` +
     `Cpus_allowed:\t${hex(cpus)}\nCpus_allowed_list:\t${cpuList(cpus, k.cpus)}\nMems_allowed:\t1\nMems_allowed_list:\t0\n` +
     `voluntary_ctxt_switches:\t${task.nvcsw}\nnonvoluntary_ctxt_switches:\t${task.nivcsw}\n`
   );

@@ -5,6 +5,8 @@ import type { PidNamespace } from '../../pid_namespace.ts';
 import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
 import type { DirEntry, File, FileOperations, Inode, InodeOperations, SuperBlock } from '../types.ts';
 
+import type { ModuleProcEntry } from './module_entries.ts';
+
 // Entries that are not processes: a tree that subsystems and modules add to (fs/proc/generic.c).
 
 /** The first inode number of dynamic entries (PROC_DYNAMIC_FIRST). */
@@ -29,6 +31,8 @@ export interface ProcEntry {
   inode: Inode | null;
   uid: number;
   gid: number;
+  /** What stat says (proc_set_size). */
+  size?: number;
 }
 export interface ProcFile {
   readonly mode?: number;
@@ -46,6 +50,8 @@ export class ProcFs {
   sb!: SuperBlock;
   /** Super blocks of other PID namespaces than the first. */
   readonly namespaces = new WeakMap<SuperBlock, PidNamespace>();
+  /** Entries of modules by the address of their handle. */
+  readonly moduleEntries = new Map<number, ModuleProcEntry>();
   private nextIno = FIRST_INO;
 
   constructor() {
@@ -121,6 +127,18 @@ export class ProcFs {
     const i = path.lastIndexOf('/');
     return this.entry(this.mkdir(path.slice(0, Math.max(i, 0))), path.slice(i + 1), S_IFLNK | 0o777, { target, data: size });
   }
+  /** An entry that a module registers. */
+  add(dir: ProcEntry, name: string, mode: number, fop: FileOperations | null, data: unknown): ProcEntry {
+    const e = this.entry(dir, name, mode, { fop, data });
+    if ((mode & S_IFDIR) !== 0 && dir.inode !== null) dir.inode.nlink++;
+    return e;
+  }
+  /** Takes an entry out of the tree with all below it. */
+  detach(e: ProcEntry): void {
+    if (e.parent === null || e.parent.children.get(e.name) !== e) return;
+    e.parent.children.delete(e.name);
+    if ((e.mode & S_IFDIR) !== 0 && e.parent.inode !== null) e.parent.inode.nlink--;
+  }
   /** remove_proc_subtree. False when there is nothing of that name. */
   remove(path: string): boolean {
     const e = this.find(path);
@@ -187,6 +205,7 @@ export function procInode(k: Kernel, e: ProcEntry, op: InodeOperations = procIno
     inode.nlink = 2;
     for (const child of e.children.values()) if ((child.mode & S_IFDIR) !== 0) inode.nlink++;
   }
+  if (e.size !== undefined) inode.size = e.size;
   if (e.target !== null) inode.size = e.data as number;
   e.inode = inode;
   return inode;

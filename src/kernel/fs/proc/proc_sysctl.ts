@@ -43,6 +43,11 @@ function newUuid(k: Kernel): string {
 }
 
 const INT_MAX = 0x7fff_ffff;
+const lastPid = (k: Kernel) => (k.current.pidNs.parent === null ? k.sched.lastAllocatedPid : k.current.pidNs.lastPid);
+function setLastPid(k: Kernel, n: number): void {
+  if (k.current.pidNs.parent === null) k.sched.lastAllocatedPid = n;
+  else k.current.pidNs.lastPid = n;
+}
 /** Settings with an effect. */
 const LIVE: readonly (readonly [string, IntRow])[] = [
   ['kernel/randomize_va_space', { get: (k) => k.mm.randomizeVaSpace, set: (k, n) => (k.mm.randomizeVaSpace = n), min: 0, max: INT_MAX }],
@@ -51,6 +56,7 @@ const LIVE: readonly (readonly [string, IntRow])[] = [
   ['kernel/panic_on_oops', { get: (k) => k.panicOnOops, set: (k, n) => (k.panicOnOops = n), min: 0, max: INT_MAX }],
   ['kernel/panic_on_warn', { get: (k) => k.panicOnWarn, set: (k, n) => (k.panicOnWarn = n), min: 0, max: 1 }],
   ['kernel/tainted', { get: (k) => k.tainted, set: (k, n) => (k.tainted |= n), min: 0, max: INT_MAX }],
+  ['kernel/ns_last_pid', { get: lastPid, set: setLastPid, min: 0, max: INT_MAX }],
   ['kernel/pid_max', { get: (k) => k.sched.pidMax, set: (k, n) => (k.sched.pidMax = n), min: 301, max: 4194304 }],
   [
     'fs/inotify/max_queued_events',
@@ -237,7 +243,6 @@ export function procSysInit(k: Kernel): void {
   procfs.create('sys/kernel/core_pattern', () => 'core\n', { strict: true });
   procfs.create('sys/kernel/modprobe', () => '/sbin/modprobe\n', { strict: true });
   procfs.create('sys/kernel/poweroff_cmd', () => '/sbin/poweroff\n', { strict: true });
-  procfs.create('sys/kernel/ns_last_pid', (kk) => `${kk.sched.lastAllocatedPid}\n`, { strict: true });
   procfs.create('sys/kernel/pty/max', () => `${PTY_MAX}\n`, { strict: true });
   procfs.create('sys/kernel/pty/reserve', () => '1024\n', { strict: true });
 }
