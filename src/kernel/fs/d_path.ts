@@ -1,5 +1,5 @@
 import type { Kernel } from '../kernel.ts';
-import type { Path } from './types.ts';
+import type { Dentry, Path } from './types.ts';
 
 /** Names from `root` down to `path`; `reached` is false when it lies outside of `root`. */
 function namesDown(path: Path, root: Path): { names: string[]; reached: boolean } {
@@ -23,6 +23,12 @@ export function dPath(k: Kernel, path: Path, root = k.current.fs.root): string {
   const { dentry, mnt } = path;
   if (dentry === dentry.parent && dentry !== mnt.root) return dentry.name; // pipe:[5], anon_inode:...
   return `/${namesDown(path, root).names.join('/')}${dentry.deleted ? ' (deleted)' : ''}`;
+}
+/** The name of a dentry inside its file system, whatever is mounted where (dentry_path). */
+export function dentryPath(dentry: Dentry): string {
+  const names: string[] = [];
+  for (let d = dentry; d !== d.parent; d = d.parent) names.unshift(d.name);
+  return `/${names.join('/')}`;
 }
 /** getcwd(2)'s text: marked when it is not below the root. */
 export function cwdPath(k: Kernel): string {

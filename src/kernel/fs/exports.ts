@@ -101,7 +101,8 @@ export const fsExports: readonly FunctionExport[] = [
   fn('generic_file_llseek', (k, file, offset, whence) => seek(k, file, offset, whence, S64_MAX, inodeSize(k, file))),
   fn('generic_file_llseek_size', (k, file, offset, whence, max, eof) => seek(k, file, offset, whence, max, eof)),
   fn('fixed_size_llseek', (k, file, offset, whence, length) =>
-    whence <= SEEK_END ? seek(k, file, offset, whence, length, length) : -EINVAL),
+    whence <= SEEK_END ? seek(k, file, offset, whence, length, length) : -EINVAL,
+  ),
   fn('no_seek_end_llseek', (k, file, offset, whence) => seek(k, file, offset, whence, S64_MAX, null)),
   fn('no_seek_end_llseek_size', (k, file, offset, whence, max) => seek(k, file, offset, whence, max, null)),
   fn('nonseekable_open', (k, _inode, file) => clearMode(k, file, FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE)),
@@ -117,5 +118,7 @@ export const fsExports: readonly FunctionExport[] = [
   partial('d_path', 'only paths of open files of modules', (k, path, buffer, length) =>
     pathInto(k, k.drivers.moduleFiles.get(path - FILE.f_path), buffer, length),
   ),
-  partial('file_path', 'only of files of modules', (k, file, buffer, length) => pathInto(k, k.drivers.moduleFiles.get(file), buffer, length)),
+  partial('file_path', 'only of files of modules', (k, file, buffer, length) =>
+    pathInto(k, k.drivers.moduleFiles.get(file), buffer, length),
+  ),
 ];

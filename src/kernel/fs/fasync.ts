@@ -31,7 +31,7 @@ export interface Fasync {
 /** f_setown: pid 0 is nobody. */
 export function setOwner(k: Kernel, file: File, pid: number, type: number): number {
   const tasks = [...k.sched.tasks.values()];
-  const exists = pid === 0 || type === F_OWNER_PGRP ? tasks.some((t) => t.signal.pgid === pid) : k.sched.tasks.has(pid);
+  const exists = pid === 0 || (type === F_OWNER_PGRP ? tasks.some((t) => t.signal.pgid === pid) : k.sched.tasks.has(pid));
   if (!exists) return -ESRCH;
   const { uid, euid } = k.current.cred;
   file.owner = { type, pid, uid, euid };
@@ -77,7 +77,9 @@ function sigioTo(k: Kernel, task: Task, file: File, fd: number, reason: number):
 function ownersOf(k: Kernel, file: File): Task[] {
   const { owner } = file;
   if (owner === null || owner.pid === 0) return [];
-  return [...k.sched.tasks.values()].filter((t) => (owner.type === F_OWNER_PGRP ? t.isLeader && t.signal.pgid === owner.pid : t.pid === owner.pid));
+  return [...k.sched.tasks.values()].filter((t) =>
+    owner.type === F_OWNER_PGRP ? t.isLeader && t.signal.pgid === owner.pid : t.pid === owner.pid,
+  );
 }
 /** send_sigio. */
 export function sendSigio(k: Kernel, file: File, fd: number, reason: number): void {
@@ -86,7 +88,8 @@ export function sendSigio(k: Kernel, file: File, fd: number, reason: number): vo
 /** send_sigurg: urgent data came. */
 export function sendSigurg(k: Kernel, file: File): void {
   for (const task of ownersOf(k, file)) {
-    if (mayGetSigio(file, task)) sendSignalTo(k, task, { signo: SIGURG, code: SI_KERNEL, pid: 0, uid: 0 }, file.owner?.type !== F_OWNER_TID);
+    if (mayGetSigio(file, task))
+      sendSignalTo(k, task, { signo: SIGURG, code: SI_KERNEL, pid: 0, uid: 0 }, file.owner?.type !== F_OWNER_TID);
   }
 }
 

@@ -1,14 +1,13 @@
 import { EINVAL, EIO, ENODEV, ENOIOCTLCMD, ENOMEM, ENOTTY, ENXIO } from '../../abi/errno.ts';
-import { dentry as DENTRY, file as FILE, file_operations as FOPS, inode as INODE, iov_iter as ITER, kiocb as KIOCB } from '../../abi/layout/structs.ts';
 import {
-  FMODE_CAN_READ,
-  FMODE_CAN_WRITE,
-  FMODE_LSEEK,
-  FMODE_OPENED,
-  FMODE_PREAD,
-  FMODE_PWRITE,
-  FMODE_STREAM,
-} from '../../abi/fs.ts';
+  dentry as DENTRY,
+  file as FILE,
+  file_operations as FOPS,
+  inode as INODE,
+  iov_iter as ITER,
+  kiocb as KIOCB,
+} from '../../abi/layout/structs.ts';
+import { FMODE_CAN_READ, FMODE_CAN_WRITE, FMODE_LSEEK, FMODE_OPENED, FMODE_PREAD, FMODE_PWRITE, FMODE_STREAM } from '../../abi/fs.ts';
 import { publishCred } from '../cred.ts';
 import type { Kernel } from '../kernel.ts';
 import { bytesOf } from '../lib/bytes.ts';
@@ -174,7 +173,8 @@ function makeFile(k: Kernel, inode: Inode, file: File, target: OpenTarget, owner
   writeKernel64(k, addr + FILE.f_count, 1);
   const read = (readKernel64(k, target.fops + FOPS.read) ?? 0) !== 0 || (readKernel64(k, target.fops + FOPS.read_iter) ?? 0) !== 0;
   const write = (readKernel64(k, target.fops + FOPS.write) ?? 0) !== 0 || (readKernel64(k, target.fops + FOPS.write_iter) ?? 0) !== 0;
-  const mode = file.mode | FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE | FMODE_OPENED | (read ? FMODE_CAN_READ : 0) | (write ? FMODE_CAN_WRITE : 0);
+  const mode =
+    file.mode | FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE | FMODE_OPENED | (read ? FMODE_CAN_READ : 0) | (write ? FMODE_CAN_WRITE : 0);
   writeKernel32(k, addr + FILE.f_mode, mode);
   writeKernel64(k, addr + FILE.f_op, target.fops);
   writeKernel64(k, addr + FILE.f_mapping, guestInode + INODE.i_data);
@@ -304,10 +304,11 @@ function callIter(
     writeKernel64(k, iter + ITER.count, count);
     writeKernel64(k, iter + ITER.nr_segs, segments.length);
     writeKernel64(k, iter + ITER.ubuf, single ? segments[0].base : vector);
-    if (!single) segments.forEach((s, i) => {
-      writeKernel64(k, vector + i * IOVEC_SIZE, s.base);
-      writeKernel64(k, vector + i * IOVEC_SIZE + 8, s.length);
-    });
+    if (!single)
+      segments.forEach((s, i) => {
+        writeKernel64(k, vector + i * IOVEC_SIZE, s.base);
+        writeKernel64(k, vector + i * IOVEC_SIZE + 8, s.length);
+      });
     if (many) k.current.restart = { iovec: vector };
   }
   const result = callGuest(k, fn, iocb, iter);

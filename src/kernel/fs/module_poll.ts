@@ -1,4 +1,9 @@
-import { file_operations as FOPS, poll_table_struct as PT, wait_queue_entry as WQE, wait_queue_head as WQH } from '../../abi/layout/structs.ts';
+import {
+  file_operations as FOPS,
+  poll_table_struct as PT,
+  wait_queue_entry as WQE,
+  wait_queue_head as WQH,
+} from '../../abi/layout/structs.ts';
 import type { Kernel } from '../kernel.ts';
 import { listAdd, listDel } from '../lib/list.ts';
 import { readKernel64, writeKernel32, writeKernel64 } from '../mm/maccess.ts';

@@ -121,7 +121,7 @@ export function encodeStatx(path: Path, mask: number, viewer: UserNamespace): Ui
   v.setUint32(132, minorOf(inode.rdev), true);
   v.setUint32(136, majorOf(inode.sb.dev), true);
   v.setUint32(140, minorOf(inode.sb.dev), true);
-  v.setBigUint64(144, BigInt(path.mnt.id), true);
+  v.setBigUint64(144, (mask & STATX_MNT_ID_UNIQUE) !== 0 ? path.mnt.uniqueId : BigInt(path.mnt.id), true);
   return bytes;
 }
 

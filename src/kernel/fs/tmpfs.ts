@@ -1,3 +1,4 @@
+import { unattached } from './vfs.ts';
 import { EINVAL, ENOSPC } from '../../abi/errno.ts';
 import { S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs.ts';
 import { NSFS_MAGIC } from '../../abi/nsfs.ts';
@@ -184,9 +185,30 @@ function kernelMem(k: Kernel, type: string, magic: number, options: string): Sup
   return sb;
 }
 
+const TMPFS_KEYS = ['size', 'nr_blocks', 'nr_inodes', 'mode', 'uid', 'gid', 'inode32', 'inode64', 'huge', 'mpol', 'noswap'];
+const FLAG_KEYS = ['inode32', 'inode64', 'noswap'];
+function checkParameter(k: Kernel, type: string, key: string, value: string | null): 'unknown' | 'bad' | 'ok' {
+  if (!(type === 'tmpfs' ? TMPFS_KEYS : ['mode']).includes(key)) return 'unknown';
+  if ((value === null) !== FLAG_KEYS.includes(key)) return 'bad';
+  const o: MemOptions = { mode: 0, uid: 0, gid: 0, pages: null, inodes: null };
+  return parseOptions(k, type, value === null ? key : `${key}=${value}`, o) < 0 ? 'bad' : 'ok';
+}
+
 export function tmpfsInit(k: Kernel): void {
-  k.vfs.register({ name: 'tmpfs', nodev: true, mount: (kk, _s, o) => mountMem(kk, 'tmpfs', TMPFS_MAGIC, o), remount: remountMem });
-  k.vfs.register({ name: 'ramfs', nodev: true, mount: (kk, _s, o) => mountMem(kk, 'ramfs', RAMFS_MAGIC, o), remount: remountMem });
+  k.vfs.register({
+    name: 'tmpfs',
+    nodev: true,
+    mount: (kk, _s, o) => mountMem(kk, 'tmpfs', TMPFS_MAGIC, o),
+    remount: remountMem,
+    parameter: (kk, key, v) => checkParameter(kk, 'tmpfs', key, v),
+  });
+  k.vfs.register({
+    name: 'ramfs',
+    nodev: true,
+    mount: (kk, _s, o) => mountMem(kk, 'ramfs', RAMFS_MAGIC, o),
+    remount: remountMem,
+    parameter: (kk, key, v) => checkParameter(kk, 'ramfs', key, v),
+  });
   k.vfs.register({ name: 'devtmpfs', nodev: true, mount: (kk) => kk.drivers.devtmpfs });
   // Linux's rootfs is a tmpfs when CONFIG_TMPFS is on; /proc/mounts calls it rootfs.
   const half = Math.floor(k.mm.pages.managedPages / 2);
@@ -196,7 +218,7 @@ export function tmpfsInit(k: Kernel): void {
   const anon = k.vfs.newSuperBlock('anon_inodefs', ANON_INODE_MAGIC, false);
   k.vfs.makeRoot(anon, memInode(k, anon, S_IFDIR | 0o555, 0));
   k.vfs.anonSb = anon;
-  k.vfs.anonMount = { id: 0, uniqueId: 0n, sb: anon, root: anon.root, parent: null, mountpoint: null, source: 'anon_inodefs', flags: 0 };
+  k.vfs.anonMount = { id: 0, uniqueId: 0n, sb: anon, root: anon.root, source: 'anon_inodefs', flags: 0, ...unattached() };
   k.vfs.pidfsSb = k.vfs.newSuperBlock('pidfs', PIDFS_MAGIC, false);
   k.vfs.nsfsSb = k.vfs.newSuperBlock('nsfs', NSFS_MAGIC, false);
   k.vfs.register({ name: 'pipefs', nodev: true, mount: () => -EINVAL });

@@ -184,6 +184,15 @@ export interface Mount {
   readonly source: string;
   /** MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_RELATIME... */
   flags: number;
+  /** Peer group (mnt_group_id); 0 = not shared. */
+  group: number;
+  /** Whose slave it is. */
+  master: Mount | null;
+  unbindable: boolean;
+  /** Root of a tree that is in no namespace yet (fsmount, open_tree). */
+  detached: boolean;
+  /** umount2(MNT_EXPIRE) saw it unused. */
+  expiry: boolean;
 }
 
 export interface Path {

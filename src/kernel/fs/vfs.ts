@@ -1,4 +1,3 @@
-import { EBUSY, EINVAL, ELOOP, ENODEV, ENOTDIR } from '../../abi/errno.ts';
 import {
   FMODE_READ,
   FMODE_WRITE,
@@ -13,12 +12,11 @@ import {
   S_IFDIR,
   S_IFMT,
 } from '../../abi/fs.ts';
-import { MS_RDONLY } from '../../abi/mount.ts';
 import type { Kernel } from '../kernel.ts';
 import type { FilesStruct } from './file_table.ts';
 import { setFasync } from './fasync.ts';
 import { dropLocks, FileLocks } from './locks.ts';
-import { isDir } from './namei.ts';
+import { MNT_UNIQUE_ID_OFFSET } from '../../abi/mount_api.ts';
 import { fsnotifyClose, fsnotifyInodeRemove, fsnotifySbDelete, Notify } from './notify/fsnotify.ts';
 import type { Dentry, File, FileOperations, Inode, InodeOperations, Mount, Path, SuperBlock, Timespec } from './types.ts';
 
@@ -27,12 +25,25 @@ export interface FileSystemType {
   readonly name: string;
   readonly nodev: boolean;
   mount(k: Kernel, source: string, options: string): SuperBlock | number;
+  /** What fsconfig(2) thinks of one option; absent = there are none. A null value: only the key was given. */
+  parameter?(k: Kernel, key: string, value: string | null): 'unknown' | 'bad' | 'ok';
   /** New options for a mounted one (MS_REMOUNT); absent = options are ignored. */
   remount?(k: Kernel, sb: SuperBlock, options: string, readOnly: boolean): number;
 }
 
 const UNLIMITED = Number.POSITIVE_INFINITY;
 /** File times have the resolution of the timer tick (ktime_get_coarse_real_ts64 at HZ 250). */
+
+/** A mount that hangs nowhere and propagates nothing. */
+export const unattached = () => ({
+  parent: null,
+  mountpoint: null,
+  group: 0,
+  master: null,
+  unbindable: false,
+  detached: false,
+  expiry: false,
+});
 
 /** State of the VFS. */
 export class Vfs {
@@ -42,7 +53,7 @@ export class Vfs {
   private nextAnonDev = 2;
   private nextMountId = 1;
   /** MNT_UNIQUE_ID_OFFSET: apart from the ids that are used again. */
-  private nextUniqueId = 2n ** 31n;
+  private nextUniqueId = MNT_UNIQUE_ID_OFFSET + 1n;
   private readonly k: Kernel;
   /** All open file descriptions (for /proc/sys/fs/file-nr). */
   openFiles = 0;
@@ -123,21 +134,23 @@ export class Vfs {
 
   /** Mounts `sb` at `at` (null: the root of everything). */
   attach(sb: SuperBlock, root: Dentry, at: Path | null, source: string, flags: number): Mount {
-    const mount: Mount = { id: this.nextMountId++, uniqueId: this.nextUniqueId++, sb, root, parent: null, mountpoint: null, source, flags };
+    const mount: Mount = { id: this.nextMountId++, uniqueId: this.nextUniqueId++, sb, root, source, flags, ...unattached() };
     // Ids up to 20 belong to the kernel's own mounts (sockfs, pipefs, bdev...) in Linux.
     if (this.nextMountId === 2) this.nextMountId = 24;
     if (at !== null) this.hang(mount, at);
     this.mounts.push(mount);
     return mount;
   }
-  private hang(mount: Mount, at: Path): void {
+  /** Puts a mount at its place. */
+  hang(mount: Mount, at: Path): void {
     mount.parent = at.mnt;
     mount.mountpoint = at.dentry;
     at.dentry.mounted = [...(at.dentry.mounted ?? []), mount];
     // A mount point on a file system whose dentries are not kept stays reachable.
     for (let d = at.dentry; d.inode.sb.volatile && d.parent !== d; d = d.parent) d.parent.children.set(d.name, d);
   }
-  private unhang(mount: Mount): void {
+  /** Takes it from there. */
+  unhang(mount: Mount): void {
     const d = mount.mountpoint;
     if (d === null) return;
     const rest = (d.mounted ?? []).filter((m) => m !== mount);
@@ -148,80 +161,9 @@ export class Vfs {
     mount.mountpoint = null;
   }
 
-  doMount(typeName: string, source: string, at: Path, flags: number, options: string): number {
-    const type = this.types.get(typeName);
-    if (type === undefined) return -ENODEV;
-    const sb = type.mount(this.k, source, options);
-    if (typeof sb === 'number') return sb;
-    if (!isDir(at.dentry.inode)) return -ENOTDIR;
-    if (at.dentry.deleted) return -2; // ENOENT
-    // The read-only flag of a new mount goes to its super block as well.
-    if ((flags & MS_RDONLY) !== 0) sb.readOnly = true;
-    this.attach(sb, sb.root, at, source, flags);
-    return 0;
-  }
-  /** MS_BIND: the tree at `from` also at `at`; with `recursive` the mounts below it too. */
-  bind(from: Path, at: Path, recursive: boolean): number {
-    if (isDir(from.dentry.inode) !== isDir(at.dentry.inode)) return -ENOTDIR;
-    if (at.dentry.deleted) return -2; // ENOENT
-    const below = recursive ? this.mounts.filter((m) => this.isBelow(m, from)) : [];
-    const copies = new Map<Mount, Mount>();
-    copies.set(from.mnt, this.attach(from.mnt.sb, from.dentry, at, from.mnt.source, from.mnt.flags));
-    for (const m of below) {
-      const parent = copies.get(m.parent as Mount);
-      if (parent !== undefined)
-        copies.set(m, this.attach(m.sb, m.root, { mnt: parent, dentry: m.mountpoint as Dentry }, m.source, m.flags));
-    }
-    return 0;
-  }
-  /** Is `mount` mounted somewhere below `path`? */
-  private isBelow(mount: Mount, path: Path): boolean {
-    let at = mount;
-    while (at.parent !== null && at.parent !== path.mnt) at = at.parent;
-    if (at.parent === null) return false;
-    for (let d = at.mountpoint as Dentry; ; d = d.parent) {
-      if (d === path.dentry) return true;
-      if (d === d.parent || d === path.mnt.root) return false;
-    }
-  }
-  /** MS_MOVE. */
-  move(from: Path, at: Path): number {
-    const { mnt } = from;
-    if (from.dentry !== mnt.root || mnt.parent === null) return -EINVAL;
-    if (isDir(mnt.root.inode) !== isDir(at.dentry.inode)) return -EINVAL;
-    for (let m: Mount | null = at.mnt; m !== null; m = m.parent) if (m === mnt) return -ELOOP;
-    this.unhang(mnt);
-    this.hang(mnt, at);
-    return 0;
-  }
-  /** pivot_root(2): `next` becomes the root of everything, the old root hangs at `putOld`. */
-  pivotRoot(next: Path, putOld: Path): number {
-    const oldRoot = this.k.current.fs.root;
-    if (next.mnt === oldRoot.mnt || putOld.mnt === oldRoot.mnt) return -EBUSY;
-    if (next.dentry !== next.mnt.root || oldRoot.dentry !== oldRoot.mnt.root) return -EINVAL;
-    // The initramfs's rootfs has no parent and cannot be pivoted away.
-    if (oldRoot.mnt.parent === null || next.mnt.parent === null) return -EINVAL;
-    const place: Path = { mnt: oldRoot.mnt.parent, dentry: oldRoot.mnt.mountpoint as Dentry };
-    this.unhang(next.mnt);
-    this.unhang(oldRoot.mnt);
-    this.hang(oldRoot.mnt, putOld);
-    this.hang(next.mnt, place);
-    for (const task of this.k.sched.tasks.values()) {
-      if (task.fs.root.mnt === oldRoot.mnt && task.fs.root.dentry === oldRoot.dentry) task.fs.root = next;
-      if (task.fs.pwd.mnt === oldRoot.mnt && task.fs.pwd.dentry === oldRoot.dentry) task.fs.pwd = next;
-    }
-    return 0;
-  }
-
-  umount(mount: Mount, lazy: boolean): number {
-    if (mount === this.rootMount || mount.mountpoint === null) return -EINVAL;
-    const children = this.mounts.filter((m) => m.parent === mount);
-    if (!lazy && (children.length > 0 || this.fileUses(mount))) return -EBUSY;
-    for (const child of children) this.umount(child, true);
-    this.unhang(mount);
-    this.mounts.splice(this.mounts.indexOf(mount), 1);
-    if (!this.mounts.some((m) => m.sb === mount.sb) && !this.fileUses(mount)) this.killSuper(mount.sb);
-    return 0;
+  /** `m` was taken away: with the last mount of a file system that nobody uses any more the file system goes. */
+  putSuper(m: Mount): void {
+    if (!this.mounts.some((x) => x.sb === m.sb) && !this.isBusy(m)) this.killSuper(m.sb);
   }
   /** The last mount of a memory file system went: its pages go too. */
   private killSuper(sb: SuperBlock): void {
@@ -240,7 +182,8 @@ export class Vfs {
     if (sb.type !== 'tmpfs' && sb.type !== 'ramfs') return;
     for (const inode of inodes) if (inode.openCount <= 0) inode.mapping?.release(this.k);
   }
-  private fileUses(mount: Mount): boolean {
+  /** Is something open, running or standing on it? */
+  isBusy(mount: Mount): boolean {
     for (const task of this.k.sched.tasks.values()) {
       if (task.exitState !== 0) continue;
       if (task.fs.pwd.mnt === mount || task.fs.root.mnt === mount) return true;

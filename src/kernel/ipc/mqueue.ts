@@ -1,3 +1,4 @@
+import { unattached } from '../fs/vfs.ts';
 import {
   EACCES,
   EAGAIN,
@@ -337,7 +338,7 @@ export function newMqueueState(k: Kernel): MqueueState {
   const sb = k.vfs.newSuperBlock('mqueue', MQUEUE_MAGIC, false);
   const root = k.vfs.newInode(sb, S_IFDIR | 0o1777, dirOps, { fsync: () => 0 });
   k.vfs.makeRoot(sb, root);
-  const mount: Mount = { id: 0, uniqueId: 0n, sb, root: sb.root, parent: null, mountpoint: null, source: 'mqueue', flags: 0 };
+  const mount: Mount = { id: 0, uniqueId: 0n, sb, root: sb.root, source: 'mqueue', flags: 0, ...unattached() };
   return new MqueueState(sb, mount);
 }
 export function mqueueInit(k: Kernel): void {

@@ -66,7 +66,7 @@ function sysClone3(k: Kernel, ptr: number, size: number): number {
     setTid.push(tid | 0);
   }
   if (flags > CLONE_LEGACY_FLAGS + CLONE_CLEAR_SIGHAND + CLONE_INTO_CGROUP) return -EINVAL;
-  const low = flags % 0x1_0000_0000 | 0;
+  const low = (flags % 0x1_0000_0000) | 0;
   const clearSighand = Math.floor(flags / CLONE_CLEAR_SIGHAND) % 2 === 1;
   if ((low & (C.CLONE_DETACHED | (C.CSIGNAL & ~C.CLONE_NEWTIME))) !== 0) return -EINVAL;
   if (clearSighand && (low & C.CLONE_SIGHAND) !== 0) return -EINVAL;

@@ -1,4 +1,5 @@
 import { fsMountSyscalls } from './fs_mount.ts';
+import { fsMountApiSyscalls } from './fs_mount_api.ts';
 import { fsNotifySyscalls } from './fs_notify.ts';
 import { fsNameiSyscalls } from './fs_namei.ts';
 import { fsOpenSyscalls } from './fs_open.ts';
@@ -13,5 +14,6 @@ export const fsSyscalls: readonly SyscallRow[] = [
   ...fsNameiSyscalls,
   ...fsStatSyscalls,
   ...fsMountSyscalls,
+  ...fsMountApiSyscalls,
   ...fsNotifySyscalls,
 ];

@@ -21,6 +21,7 @@ import {
   MS_RELATIME,
   MS_REMOUNT,
   MS_SHARED,
+  MS_SILENT,
   MS_SLAVE,
   MS_STRICTATIME,
   MS_UNBINDABLE,
@@ -28,6 +29,8 @@ import {
 } from '../../abi/mount.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { pathWalk } from '../fs/namei.ts';
+import { bindMount, checkMnt, doUmount, moveMount, newMount, pivotRoot, setPropagation } from '../fs/namespace.ts';
+import type { Propagation } from '../fs/pnode.ts';
 import type { Path } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { strncpyFromUser } from '../mm/uaccess.ts';
@@ -54,7 +57,7 @@ function mountFlags(flags: number, before: number | null): number {
 }
 function remount(k: Kernel, path: Path, flags: number, options: string): number {
   const { mnt } = path;
-  if (path.dentry !== mnt.root) return -EINVAL;
+  if (path.dentry !== mnt.root || !checkMnt(k, mnt)) return -EINVAL;
   const own = mountFlags(flags, mnt.flags);
   if ((flags & MS_BIND) === 0) {
     const readOnly = (flags & MS_RDONLY) !== 0;
@@ -66,7 +69,7 @@ function remount(k: Kernel, path: Path, flags: number, options: string): number 
   mnt.flags = own;
   return 0;
 }
-function hasWriters(k: Kernel, path: Path): boolean {
+export function hasWriters(k: Kernel, path: Path): boolean {
   for (const task of k.sched.tasks.values()) {
     for (const file of task.files?.fds ?? [])
       if (file != null && file.path.mnt === path.mnt && (file.mode & 2) !== 0 && file.inode.mapping !== null) return true;
@@ -75,7 +78,15 @@ function hasWriters(k: Kernel, path: Path): boolean {
   return false;
 }
 /** may_mount: the capability over the mount namespace. */
-const mayMount = (k: Kernel) => nsCapable(k.current, k.current.nsproxy.mnt.owner, CAP_SYS_ADMIN);
+export const mayMount = (k: Kernel) => nsCapable(k.current, k.current.nsproxy.mnt.owner, CAP_SYS_ADMIN);
+/** The kind that one of the MS_* bits names. */
+export function propagationOf(bit: number): Propagation {
+  return bit === MS_SHARED ? 'shared' : bit === MS_SLAVE ? 'slave' : bit === MS_UNBINDABLE ? 'unbindable' : 'private';
+}
+/** mount(2) moves only what is mounted. */
+function attachedMove(k: Kernel, from: Path, to: Path): number {
+  return from.mnt.parent === null ? -EINVAL : moveMount(k, from, to);
+}
 function sysMount(k: Kernel, source: number, target: number, typePtr: number, flagsArg: number, dataPtr: number): number {
   const typeName = typePtr === 0 ? null : strncpyFromUser(k, typePtr, PAGE);
   if (typeof typeName === 'number') return typeName;
@@ -93,21 +104,21 @@ function sysMount(k: Kernel, source: number, target: number, typePtr: number, fl
     if (src === null || src === '') return -EINVAL;
     const from = pathWalk(k, k.current.fs.pwd, src, true);
     if (typeof from === 'number') return from;
-    return k.vfs.bind(from, path, (flags & MS_REC) !== 0);
+    return bindMount(k, from, path, (flags & MS_REC) !== 0);
   }
   if ((flags & PROPAGATION) !== 0) {
-    // One namespace, one peer group: the kind of propagation changes nothing that could be seen.
     const kinds = flags & PROPAGATION;
-    if ((kinds & (kinds - 1)) !== 0 || path.dentry !== path.mnt.root) return -EINVAL;
-    return 0;
+    // Nothing but the kind and MS_REC may be asked for (flags_to_propagation_type).
+    if ((flags & ~(MS_REC | MS_SILENT | PROPAGATION)) !== 0 || (kinds & (kinds - 1)) !== 0) return -EINVAL;
+    return setPropagation(k, path, propagationOf(kinds), (flags & MS_REC) !== 0);
   }
   if ((flags & MS_MOVE) !== 0) {
     if (src === null || src === '') return -EINVAL;
     const from = pathWalk(k, k.current.fs.pwd, src, true);
-    return typeof from === 'number' ? from : k.vfs.move(from, path);
+    return typeof from === 'number' ? from : attachedMove(k, from, path);
   }
   if (typeName === null) return -EINVAL;
-  return k.vfs.doMount(typeName, src === null || src === '' ? 'none' : src, path, mountFlags(flags, null), options);
+  return newMount(k, typeName, src === null || src === '' ? 'none' : src, path, mountFlags(flags, null), options);
 }
 function sysUmount2(k: Kernel, target: number, flags: number): number {
   if ((flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW)) !== 0) return -EINVAL;
@@ -115,7 +126,8 @@ function sysUmount2(k: Kernel, target: number, flags: number): number {
   if (typeof path === 'number') return path;
   if (!mayMount(k)) return -EPERM;
   if (path.dentry !== path.mnt.root) return -EINVAL;
-  return k.vfs.umount(path.mnt, (flags & MNT_DETACH) !== 0);
+  if ((flags & MNT_EXPIRE) !== 0 && (flags & (MNT_FORCE | MNT_DETACH)) !== 0) return -EINVAL;
+  return doUmount(k, path.mnt, { detach: (flags & MNT_DETACH) !== 0, expire: (flags & MNT_EXPIRE) !== 0 });
 }
 function sysPivotRoot(k: Kernel, newRoot: number, putOld: number): number {
   if (!mayMount(k)) return -EPERM;
@@ -123,10 +135,10 @@ function sysPivotRoot(k: Kernel, newRoot: number, putOld: number): number {
   if (typeof next === 'number') return next;
   const old = resolveAt(k, AT_FDCWD, putOld, 0, true);
   if (typeof old === 'number') return old;
-  return k.vfs.pivotRoot(next, old);
+  return pivotRoot(k, next, old);
 }
 export const fsMountSyscalls: readonly SyscallRow[] = [
-  row(NR.NR_mount, 'mount', sysMount, 'no propagation'),
-  row(NR.NR_umount2, 'umount2', sysUmount2, 'MNT_EXPIRE unmounts at once'),
+  row(NR.NR_mount, 'mount', sysMount),
+  row(NR.NR_umount2, 'umount2', sysUmount2),
   row(NR.NR_pivot_root, 'pivot_root', sysPivotRoot),
 ];

@@ -2,17 +2,7 @@ import { EFAULT, EINVAL, ENOENT } from '../../abi/errno.ts';
 import { O_NONBLOCK, PATH_MAX } from '../../abi/fs.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { CLOCK_REALTIME } from '../../abi/time.ts';
-import {
-  type MqAttr,
-  mqAttr,
-  mqCheck,
-  mqFile,
-  mqNotify,
-  mqOpen,
-  mqReceive,
-  mqSend,
-  mqUnlink,
-} from '../ipc/mqueue.ts';
+import { type MqAttr, mqAttr, mqCheck, mqFile, mqNotify, mqOpen, mqReceive, mqSend, mqUnlink } from '../ipc/mqueue.ts';
 import { msgctl, msgget, msgrcv, msgsnd } from '../ipc/msg.ts';
 import { semctl, semget, semtimedop } from '../ipc/sem.ts';
 import { shmat, shmctl, shmdt, shmget } from '../ipc/shm.ts';

@@ -54,7 +54,12 @@ function load(k: Kernel, image: Uint8Array, args: number, flags: number): number
 }
 
 export const moduleSyscalls: readonly SyscallRow[] = [
-  { nr: NR.NR_init_module, name: 'init_module', handler: (k, image, len, args) => resumeLoading(k) ?? initModule(k, image, len, args), support: 'full' },
+  {
+    nr: NR.NR_init_module,
+    name: 'init_module',
+    handler: (k, image, len, args) => resumeLoading(k) ?? initModule(k, image, len, args),
+    support: 'full',
+  },
   {
     nr: NR.NR_finit_module,
     name: 'finit_module',

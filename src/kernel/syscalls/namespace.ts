@@ -25,6 +25,12 @@ function sysSetns(k: Kernel, fd: number, typeArg: number): number {
 }
 
 export const namespaceSyscalls: readonly SyscallRow[] = [
-  { nr: NR.NR_unshare, name: 'unshare', handler: (k, flags) => unshare(k, flags | 0), support: 'partial', note: 'network namespaces share the devices and sockets of the first' },
+  {
+    nr: NR.NR_unshare,
+    name: 'unshare',
+    handler: (k, flags) => unshare(k, flags | 0),
+    support: 'partial',
+    note: 'network namespaces share the devices and sockets of the first',
+  },
   { nr: NR.NR_setns, name: 'setns', handler: sysSetns, support: 'full' },
 ];

@@ -48,7 +48,7 @@ function writeAddr(k: Kernel, addr: Uint8Array, ptr: number, lenPtr: number): nu
   if (len > 0 && copyToUser(k, ptr, addr.subarray(0, len)) < 0) return -EFAULT;
   return putUser32(k, lenPtr, addr.length);
 }
-const fileFlags = (flags: number) => (flags & S.SOCK_NONBLOCK) !== 0 ? O_NONBLOCK : 0;
+const fileFlags = (flags: number) => ((flags & S.SOCK_NONBLOCK) !== 0 ? O_NONBLOCK : 0);
 
 function sysSocket(k: Kernel, family: number, typeArg: number, protocol: number): number {
   const type = typeArg | 0;

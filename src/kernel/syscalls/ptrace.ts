@@ -7,15 +7,7 @@ import type { Kernel } from '../kernel.ts';
 import { accessRemote } from '../mm/memory.ts';
 import { findTaskByVpid } from '../pid.ts';
 import { copyToUser, getUserBig, putUserBig, viewFromUser } from '../mm/uaccess.ts';
-import {
-  ptraceAttach,
-  ptraceInterrupt,
-  ptraceLink,
-  ptraceResume,
-  type PtraceState,
-  ptraceTarget,
-  ptraceUnlink,
-} from '../ptrace.ts';
+import { ptraceAttach, ptraceInterrupt, ptraceLink, ptraceResume, type PtraceState, ptraceTarget, ptraceUnlink } from '../ptrace.ts';
 import type { Task } from '../sched/task.ts';
 import { encodeSigInfo, sendSignalTo } from '../signal.ts';
 import type { SigInfo } from '../signal_types.ts';

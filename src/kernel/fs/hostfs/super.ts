@@ -4,6 +4,7 @@ import { MNT_RELATIME, MS_NODEV, MS_NOSUID, MS_RDONLY } from '../../../abi/mount
 import type { HostDirectory } from '../../host.ts';
 import type { Kernel } from '../../kernel.ts';
 import { pathWalk } from '../namei.ts';
+import { newMount } from '../namespace.ts';
 import { vfsMknod } from '../open.ts';
 import type { Path, SuperBlock } from '../types.ts';
 import { type HostFs, makeHostInode } from './inode.ts';
@@ -59,5 +60,5 @@ export function mountHostDirectory(k: Kernel, root: Path, source: string, place:
   const path = pathWalk(k, root, `.${at}`, true, true);
   if (typeof path === 'number') return path;
   const readOnly = k.host.directories?.get(source)?.readOnly === true;
-  return k.vfs.doMount('hostfs', source, path, MS_NOSUID | MS_NODEV | MNT_RELATIME | (readOnly ? MS_RDONLY : 0), '');
+  return newMount(k, 'hostfs', source, path, MS_NOSUID | MS_NODEV | MNT_RELATIME | (readOnly ? MS_RDONLY : 0), '');
 }

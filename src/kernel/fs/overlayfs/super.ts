@@ -58,6 +58,12 @@ function parse(text: string): Options | number {
   if (o.upper === null) o.work = null;
   return o;
 }
+function parameter(_k: Kernel, key: string, value: string | null): 'unknown' | 'bad' | 'ok' {
+  if (key === 'default_permissions' || key === 'volatile') return value === null ? 'ok' : 'bad';
+  if (key === 'lowerdir' || key === 'upperdir' || key === 'workdir') return value === null || value === '' ? 'bad' : 'ok';
+  if (FIXED[key] === undefined) return 'unknown';
+  return value !== null && FIXED[key].includes(value) ? 'ok' : 'bad';
+}
 function directory(k: Kernel, name: string): Path | number {
   const path = pathWalk(k, k.current.fs.pwd, name, true);
   if (typeof path === 'number') return path;
@@ -105,5 +111,5 @@ function mountOverlay(k: Kernel, text: string): SuperBlock | number {
   return sb;
 }
 export function overlayInit(k: Kernel): void {
-  k.vfs.register({ name: 'overlay', nodev: true, mount: (kk, _source, options) => mountOverlay(kk, options), remount: () => 0 });
+  k.vfs.register({ name: 'overlay', nodev: true, mount: (kk, _source, options) => mountOverlay(kk, options), remount: () => 0, parameter });
 }

@@ -174,7 +174,11 @@ const taskDirOps: InodeOperations = {
     return t !== undefined && t.tgid === pidOf(dir).task.tgid ? pidDirInode(k, t, true) : null;
   },
   entries: (k, dir) =>
-    pidOf(dir).task.groupLeader.threads.map((t) => ({ name: String(pidVnr(k, t.pid)), ino: pidDirIno(t.pid, true), type: dtypeOf(S_IFDIR) })),
+    pidOf(dir).task.groupLeader.threads.map((t) => ({
+      name: String(pidVnr(k, t.pid)),
+      ino: pidDirIno(t.pid, true),
+      type: dtypeOf(S_IFDIR),
+    })),
 };
 
 const exePath = (_k: Kernel, task: Task): Path | number => task.mm?.exeFile?.path ?? -ENOENT;

@@ -3,8 +3,8 @@ import { MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_RDONLY, M
 import type { Kernel } from '../../kernel.ts';
 import { mangle } from '../../lib/seq_file.ts';
 import type { Task } from '../../sched/task.ts';
-import { dPath } from '../d_path.ts';
-import type { Mount } from '../types.ts';
+import { dentryPath, dPath } from '../d_path.ts';
+import type { Mount, Path } from '../types.ts';
 
 // mounts, mountinfo, mountstats (fs/proc_namespace.c).
 
@@ -35,6 +35,28 @@ function visible(k: Kernel, task: Task): { m: Mount; place: string }[] {
   }
   return out;
 }
+/** What of its file system a mount shows; the object's own name for what has no tree. */
+function innerPath(m: Mount): string {
+  return m.root === m.root.parent && m.root !== m.sb.root ? m.root.name : `${dentryPath(m.root)}${m.root.deleted ? '//deleted' : ''}`;
+}
+/** The optional fields of mountinfo. */
+function propagation(k: Kernel, m: Mount, task: Task): string {
+  let s = m.group !== 0 ? ` shared:${m.group}` : '';
+  if (m.master !== null) {
+    s += ` master:${m.master.group}`;
+    const from = dominatingGroup(k, m, task.fs.root);
+    if (from !== 0 && from !== m.master.group) s += ` propagate_from:${from}`;
+  }
+  return m.unbindable ? `${s} unbindable` : s;
+}
+/** The nearest peer group under `root` that it hears from, through however many masters (get_dominating_id). */
+function dominatingGroup(k: Kernel, mount: Mount, root: Path): number {
+  for (let m = mount.master; m !== null; m = m.master) {
+    const peers = m.group === 0 ? [m] : k.vfs.mounts.filter((x) => x.group === (m as Mount).group);
+    for (const p of peers) for (let at: Mount | null = p; at !== null; at = at.parent) if (at === root.mnt) return p.group;
+  }
+  return 0;
+}
 const ownReadOnly = (m: Mount) => (m.flags & MS_RDONLY) !== 0;
 
 export function showMounts(k: Kernel, task: Task): string {
@@ -53,9 +75,9 @@ export function showMountinfo(k: Kernel, task: Task): string {
   return visible(k, task)
     .map(({ m, place }) => {
       const parent = m.parent?.id ?? m.id;
-      const inner = dPath(k, { mnt: m, dentry: m.root }, { mnt: m, dentry: m.sb.root });
+      const inner = innerPath(m);
       const superRw = m.sb.readOnly ? 'ro' : 'rw';
-      return `${m.id} ${parent} ${majorOf(m.sb.dev)}:${minorOf(m.sb.dev)} ${mangle(inner)} ${mangle(place)} ${mountOptions(m, ownReadOnly(m))} - ${m.sb.type} ${mangle(sourceOf(m))} ${superRw}${superOptions(m)}\n`;
+      return `${m.id} ${parent} ${majorOf(m.sb.dev)}:${minorOf(m.sb.dev)} ${mangle(inner)} ${mangle(place)} ${mountOptions(m, ownReadOnly(m))}${propagation(k, m, task)} - ${m.sb.type} ${mangle(sourceOf(m))} ${superRw}${superOptions(m)}\n`;
     })
     .join('');
 }

@@ -1,3 +1,4 @@
+import { newMount } from '../namespace.ts';
 import * as errno from '../../../abi/errno.ts';
 import { MS_RELATIME } from '../../../abi/mount.ts';
 import type { Kernel } from '../../kernel.ts';
@@ -244,7 +245,7 @@ export function runScript(script: string, rows: readonly SyscallRow[]): string[]
       k.current.fs = new FsStruct(top, top, 0o022);
       // A fresh tmpfs as the root directory.
       const at = freshMountPoint(k);
-      k.vfs.doMount('tmpfs', 't', { mnt: rootMount, dentry: at }, MS_RELATIME, 'mode=755');
+      newMount(k, 'tmpfs', 't', { mnt: rootMount, dentry: at }, MS_RELATIME, 'mode=755');
       const mnt = k.vfs.mounts[k.vfs.mounts.length - 1];
       const root = { mnt, dentry: mnt.root };
       k.current.fs = new FsStruct(root, root, 0o022);
