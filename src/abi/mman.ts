@@ -17,6 +17,7 @@ export const MAP_GROWSDOWN = 0x100;
 export const MAP_LOCKED = 0x2000;
 export const MAP_NORESERVE = 0x4000;
 export const MAP_POPULATE = 0x8000;
+export const MAP_NONBLOCK = 0x1_0000;
 export const MAP_HUGETLB = 0x4_0000;
 export const MAP_FIXED_NOREPLACE = 0x10_0000;
 

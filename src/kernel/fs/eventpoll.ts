@@ -1,5 +1,5 @@
 import { EBADF, EEXIST, EINVAL, EINTR, ELOOP, ENOENT, EPERM, ERESTARTSYS } from '../../abi/errno.ts';
-import { O_CLOEXEC, O_RDWR, POLLERR, POLLHUP, POLLIN, POLLRDNORM } from '../../abi/fs.ts';
+import { O_CLOEXEC, O_PATH, O_RDWR, POLLERR, POLLHUP, POLLIN, POLLRDNORM } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyToUser } from '../mm/uaccess.ts';
 import { BLOCKED, WaitQueueHead, waitInterruptible, wakeUpAll } from '../sched/wait.ts';
@@ -116,7 +116,7 @@ export function epollCtl(k: Kernel, epfd: number, op: number, fd: number, event:
   const { files } = k.current;
   const epFile = files.get(epfd);
   const file = files.get(fd);
-  if (epFile === null || file === null) return -EBADF;
+  if (epFile === null || file === null || ((epFile.flags | file.flags) & O_PATH) !== 0) return -EBADF;
   if (file.op.poll === undefined) return -EPERM;
   const ep = epollOf(epFile);
   if (ep === null || file === epFile) return -EINVAL;

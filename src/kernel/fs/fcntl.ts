@@ -5,6 +5,7 @@ import type { Kernel } from '../kernel.ts';
 import { copyFromUser, copyToUser } from '../mm/uaccess.ts';
 import { F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE } from './attr.ts';
 import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, getOwnerPid, setFasync, setOwner, setOwnerByPid } from './fasync.ts';
+import { fcntlDirnotify } from './notify/dnotify.ts';
 import { getLease, setLease } from './lease.ts';
 import { conflict, F_RDLCK, F_UNLCK, F_WRLCK, type FileLock, ownLock, setLock } from './locks.ts';
 import { pipeInfo, pipeSize, setPipeSize } from './pipe.ts';
@@ -36,9 +37,11 @@ const F_GETSIG = 11;
 const F_SETOWN_EX = 15;
 const F_GETOWN_EX = 16;
 const F_GETOWNER_UIDS = 17;
+const F_NOTIFY = 1026;
 const F_SETLEASE = 1024;
 const F_GETLEASE = 1025;
 const F_DUPFD_QUERY = 1027;
+const F_CREATED_QUERY = 1028;
 const F_DUPFD_CLOEXEC = 1030;
 const F_SETPIPE_SZ = 1031;
 const F_GETPIPE_SZ = 1032;
@@ -103,10 +106,14 @@ export function doFcntl(k: Kernel, fd: number, file: File, cmd: number, arg: num
       return 0;
     case F_GETSIG:
       return file.signum;
+    case F_NOTIFY:
+      return fcntlDirnotify(k, fd, file, arg);
     case F_SETLEASE:
       return setLease(k, fd, file, arg | 0);
     case F_GETLEASE:
       return getLease(file);
+    case F_CREATED_QUERY:
+      return file.created ? 1 : 0;
     case F_SETPIPE_SZ:
     case F_GETPIPE_SZ: {
       const pipe = pipeInfo(file);

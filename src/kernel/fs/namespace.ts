@@ -75,10 +75,11 @@ function attachRecursive(k: Kernel, source: Mount, at: Path): void {
     k.vfs.hang(above, { mnt: copy, dentry: copy.root });
   }
 }
+const cannotMount = ({ dentry }: Path) => dentry.deleted || dentry.inode.dead || dentry.inode.op.cantMount === true;
 /** Mounts a tree that hangs nowhere (graft_tree). */
 function graftTree(k: Kernel, m: Mount, at: Path): number {
   if (isDir(m.root.inode) !== isDir(at.dentry.inode)) return -ENOTDIR;
-  if (at.dentry.deleted || at.dentry.inode.dead) return -ENOENT;
+  if (cannotMount(at)) return -ENOENT;
   attachRecursive(k, m, at);
   return 0;
 }
@@ -131,7 +132,7 @@ export function moveMount(k: Kernel, from: Path, at: Path): number {
   if (attached && mnt.parent?.group !== 0) return -EINVAL;
   if (at.mnt.group !== 0 && mountsBelow(k, mnt).some((m) => m.unbindable)) return -EINVAL;
   for (let m: Mount | null = at.mnt; m !== null; m = m.parent) if (m === mnt) return -ELOOP;
-  if (at.dentry.deleted) return -ENOENT;
+  if (cannotMount(at)) return -ENOENT;
   if (attached) k.vfs.unhang(mnt);
   attachRecursive(k, mnt, at);
   return 0;

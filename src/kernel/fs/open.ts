@@ -431,7 +431,9 @@ function openNew(k: Kernel, parent: Path, name: string, flags: number, mode: num
   if (denied < 0) return denied;
   const made = createIn(k, parent, name, stripSgid(k, dir, S_IFREG | mode) & ~k.current.fs.umask, 0);
   if (typeof made === 'number') return made;
-  return finishOpen(k, { mnt: parent.mnt, dentry: made }, flags, false);
+  const file = finishOpen(k, { mnt: parent.mnt, dentry: made }, flags, false);
+  if (typeof file !== 'number') file.created = true;
+  return file;
 }
 export function isExecuted(k: Kernel, inode: Inode): boolean {
   for (const task of k.sched.tasks.values()) if (task.mm?.exeFile?.inode === inode) return true;

@@ -25,8 +25,6 @@ import type { File, FileOperations, Inode } from './types.ts';
 
 const PAGE = 4096;
 const DEFAULT_BUFFERS = 16;
-/** /proc/sys/fs/pipe-max-size. */
-const PIPE_MAX_SIZE = 1048576;
 /** How many frames a pipe keeps. */
 const SPARE_FRAMES = 2;
 const SIGPIPE = 13;
@@ -264,6 +262,7 @@ export const fifoFileOps: FileOperations = {
 export function createPipe(k: Kernel, flags: number): [File, File] {
   const inode = k.vfs.newInode(k.vfs.pipeSb, S_IFIFO | 0o600, {}, pipeFileOps);
   const pipe = newPipe();
+  if (pipeSize(pipe) > k.vfs.pipeMaxSize && k.current?.capable(CAP_SYS_RESOURCE) !== true) pipe.maxBuffers = k.vfs.pipeMaxSize / PAGE;
   inode.data = pipe;
   inode.uid = k.current?.cred.fsuid ?? 0;
   inode.gid = k.current?.cred.fsgid ?? 0;
@@ -273,7 +272,7 @@ export function createPipe(k: Kernel, flags: number): [File, File] {
   return [k.vfs.anonFile(inode, name, keep), k.vfs.anonFile(inode, name, O_WRONLY | keep)];
 }
 /** Bytes rounded up to a power of two of pages; 0 when there is none. */
-function roundPipeSize(size: number): number {
+export function roundPipeSize(size: number): number {
   if (size > 2 ** 31) return 0;
   let n = PAGE;
   while (n < size) n *= 2;
@@ -283,7 +282,7 @@ export function setPipeSize(k: Kernel, pipe: Pipe, asked: number): number {
   const size = roundPipeSize(asked);
   if (size === 0) return -EINVAL;
   const buffers = size / PAGE;
-  if (buffers > pipe.maxBuffers && size > PIPE_MAX_SIZE && !k.current.capable(CAP_SYS_RESOURCE)) return -EPERM;
+  if (buffers > pipe.maxBuffers && size > k.vfs.pipeMaxSize && !k.current.capable(CAP_SYS_RESOURCE)) return -EPERM;
   if (buffers < pipe.buffers.length) return -EBUSY;
   const wasFull = pipeFull(pipe);
   pipe.maxBuffers = buffers;

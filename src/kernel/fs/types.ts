@@ -52,6 +52,8 @@ export interface InodeOperations {
   getattr?(k: Kernel, inode: Inode): void;
   /** Before size, mode, owner or times change; negative errno refuses. Absent: allowed, except the size. */
   setattr?(k: Kernel, inode: Inode, change: AttrChange): number;
+  /** Nothing can be mounted on it (DCACHE_CANT_MOUNT): /proc/PID/fd/N. */
+  readonly cantMount?: boolean;
   /** An inode without a name (O_TMPFILE). */
   tmpfile?(k: Kernel, dir: Inode, mode: number): Inode | number;
   /** Entries besides . and .. of a directory whose dentries are not its truth (procfs). */
@@ -211,6 +213,10 @@ export interface File {
   flags: number;
   pos: number;
   refs: number;
+  /** What its poll operation saw last (seq_file's poll_event). */
+  pollEvent: number;
+  /** This open made the file. */
+  created: boolean;
   /** The driver's or file system's own, plain data. */
   data: unknown;
   /** Of the opener (f_cred). */

@@ -13,10 +13,12 @@ import {
   S_IFMT,
 } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
+import { WaitQueueHead, wakeUpAll } from '../sched/wait.ts';
 import type { FilesStruct } from './file_table.ts';
 import { setFasync } from './fasync.ts';
 import { dropLocks, FileLocks } from './locks.ts';
 import { MNT_UNIQUE_ID_OFFSET } from '../../abi/mount_api.ts';
+import { dnotifyFlush } from './notify/dnotify.ts';
 import { fsnotifyClose, fsnotifyInodeRemove, fsnotifySbDelete, Notify } from './notify/fsnotify.ts';
 import type { Dentry, File, FileOperations, Inode, InodeOperations, Mount, Path, SuperBlock, Timespec } from './types.ts';
 
@@ -62,6 +64,13 @@ export class Vfs {
   protectedSymlinks = true;
   readonly notify = new Notify();
   readonly locks = new FileLocks();
+  /** Woken when mounts change; how often they did (poll of /proc/mounts). */
+  readonly mountQueue = new WaitQueueHead();
+  /** Requests that contexts of asynchronous I/O may hold, in all and at most (/proc/sys/fs/aio-nr, aio-max-nr). */
+  aioNr = 0;
+  aioMaxNr = 65536;
+  /** /proc/sys/fs/pipe-max-size. */
+  pipeMaxSize = 1048576;
 
   constructor(k: Kernel) {
     this.k = k;
@@ -143,6 +152,7 @@ export class Vfs {
   }
   /** Puts a mount at its place. */
   hang(mount: Mount, at: Path): void {
+    wakeUpAll(this.k, this.mountQueue);
     mount.parent = at.mnt;
     mount.mountpoint = at.dentry;
     at.dentry.mounted = [...(at.dentry.mounted ?? []), mount];
@@ -153,6 +163,7 @@ export class Vfs {
   unhang(mount: Mount): void {
     const d = mount.mountpoint;
     if (d === null) return;
+    wakeUpAll(this.k, this.mountQueue);
     const rest = (d.mounted ?? []).filter((m) => m !== mount);
     d.mounted = rest.length > 0 ? rest : null;
     for (let v = d; v.inode.sb.volatile && v.parent !== v && v.mounted === null && v.children.size === 0; v = v.parent)
@@ -211,6 +222,8 @@ export class Vfs {
       flags: flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC),
       pos: 0,
       refs: 1,
+      created: false,
+      pollEvent: 0,
       data: null,
       cred: this.k.current?.cred,
       owner: null,
@@ -267,6 +280,7 @@ export class Vfs {
   /** close: releases the owner's POSIX locks, then the reference. */
   filpClose(file: File, owner: FilesStruct): void {
     dropLocks(this.k, file, owner);
+    if (file.inode.marks !== null) dnotifyFlush(this.k, file);
     file.op.flush?.(this.k, file);
     this.fput(file);
   }

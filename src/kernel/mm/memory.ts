@@ -1,6 +1,7 @@
 import { enoughMemory } from './overcommit.ts';
 import { EFAULT, ENOMEM } from '../../abi/errno.ts';
 import { Access, type AccessKind } from '../../machine/api.ts';
+import { exitAio } from '../fs/aio.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, TASK_SIZE } from './address.ts';
 import type { AddressSpace } from './filemap.ts';
@@ -359,6 +360,7 @@ function copyTables(k: Kernel, from: MmStruct, to: MmStruct, vma: VmArea): boole
 /** Takes one user off; the last one frees everything (mmput, exit_mmap). */
 export function mmPut(k: Kernel, mm: MmStruct): void {
   if (--mm.users > 0) return;
+  if (mm.aio !== null) exitAio(k, mm.aio);
   for (const vma of [...mm.vmas]) {
     zapRange(k, mm, vma, vma.start, vma.end);
     mm.unlink(vma);

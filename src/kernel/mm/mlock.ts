@@ -34,7 +34,8 @@ export function populate(k: Kernel, mm: MmStruct, start: number, length: number)
   for (let i = mm.indexAbove(start); i < mm.vmas.length && mm.vmas[i].start < end; i++) {
     const vma = mm.vmas[i];
     if ((vma.flags & (VM_IO | VM_PFNMAP)) !== 0 || (vma.flags & VM_LOCKONFAULT) !== 0) continue;
-    const write = (vma.flags & (VM_WRITE | VM_SHARED)) === VM_WRITE;
+    // A shared area that can only be written is written to, too.
+    const write = (vma.flags & VM_WRITE) !== 0 && (vma.flags & (VM_SHARED | VM_READ)) !== (VM_SHARED | VM_READ);
     const access = write ? Access.WRITE : (vma.flags & VM_READ) !== 0 ? Access.READ : Access.EXEC;
     if ((vma.flags & (VM_READ | VM_WRITE | VM_EXEC)) === 0) {
       if ((vma.flags & VM_LOCKED) !== 0) r = -EFAULT;

@@ -1,5 +1,6 @@
 import { mm_struct as MM } from '../../abi/layout/structs.ts';
 import type { File } from '../fs/types.ts';
+import type { AioContext } from '../fs/aio.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, physToVirt, TASK_SIZE } from './address.ts';
 import type { AddressSpace } from './filemap.ts';
@@ -86,6 +87,8 @@ export class MmStruct {
   /** Address of the [vdso] area. */
   vdso = 0;
   exeFile: File | null = null;
+  /** Contexts of asynchronous I/O by id; null until the first (ioctx_table). */
+  aio: Map<number, AioContext> | null = null;
   /** The auxiliary vector as execve made it (/proc/PID/auxv). */
   auxv: Uint8Array = new Uint8Array(0);
   /** Resident pages by kind: private, of files, of tmpfs and shared memory. */

@@ -53,7 +53,8 @@ const RLIMIT_DATA = 2;
 const RLIMIT_MEMLOCK = 8;
 const RLIMIT_AS = 9;
 const CAP_IPC_LOCK = 14;
-const MAP_SYNC = 0x8_0000;
+/** LEGACY_MAP_MASK (include/linux/mman.h) with the sizes of huge pages. */
+const LEGACY_MAP_MASK = 0x7d97_f933;
 const FMODE_READ = 1;
 const FMODE_WRITE = 2;
 
@@ -232,7 +233,8 @@ export function doMmap(
 function fileFlags(file: File, type: number, flags: number, prot: number, base: number): number {
   let vmFlags = base;
   if (type !== MAP_SHARED && type !== MAP_PRIVATE && type !== MAP_SHARED_VALIDATE) return -EINVAL;
-  if (type === MAP_SHARED_VALIDATE && (flags & MAP_SYNC) !== 0) return -EOPNOTSUPP;
+  // Unlike MAP_SHARED it refuses what it does not know; MAP_SYNC is for persistent memory.
+  if (type === MAP_SHARED_VALIDATE && (flags & ~LEGACY_MAP_MASK) !== 0) return -EOPNOTSUPP;
   if (type !== MAP_PRIVATE) {
     if ((prot & PROT_WRITE) !== 0 && (file.mode & FMODE_WRITE) === 0) return -EACCES;
     vmFlags |= VM_SHARED | VM_MAYSHARE;

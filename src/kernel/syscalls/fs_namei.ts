@@ -114,7 +114,7 @@ function sysRenameat2(k: Kernel, olddir: number, oldptr: number, newdir: number,
 function sysGetcwd(k: Kernel, buf: number, size: number): number {
   if (k.current.fs.pwd.dentry.deleted) return -ENOENT;
   const name = cwdPath(k);
-  if (name.length + 1 > size) return -ERANGE;
+  if (size >= 0 && name.length + 1 > size) return -ERANGE;
   const r = copyToUser(k, buf, bytesOf(`${name}\0`));
   return r < 0 ? r : name.length + 1;
 }

@@ -61,6 +61,7 @@ function sysOpenat2(k: Kernel, dirfd: number, ptr: number, how: number, size: nu
   const resolve = v.getBigUint64(16, true);
   if ((flags & ~BigInt(VALID_OPEN_FLAGS)) !== 0n || (resolve & ~BigInt(RESOLVE_VALID)) !== 0n || (resolve & 0x18n) === 0x18n)
     return -EINVAL;
+  if (mode > 0o7777n) return -EINVAL;
   if (checkOpenFlags({ flags: Number(flags), mode: Number(mode), resolve: Number(resolve) }) < 0) return -EINVAL;
   if ((resolve & BigInt(RESOLVE_CACHED)) !== 0n && (flags & 0o20001100n) !== 0n) return -EAGAIN;
   return openFd(k, dirfd, ptr, Number(flags), Number(mode), Number(resolve));
@@ -196,7 +197,7 @@ export const fsOpenSyscalls: readonly SyscallRow[] = [
     return file === null ? -EBADF : dupFd(k, file, 0, false);
   }),
   row(NR.NR_dup3, 'dup3', sysDup3),
-  row(NR.NR_fcntl, 'fcntl', sysFcntl, 'no F_NOTIFY'),
+  row(NR.NR_fcntl, 'fcntl', sysFcntl),
   row(NR.NR_flock, 'flock', sysFlock),
   row(NR.NR_ioctl, 'ioctl', sysIoctl),
   row(NR.NR_pipe2, 'pipe2', sysPipe2),

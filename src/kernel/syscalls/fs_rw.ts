@@ -1,5 +1,5 @@
-import { EBADF, EFAULT, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EOVERFLOW, ESPIPE } from '../../abi/errno.ts';
-import { FMODE_READ, FMODE_WRITE, O_APPEND, O_NONBLOCK, S_IFBLK, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG } from '../../abi/fs.ts';
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EOVERFLOW, ESPIPE } from '../../abi/errno.ts';
+import { FMODE_READ, FMODE_WRITE, O_APPEND, O_NONBLOCK, S_IFBLK, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { isDir } from '../fs/namei.ts';
 import { fsnotifyAccess, fsnotifyModify } from '../fs/notify/fsnotify.ts';
@@ -221,6 +221,7 @@ function sysFallocate(k: Kernel, fd: number, mode: number, offset: number, lengt
   if (type === S_IFIFO) return -ESPIPE;
   if (type === S_IFDIR) return -EISDIR;
   if (type !== S_IFREG && type !== S_IFBLK) return -ENODEV;
+  if (offset + length > Number.MAX_SAFE_INTEGER) return -EFBIG;
   if (file.op.fallocate === undefined) return -EOPNOTSUPP;
   const r = file.op.fallocate(k, file, mode, offset, length);
   if (r === 0) fsnotifyModify(k, file);
@@ -236,6 +237,16 @@ function sysFadvise(k: Kernel, fd: number, _offset: number, length: number, advi
   if (file === null) return -EBADF;
   if ((file.inode.mode & S_IFMT) === S_IFIFO) return -ESPIPE;
   return length < 0 || advice < 0 || advice > 5 ? -EINVAL : 0;
+}
+const SYNC_FILE_RANGE_FLAGS = 7;
+/** What has no copy elsewhere has nothing to write; the rest writes all (fs/sync.c). */
+function sysSyncFileRange(k: Kernel, fd: number, offset: number, length: number, flags: number): number {
+  const file = fdGet(k, fd);
+  if (file === null) return -EBADF;
+  if ((flags & ~SYNC_FILE_RANGE_FLAGS) !== 0 || offset < 0 || length < 0 || offset + length > 2 ** 63) return -EINVAL;
+  const type = file.inode.mode & S_IFMT;
+  if (type !== S_IFREG && type !== S_IFBLK && type !== S_IFDIR && type !== S_IFLNK) return -ESPIPE;
+  return file.inode.mapping?.writeback(k) ?? 0;
 }
 function sysReadahead(k: Kernel, fd: number): number {
   const file = fdGet(k, fd);
@@ -275,6 +286,7 @@ export const fsRwSyscalls: readonly SyscallRow[] = [
   row(NR.NR_fsync, 'fsync', sysFsync),
   row(NR.NR_fdatasync, 'fdatasync', sysFsync),
   row(NR.NR_syncfs, 'syncfs', (k, fd) => (fdGet(k, fd) === null ? -EBADF : 0)),
+  row(NR.NR_sync_file_range, 'sync_file_range', sysSyncFileRange),
   row(NR.NR_fadvise64, 'fadvise64', sysFadvise),
   row(NR.NR_readahead, 'readahead', sysReadahead),
 ];

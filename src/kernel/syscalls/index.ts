@@ -1,6 +1,7 @@
 import * as NR from '../../abi/syscall_nr.ts';
 import { cloneSyscalls } from './clone.ts';
 import { credSyscalls } from './cred.ts';
+import { aioSyscalls } from './aio.ts';
 import { eventSyscalls } from './eventfd.ts';
 import { fsSyscalls } from './fs.ts';
 import { futexSyscalls } from './futex.ts';
@@ -26,6 +27,7 @@ import { timeSyscalls } from './time.ts';
 export const allSyscalls: readonly SyscallRow[] = [
   ...cloneSyscalls,
   ...credSyscalls,
+  ...aioSyscalls,
   ...eventSyscalls,
   ...fsSyscalls,
   ...futexSyscalls,

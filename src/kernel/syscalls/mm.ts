@@ -9,8 +9,9 @@ import { pageState } from '../mm/memory.ts';
 import { applyMlock, populate } from '../mm/mlock.ts';
 import { doBrk, doMmap, doMprotect, doMunmap } from '../mm/mmap.ts';
 import { doMremap } from '../mm/mremap.ts';
-import { type MmStruct, VM_LOCKED, VM_SHARED, VM_LOCKONFAULT, VM_LOCKED_MASK } from '../mm/mm_struct.ts';
+import { type MmStruct, VM_EXEC, VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE, VM_LOCKONFAULT, VM_LOCKED_MASK } from '../mm/mm_struct.ts';
 import { copyToUser } from '../mm/uaccess.ts';
+import { fdGet } from './fs_args.ts';
 import type { SyscallRow } from './table.ts';
 
 // Decoding of the memory management calls; the mechanisms are in mm/.
@@ -30,7 +31,7 @@ function sysMmap(k: Kernel, addr: number, length: number, prot: number, flags: n
   if ((flags & M.MAP_HUGETLB) !== 0) return (flags & M.MAP_ANONYMOUS) !== 0 ? -ENOMEM : -EINVAL;
   let file = null;
   if ((flags & M.MAP_ANONYMOUS) === 0) {
-    file = k.current.files.get(fd | 0);
+    file = fdGet(k, fd);
     if (file === null) return -EBADF;
   }
   if ((flags & M.MAP_LOCKED) !== 0 && mayLock(k, mm, 0) === -EPERM) return -EPERM;
@@ -156,6 +157,30 @@ function row(nr: number, name: string, handler: SyscallRow['handler'], note?: st
   return note === undefined ? { nr, name, handler, support: 'full' } : { nr, name, handler, support: 'partial', note };
 }
 
+/**
+ * remap_file_pages(2), which Linux emulates since 4.0: the range is mapped anew from another place of its file. `prot` must be 0.
+ */
+function sysRemapFilePages(k: Kernel, startArg: number, sizeArg: number, prot: number, pgoff: number, flags: number): number {
+  const mm = mmOf(k);
+  if (prot !== 0 || badRange(startArg, sizeArg)) return -EINVAL;
+  const start = pageFloor(startArg);
+  const size = pageFloor(sizeArg);
+  if (size === 0 || pgoff < 0 || pgoff + size / PAGE_SIZE > Number.MAX_SAFE_INTEGER / PAGE_SIZE) return -EINVAL;
+  const first = mm.find(start);
+  if (first === undefined || (first.flags & VM_SHARED) === 0) return -EINVAL;
+  for (let vma = first; start + size > vma.end; ) {
+    const next = mm.find(vma.end);
+    // The range is one file's, without holes and with the same flags.
+    if (next === undefined || next.file !== first.file || next.flags !== first.flags) return -EINVAL;
+    vma = next;
+  }
+  const p = (first.flags & VM_READ ? M.PROT_READ : 0) | (first.flags & VM_WRITE ? M.PROT_WRITE : 0) | (first.flags & VM_EXEC ? M.PROT_EXEC : 0);
+  if (first.file === null) return -EINVAL;
+  const how = (flags & M.MAP_NONBLOCK) | M.MAP_SHARED | M.MAP_FIXED | M.MAP_POPULATE;
+  const at = doMmap(k, mm, first.file, start, size, p, how, pgoff * PAGE_SIZE);
+  return at < 0 ? at : 0;
+}
+
 export const mmSyscalls: readonly SyscallRow[] = [
   row(NR.NR_mmap, 'mmap', sysMmap, 'no huge pages'),
   row(NR.NR_munmap, 'munmap', (k, addr, length) => doMunmap(k, mmOf(k), addr, length)),
@@ -167,6 +192,7 @@ export const mmSyscalls: readonly SyscallRow[] = [
   row(NR.NR_brk, 'brk', (k, addr) => doBrk(k, mmOf(k), addr)),
   row(NR.NR_madvise, 'madvise', (k, addr, length, advice) => doMadvise(k, mmOf(k), addr, length, advice | 0)),
   row(NR.NR_msync, 'msync', (k, addr, length, flags) => sysMsync(k, addr, length, flags | 0)),
+  row(NR.NR_remap_file_pages, 'remap_file_pages', sysRemapFilePages),
   row(NR.NR_mincore, 'mincore', sysMincore),
   row(NR.NR_mlock, 'mlock', (k, addr, length) => sysMlock(k, addr, length, 0)),
   row(NR.NR_mlock2, 'mlock2', (k, addr, length, flags) => ((flags & ~M.MLOCK_ONFAULT) !== 0 ? -EINVAL : sysMlock(k, addr, length, flags))),

@@ -17,7 +17,9 @@ import {
   IN_UNMOUNT,
 } from '../../../abi/inotify.ts';
 import type { Kernel } from '../../kernel.ts';
-import type { WaitQueueHead } from '../../sched/wait.ts';
+import { WaitQueueHead } from '../../sched/wait.ts';
+import { POLL_MSG } from '../../../abi/signal.ts';
+import { sendSigio } from '../fasync.ts';
 import { isDir } from '../namei.ts';
 import type { Dentry, File, Inode, SuperBlock } from '../types.ts';
 import { inotifyHandleEvent, inotifyIgnored } from './inotify.ts';
@@ -53,6 +55,8 @@ export interface NotifyMark {
   mask: number;
   oneshot: boolean;
   exclUnlink: boolean;
+  /** F_NOTIFY: the directory's file, which gets a signal. */
+  readonly dnotify: { readonly file: File; readonly fd: number } | null;
 }
 export interface NotifyUser {
   instances: number;
@@ -66,6 +70,10 @@ export class Notify {
   maxQueuedEvents = 16384;
   maxUserInstances = 128;
   maxUserWatches = 8192;
+  /** All of dnotify is one group that nobody reads. */
+  readonly dnotifyGroup: NotifyGroup = { id: 0, uid: 0, queue: [], waiters: new WaitQueueHead(), marks: new Map(), lastWd: 0, maxEvents: 0 };
+  /** /proc/sys/fs/dir-notify-enable. */
+  dirNotify = 1;
   nextGroup = 1;
   nextCookie = 1;
   readonly users = new Map<number, NotifyUser>();
@@ -80,23 +88,33 @@ export function addMark(k: Kernel, mark: NotifyMark): void {
   mark.inode.marks ??= [];
   mark.inode.marks.push(mark);
   mark.inode.marks.sort((a, b) => a.group.id - b.group.id);
-  mark.group.marks.set(mark.wd, mark);
   k.vfs.notify.marks++;
+  if (mark.dnotify !== null) return;
+  mark.group.marks.set(mark.wd, mark);
   k.vfs.notify.user(mark.group.uid).watches++;
 }
 /** Takes a mark away; the group is told that the watch is gone (IN_IGNORED). */
 export function destroyMark(k: Kernel, mark: NotifyMark): void {
   const { inode, group } = mark;
-  if (!group.marks.delete(mark.wd)) return;
+  if (mark.dnotify === null ? !group.marks.delete(mark.wd) : inode.marks?.includes(mark) !== true) return;
   const rest = (inode.marks ?? []).filter((m) => m !== mark);
   inode.marks = rest.length > 0 ? rest : null;
   k.vfs.notify.marks--;
+  if (mark.dnotify !== null) return;
   k.vfs.notify.user(group.uid).watches--;
   inotifyIgnored(k, mark);
 }
 
 function wants(mark: NotifyMark, mask: number, unlinked: boolean): boolean {
-  return (mark.mask & mask & (IN_ALL_EVENTS | IN_UNMOUNT)) !== 0 && !(mark.exclUnlink && unlinked);
+  return (mark.mask & mask & (IN_ALL_EVENTS | IN_UNMOUNT | FS_RENAME)) !== 0 && !(mark.exclUnlink && unlinked);
+}
+function handle(k: Kernel, mark: NotifyMark, mask: number, name: string, cookie: number): void {
+  if (mark.dnotify === null) {
+    inotifyHandleEvent(k, mark, mask, name, cookie);
+    return;
+  }
+  sendSigio(k, mark.dnotify.file, mark.dnotify.fd, POLL_MSG);
+  if (mark.oneshot) destroyMark(k, mark);
 }
 /** An event on `inode` (null: only its directory hears), which `dir`, when given, sees under `name`. */
 function send(k: Kernel, inode: Inode | null, dir: Inode | null, name: string, mask: number, cookie = 0, unlinked = false): void {
@@ -104,12 +122,14 @@ function send(k: Kernel, inode: Inode | null, dir: Inode | null, name: string, m
   const above = dir?.marks ?? [];
   if (own.length === 0 && above.length === 0) return;
   for (const mark of [...above]) {
-    if (wants(mark, mask, unlinked)) inotifyHandleEvent(k, mark, mask, name, cookie);
-    for (const mine of own) if (mine.group === mark.group && wants(mine, mask, unlinked)) inotifyHandleEvent(k, mine, mask, '', cookie);
+    if (wants(mark, mask, unlinked)) handle(k, mark, mask, name, cookie);
+    for (const mine of own) if (mine.group === mark.group && wants(mine, mask, unlinked)) handle(k, mine, mask, '', cookie);
   }
   for (const mark of [...own])
-    if (!above.some((m) => m.group === mark.group) && wants(mark, mask, unlinked)) inotifyHandleEvent(k, mark, mask, '', cookie);
+    if (!above.some((m) => m.group === mark.group) && wants(mark, mask, unlinked)) handle(k, mark, mask, '', cookie);
 }
+/** A name left a directory: only dnotify tells of it as such. */
+export const FS_RENAME = 0x1000_0000;
 const dirBit = (inode: Inode) => (isDir(inode) ? IN_ISDIR : 0);
 
 /** Something happened to what `dentry` names (fsnotify_dentry): its directory and itself hear. */
@@ -148,6 +168,7 @@ export function fsnotifyMove(k: Kernel, oldDir: Inode, oldName: string, dentry: 
   if (k.vfs.notify.marks === 0) return;
   const cookie = k.vfs.notify.nextCookie++;
   const bit = dirBit(dentry.inode);
+  send(k, null, oldDir, oldName, FS_RENAME);
   send(k, null, oldDir, oldName, IN_MOVED_FROM | bit, cookie);
   send(k, null, dentry.parent.inode, dentry.name, IN_MOVED_TO | bit, cookie);
   if (target !== null) fsnotifyLinkCount(k, target);

@@ -162,6 +162,7 @@ export function inotifyAddWatch(
     mask: wanted,
     oneshot: (mask & IN_ONESHOT) !== 0,
     exclUnlink: (mask & IN_EXCL_UNLINK) !== 0,
+    dnotify: null,
   };
   addMark(k, mark);
   return wd;

@@ -1,6 +1,6 @@
 import { EACCES, EINVAL, EIO, ENOENT, EPERM, ESRCH } from '../../../abi/errno.ts';
 import { pt_regs as PT } from '../../../abi/layout/structs.ts';
-import { dtypeOf, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/fs.ts';
+import { dtypeOf, POLLERR, POLLIN, POLLPRI, POLLRDNORM, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/fs.ts';
 import type { Kernel } from '../../kernel.ts';
 import { stringOf } from '../../lib/bytes.ts';
 import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
@@ -43,6 +43,8 @@ export interface PidEntry {
   /** A link that is only a text. */
   readonly text?: (k: Kernel, task: Task) => string | number;
   readonly dir?: InodeOperations;
+  /** A list of mounts: poll tells of changes. */
+  readonly mounts?: boolean;
   readonly fop?: FileOperations;
   /** Needs the right to trace the process. */
   readonly ptrace?: boolean;
@@ -212,9 +214,9 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'cwd', mode: S_IFLNK | 0o777, path: (_k, t) => zombieHasNone(t, t.fs.pwd) },
   { name: 'root', mode: S_IFLNK | 0o777, path: (_k, t) => zombieHasNone(t, t.fs.root) },
   { name: 'exe', mode: S_IFLNK | 0o777, path: exePath },
-  { name: 'mounts', mode: S_IFREG | 0o444, show: showMounts },
-  { name: 'mountinfo', mode: S_IFREG | 0o444, show: showMountinfo },
-  { name: 'mountstats', mode: S_IFREG | 0o400, show: showMountstats },
+  { name: 'mounts', mode: S_IFREG | 0o444, show: showMounts, mounts: true },
+  { name: 'mountinfo', mode: S_IFREG | 0o444, show: showMountinfo, mounts: true },
+  { name: 'mountstats', mode: S_IFREG | 0o400, show: showMountstats, mounts: true },
   { name: 'smaps', mode: S_IFREG | 0o444, show: showSmaps, ptrace: true },
   { name: 'smaps_rollup', mode: S_IFREG | 0o444, show: showSmapsRollup, ptrace: true },
   { name: 'wchan', mode: S_IFREG | 0o444, show: showWchan },
@@ -257,6 +259,21 @@ const pidFileOps: FileOperations = {
   write: (k, file, iter) => (pidOf(file.inode).entry?.store === undefined ? -EINVAL : seqWrite(k, file, iter, storePid)),
   llseek: seqLseek,
 };
+/** mounts and its kin: POLLPRI says that they changed since the last look (mounts_poll). */
+const mountsFileOps: FileOperations = {
+  ...pidFileOps,
+  open(k, _inode, file) {
+    file.pollEvent = k.vfs.mountQueue.wakes;
+    return 0;
+  },
+  poll(k, file, table) {
+    const { mountQueue } = k.vfs;
+    table?.add(mountQueue);
+    const changed = file.pollEvent !== mountQueue.wakes;
+    file.pollEvent = mountQueue.wakes;
+    return POLLIN | POLLRDNORM | (changed ? POLLERR | POLLPRI : 0);
+  },
+};
 /** The owner may change, the mode not. */
 const pidSetattr: InodeOperations['setattr'] = (_k, _inode, { what }) => (what === 'mode' ? -EPERM : 0);
 const pidLinkOps: InodeOperations = {
@@ -284,7 +301,7 @@ const pidDirOps: InodeOperations = {
     const entry = entriesOf(thread)[i];
     if (entry.dir === procInodeOps) return procInode(k, k.procfs.net);
     const op = entry.dir ?? (entry.path !== undefined ? pidLinkOps : { setattr: pidSetattr });
-    const fop = entry.dir !== undefined ? procDirOps : (entry.fop ?? pidFileOps);
+    const fop = entry.dir !== undefined ? procDirOps : (entry.fop ?? (entry.mounts === true ? mountsFileOps : pidFileOps));
     const inode = newPidInode(k, task, entry.mode, { task, entry, thread }, op, fop, dir.ino + 1 + i);
     if (entry.name === 'fd') inode.size = openFds(task).length;
     if (entry.dir === taskDirOps) inode.nlink = 2 + task.groupLeader.threads.length;

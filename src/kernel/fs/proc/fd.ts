@@ -41,6 +41,7 @@ export function openFds(task: Task): number[] {
 const fdNumber = (name: string) => (/^(0|[1-9][0-9]*)$/.test(name) ? Number(name) : -1);
 
 const fdLinkOps: InodeOperations = {
+  cantMount: true,
   magicLink: (k, inode) => {
     if (!mayAccess(k, pidOf(inode).task)) return -EACCES;
     return fileAt(inode)?.path ?? -ENOENT;
@@ -84,12 +85,13 @@ const fdinfoOps: FileOperations = {
   read: (k, file, iter, pos) => seqRead(k, file, iter, pos, showFdinfo),
   llseek: seqLseek,
 };
+const fdinfoInodeOps: InodeOperations = { cantMount: true };
 export const fdinfoDirOps: InodeOperations = {
   lookup(k, dir, name) {
     const { task, thread } = pidOf(dir);
     if (task.exitState !== 0 || task.files.get(fdNumber(name)) === null) return null;
     const data: ProcFd = { task, entry: null, thread, fd: Number(name) };
-    return newPidInode(k, task, S_IFREG | 0o444, data, {}, fdinfoOps, dir.ino * 4096 + Number(name));
+    return newPidInode(k, task, S_IFREG | 0o444, data, fdinfoInodeOps, fdinfoOps, dir.ino * 4096 + Number(name));
   },
   entries: (k, dir) => fdEntries(k, dir, S_IFREG),
 };

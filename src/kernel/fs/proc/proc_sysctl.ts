@@ -7,6 +7,7 @@ import type { Kernel } from '../../kernel.ts';
 import { hex } from '../../lib/seq_file.ts';
 import { nsCapable } from '../../nsproxy.ts';
 import { printkSysctlInit } from '../../printk/sysctl.ts';
+import { roundPipeSize } from '../pipe.ts';
 import type { ProcEntry } from './generic.ts';
 
 // /proc/sys (fs/proc/proc_sysctl.c; rows from kernel/sysctl.c and others).
@@ -74,6 +75,10 @@ const LIVE: readonly (readonly [string, IntRow])[] = [
     'fs/lease-break-time',
     { get: (k) => k.vfs.locks.leaseBreakTime, set: (k, n) => (k.vfs.locks.leaseBreakTime = n), min: 0, max: INT_MAX },
   ],
+  // Rounded up to a power of two of pages (proc_dopipe_max_size).
+  ['fs/pipe-max-size', { get: (k) => k.vfs.pipeMaxSize, set: (k, n) => (k.vfs.pipeMaxSize = roundPipeSize(n)), min: 1, max: 2 ** 31 }],
+  ['fs/aio-max-nr', { get: (k) => k.vfs.aioMaxNr, set: (k, n) => (k.vfs.aioMaxNr = n), min: 0, max: INT_MAX }],
+  ['fs/dir-notify-enable', { get: (k) => k.vfs.notify.dirNotify, set: (k, n) => (k.vfs.notify.dirNotify = n), min: 0, max: INT_MAX }],
 ];
 /**
  * Settings of Linux whose subject does not exist here (swap, watchdogs, quotas...) or whose default is what happens: value, and the range that a
@@ -100,15 +105,12 @@ const STORED: readonly (readonly [string, number, number, number])[] = [
   ['kernel/yama/ptrace_scope', 0, 0, 3],
   ['kernel/random/urandom_min_reseed_secs', 60, 0, INT_MAX],
   ['kernel/random/write_wakeup_threshold', 256, 0, INT_MAX],
-  ['fs/aio-max-nr', 65536, 0, INT_MAX],
-  ['fs/dir-notify-enable', 1, 0, INT_MAX],
   ['fs/file-max', 0, 0, Number.MAX_SAFE_INTEGER],
   ['fs/leases-enable', 1, 0, INT_MAX],
   ['fs/mount-max', 100000, 1, INT_MAX],
   ['fs/nr_open', 1048576, 64, INT_MAX],
   ['fs/overflowgid', 65534, 0, 65535],
   ['fs/overflowuid', 65534, 0, 65535],
-  ['fs/pipe-max-size', 1048576, 4096, INT_MAX],
   ['fs/pipe-user-pages-hard', 0, 0, INT_MAX],
   ['fs/pipe-user-pages-soft', 16384, 0, INT_MAX],
   ['fs/protected_fifos', 0, 0, 2],
@@ -145,7 +147,7 @@ const FIXED: readonly (readonly [string, Show])[] = [
   ['kernel/pty/nr', (k) => String(ptyCount(k))],
   ['kernel/threads-max', (k) => String(threadsMax(k))],
   ['kernel/seccomp/actions_avail', () => 'kill_process kill_thread trap errno user_notif trace log allow'],
-  ['fs/aio-nr', () => '0'],
+  ['fs/aio-nr', (k) => String(k.vfs.aioNr)],
   ['fs/dentry-state', (k) => `${dentries(k)}\t0\t45\t0\t0\t0`],
   ['fs/file-nr', (k) => `${k.vfs.openFiles}\t0\t${fileMax(k)}`],
   ['fs/inode-nr', (k) => `${dentries(k)}\t0`],
