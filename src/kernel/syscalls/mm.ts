@@ -178,7 +178,7 @@ function sysRemapFilePages(k: Kernel, startArg: number, sizeArg: number, prot: n
   if (first.file === null) return -EINVAL;
   const how = (flags & M.MAP_NONBLOCK) | M.MAP_SHARED | M.MAP_FIXED | M.MAP_POPULATE;
   const at = doMmap(k, mm, first.file, start, size, p, how, pgoff * PAGE_SIZE);
-  return at < 0 ? at : 0;
+  return Math.min(at, 0);
 }
 
 export const mmSyscalls: readonly SyscallRow[] = [
