@@ -19,6 +19,12 @@ export const O_EXCL = 0o200;
 export const O_NOCTTY = 0o400;
 export const O_TRUNC = 0o1000;
 export const O_APPEND = 0o2000;
+// Flags of an inode (FS_IOC_GETFLAGS).
+export const FS_IMMUTABLE_FL = 0x10;
+export const FS_APPEND_FL = 0x20;
+export const FS_NODUMP_FL = 0x40;
+export const FS_NOATIME_FL = 0x80;
+
 export const O_ASYNC = 0o20000;
 export const O_NONBLOCK = 0o4000;
 export const O_DSYNC = 0o10000;

@@ -1,5 +1,5 @@
 import { EAGAIN, EBADF, EFAULT, EINPROGRESS, EINVAL, EOPNOTSUPP } from '../../abi/errno.ts';
-import { FMODE_READ, FMODE_WRITE, O_NONBLOCK, O_PATH, POLLERR, POLLHUP, S_IFMT, S_IFREG } from '../../abi/fs.ts';
+import { FMODE_READ, FMODE_WRITE, O_NONBLOCK, O_PATH, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM, S_IFMT, S_IFREG } from '../../abi/fs.ts';
 import * as A from '../../abi/aio.ts';
 import type { Kernel } from '../kernel.ts';
 import { IovIter } from '../lib/iov_iter.ts';
@@ -85,12 +85,15 @@ function putRequest(k: Kernel, r: AioRequest): void {
 }
 
 /** One attempt: the result, or null when it has to wait. */
-function attempt(k: Kernel, r: AioRequest): number | null {
+function attempt(k: Kernel, r: AioRequest, later = false): number | null {
   const { file, opcode } = r;
   if (opcode === A.IOCB_CMD_FSYNC || opcode === A.IOCB_CMD_FDSYNC) return file.op.fsync?.(k, file) ?? -EINVAL;
   if (opcode === A.IOCB_CMD_POLL) {
-    const mask = (file.op.poll?.(k, file, null) ?? 0) & (r.pollMask | POLLERR | POLLHUP);
-    return mask === 0 ? null : mask;
+    const all = file.op.poll?.(k, file, null) ?? 0;
+    const mask = all & (r.pollMask | POLLERR | POLLHUP);
+    if (mask === 0) return null;
+    // One that waited gets what the wake-up told, which names data and room twice.
+    return later ? all & (mask | ((mask & POLLIN) !== 0 ? POLLRDNORM : 0) | ((mask & POLLOUT) !== 0 ? POLLWRNORM : 0)) : mask;
   }
   const write = opcode === A.IOCB_CMD_PWRITE || opcode === A.IOCB_CMD_PWRITEV;
   const op = write ? file.op.write : file.op.read;
@@ -118,7 +121,7 @@ function complete(k: Kernel, ctx: AioContext, r: AioRequest, res: number): void 
 /** Tries everything that waits. */
 function advance(k: Kernel, ctx: AioContext): void {
   for (const r of ctx.pending.splice(0)) {
-    const res = attempt(k, r);
+    const res = attempt(k, r, true);
     if (res === null) ctx.pending.push(r);
     else complete(k, ctx, r, res);
   }

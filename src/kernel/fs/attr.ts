@@ -2,6 +2,7 @@ import { EACCES, EFBIG, EINVAL, EISDIR, EOPNOTSUPP, EPERM, EROFS } from '../../a
 import { S_IFMT, S_IFREG, S_ISGID, S_ISUID } from '../../abi/fs.ts';
 import { IN_ACCESS, IN_ATTRIB, IN_MODIFY } from '../../abi/inotify.ts';
 import { MS_RDONLY } from '../../abi/mount.ts';
+import { isAppendOnly, isImmutable } from './fileattr.ts';
 import type { Kernel } from '../kernel.ts';
 import { makeKid } from '../user_namespace.ts';
 import { capableWrtInode, inGroup, inodePermission, isDir, isLink, MAY_WRITE } from './namei.ts';
@@ -26,12 +27,14 @@ export const F_SEAL_EXEC = 32;
 
 const isOwner = (k: Kernel, inode: Inode) => k.current.cred.fsuid === inode.uid || capableWrtInode(k.current, inode, CAP_FOWNER);
 const groupOrCap = (k: Kernel, inode: Inode) => inGroup(k.current, inode.gid) || capableWrtInode(k.current, inode, CAP_FSETID);
+const isUnchangeable = (inode: Inode) => isImmutable(inode) || isAppendOnly(inode);
 const readOnly = (path: Path) => (path.mnt.flags & MS_RDONLY) !== 0 || path.dentry.inode.sb.readOnly;
 
 export function changeMode(k: Kernel, path: Path, mode: number): number {
   const { inode } = path.dentry;
   if (readOnly(path)) return -EROFS;
   if (isLink(inode)) return -EOPNOTSUPP;
+  if (isUnchangeable(inode)) return -EPERM;
   if (!isOwner(k, inode)) return -EPERM;
   let bits = mode & 0o7777;
   if (inode.seals >= 0 && (inode.seals & F_SEAL_EXEC) !== 0 && ((bits ^ inode.mode) & 0o111) !== 0) return -EPERM;
@@ -59,6 +62,7 @@ export function changeOwner(k: Kernel, path: Path, uid: number, gid: number): nu
   const { inode } = path.dentry;
   if (readOnly(path)) return -EROFS;
   const { userNs } = k.current.cred;
+  if (isUnchangeable(inode)) return -EPERM;
   const newUid = (uid | 0) === -1 ? null : makeKid(userNs, 'uid', uid >>> 0);
   const newGid = (gid | 0) === -1 ? null : makeKid(userNs, 'gid', gid >>> 0);
   if ((newUid ?? 0) < 0 || (newGid ?? 0) < 0) return -EINVAL;
@@ -82,6 +86,8 @@ export function changeOwner(k: Kernel, path: Path, uid: number, gid: number): nu
 export function changeTimes(k: Kernel, path: Path, atime: Timespec | 'now' | null, mtime: Timespec | 'now' | null): number {
   const { inode } = path.dentry;
   if (readOnly(path)) return -EROFS;
+  // The current time may be set on what can only grow.
+  if (isImmutable(inode) || (isAppendOnly(inode) && (atime !== 'now' || mtime !== 'now'))) return -EPERM;
   if (!isOwner(k, inode)) {
     if (atime !== 'now' || mtime !== 'now') return -EPERM;
     const denied = inodePermission(k.current, inode, MAY_WRITE);
@@ -110,6 +116,7 @@ export function vfsTruncate(k: Kernel, dentry: Dentry, size: number): number {
   const { mapping } = inode;
   if ((inode.mode & S_IFMT) !== S_IFREG) return -EINVAL;
   if (mapping === null) return inode.op.setattr?.(k, inode, { what: 'size', size }) ?? 0;
+  if (isAppendOnly(inode)) return -EPERM;
   if (size > mapping.size && size > k.current.signal.rlimit(RLIMIT_FSIZE)) {
     k.sched.sendSignal(k.current, SIGXFSZ);
     return -EFBIG;

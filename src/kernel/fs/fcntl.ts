@@ -5,6 +5,7 @@ import type { Kernel } from '../kernel.ts';
 import { copyFromUser, copyToUser } from '../mm/uaccess.ts';
 import { F_SEAL_GROW, F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_WRITE } from './attr.ts';
 import { F_OWNER_PGRP, F_OWNER_PID, F_OWNER_TID, getOwnerPid, setFasync, setOwner, setOwnerByPid } from './fasync.ts';
+import { isAppendOnly } from './fileattr.ts';
 import { fcntlDirnotify } from './notify/dnotify.ts';
 import { getLease, setLease } from './lease.ts';
 import { conflict, F_RDLCK, F_UNLCK, F_WRLCK, type FileLock, ownLock, setLock } from './locks.ts';
@@ -76,6 +77,7 @@ export function doFcntl(k: Kernel, fd: number, file: File, cmd: number, arg: num
     case F_GETFL:
       return file.flags;
     case F_SETFL:
+      if (((arg ^ file.flags) & O_APPEND) !== 0 && isAppendOnly(file.inode)) return -EPERM;
       if ((arg & O_NOATIME & ~file.flags) !== 0 && k.current.cred.fsuid !== file.inode.uid && !k.current.capable(CAP_FOWNER)) return -EPERM;
       if ((arg & O_DIRECT & ~file.flags) !== 0 && file.inode.mapping === null && pipeInfo(file) === null) return -EINVAL;
       if (((file.flags ^ arg) & O_ASYNC) !== 0) setFasync(k, file, fd, (arg & O_ASYNC) !== 0);

@@ -1,5 +1,6 @@
 import type { Kernel } from '../kernel.ts';
 import type { File, Inode, Path, Timespec } from './types.ts';
+import { FS_NOATIME_FL } from '../../abi/fs.ts';
 import { MNT_NOATIME, MNT_NODIRATIME, MNT_RELATIME } from '../../abi/mount.ts';
 
 // Time stamps (fs/inode.c).
@@ -15,7 +16,7 @@ export function timeBefore(a: Timespec, b: Timespec): boolean {
 export function touchAtime(k: Kernel, path: Path): void {
   const { inode } = path.dentry;
   const { flags } = path.mnt;
-  if (inode.sb.readOnly || (flags & (1 | MNT_NOATIME)) !== 0) return;
+  if (inode.sb.readOnly || (inode.flags & FS_NOATIME_FL) !== 0 || (flags & (1 | MNT_NOATIME)) !== 0) return;
   if ((flags & MNT_NODIRATIME) !== 0 && (inode.mode & 0o170000) === S_IFDIR) return;
   const now = k.vfs.now();
   if (

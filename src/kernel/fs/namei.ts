@@ -1,5 +1,5 @@
-import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EROFS, EXDEV } from '../../abi/errno.ts';
-import { NAME_MAX, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs.ts';
+import { EACCES, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EPERM, EROFS, EXDEV } from '../../abi/errno.ts';
+import { FS_IMMUTABLE_FL, NAME_MAX, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Task } from '../sched/task.ts';
 import { fromKid, INIT_USER_NS } from '../user_namespace.ts';
@@ -41,6 +41,7 @@ export function capableWrtInode(task: Task, inode: Inode, cap: number): boolean 
 /** 0, -EACCES or -EROFS for `mask` with the caller's fsuid and capabilities (inode_permission). */
 export function inodePermission(task: Task, inode: Inode, mask: number): number {
   if ((mask & MAY_WRITE) !== 0 && inode.sb.readOnly && (isReg(inode) || isDir(inode) || isLink(inode))) return -EROFS;
+  if ((mask & MAY_WRITE) !== 0 && (inode.flags & FS_IMMUTABLE_FL) !== 0) return -EPERM;
   let bits = inode.mode & 7;
   if (task.cred.fsuid === inode.uid) bits = (inode.mode >> 6) & 7;
   else if (inGroup(task, inode.gid)) bits = (inode.mode >> 3) & 7;

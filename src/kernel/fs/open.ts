@@ -19,6 +19,7 @@ import {
 import {
   FMODE_WRITE,
   O_ACCMODE,
+  O_APPEND,
   O_CLOEXEC,
   O_CREAT,
   O_DIRECTORY,
@@ -45,6 +46,7 @@ import { MS_NODEV, MS_NOEXEC, MS_RDONLY } from '../../abi/mount.ts';
 import type { Kernel } from '../kernel.ts';
 import { BLOCKED } from '../sched/wait.ts';
 import { vfsTruncate } from './attr.ts';
+import { isAppendOnly, isImmutable } from './fileattr.ts';
 import { breakLease } from './lease.ts';
 import { touchModified } from './inode.ts';
 import { fsnotifyCreate, fsnotifyDelete, fsnotifyLinkCount, fsnotifyMove, fsnotifyOpen } from './notify/fsnotify.ts';
@@ -107,6 +109,7 @@ function mayDelete(k: Kernel, parent: Path, victim: Dentry, dirWanted: boolean):
   if (r < 0) return r;
   const fsuid = k.current.cred.fsuid;
   if ((dir.mode & 0o1000) !== 0 && dir.uid !== fsuid && victim.inode.uid !== fsuid && !k.current.capable(CAP_FOWNER)) return -EPERM;
+  if (isAppendOnly(dir) || isAppendOnly(victim.inode) || isImmutable(victim.inode)) return -EPERM;
   if (dirWanted) {
     if (!isDir(victim.inode)) return -ENOTDIR;
   } else if (isDir(victim.inode)) return -EISDIR;
@@ -175,6 +178,7 @@ export function vfsLink(k: Kernel, from: Path, parent: Path, name: string, slash
   if (allowed < 0) return allowed;
   if (inode.sb !== dir.sb) return -EXDEV;
   if (inode.op.link === undefined || dir.op.create === undefined || isDir(inode)) return -EPERM;
+  if (isAppendOnly(inode) || isImmutable(inode)) return -EPERM;
   if (inode.nlink === 0 && !inode.linkable) return -ENOENT;
   if (inode.nlink >= MAX_LINKS) return -EMLINK;
   const r = inode.op.link(k, inode, dir, name);
@@ -421,6 +425,7 @@ function mayOpen(k: Kernel, path: Path, mask: number, flags: number): number {
   }
   const denied = inodePermission(k.current, inode, mask);
   if (denied < 0) return denied;
+  if (isAppendOnly(inode) && (mask & MAY_WRITE) !== 0 && ((flags & O_APPEND) === 0 || (flags & O_TRUNC) !== 0)) return -EPERM;
   if ((flags & O_NOATIME) !== 0 && k.current.cred.fsuid !== inode.uid && !k.current.capable(CAP_FOWNER)) return -EPERM;
   return 0;
 }

@@ -1,4 +1,5 @@
 import type { Kernel } from '../kernel.ts';
+import { treeRoot } from './mnt_namespace.ts';
 import { isDir, mountOn } from './namei.ts';
 import { copyTree, type CopyFlags, mountsBelow } from './namespace.ts';
 import type { Dentry, Mount, Path } from './types.ts';
@@ -90,7 +91,8 @@ export function propagateMount(k: Kernel, at: Path, source: Mount): Propagated[]
   /** The copy that each receiver has, to copy the next from. */
   const copies = new Map<Mount, Mount>([[at.mnt, source]]);
   for (const { mount, from, slave } of propagationOf(k, at.mnt)) {
-    if (!isSubdir(at.dentry, mount.root)) continue;
+    // A copy that is only now being mounted hears of nothing yet (IS_MNT_NEW).
+    if (treeRoot(mount) === source || !isSubdir(at.dentry, mount.root)) continue;
     const origin = copies.get(from) ?? source;
     const flags: CopyFlags = { slave, makeShared: !slave || mount.group !== 0 };
     const copy = copyTree(k, origin, origin.root, true, flags);

@@ -5,6 +5,7 @@ import type { Kernel } from '../kernel.ts';
 import type { IovIter } from '../lib/iov_iter.ts';
 import { PAGE_SIZE } from '../mm/address.ts';
 import type { AddressSpace } from '../mm/filemap.ts';
+import { VM_MAYSHARE, VM_MAYWRITE, VM_WRITE } from '../mm/mm_struct.ts';
 import { putUser32 } from '../mm/uaccess.ts';
 import { F_SEAL_FUTURE_WRITE, F_SEAL_GROW, F_SEAL_WRITE, removePrivs } from './attr.ts';
 import { noopLlseek } from './anon_inodes.ts';
@@ -105,7 +106,15 @@ export const genericFileOps: FileOperations = {
   fsync: () => 0,
   fallocate: memFallocate,
   ioctl: (k, file, cmd, arg) => (cmd === FIONREAD ? putUser32(k, arg, (file.inode.mapping?.size ?? 0) - file.pos) : -ENOTTY),
-  mmap: (_k, file) => file.inode.mapping ?? -EINVAL,
+  mmap(_k, file, vma) {
+    const { seals, mapping } = file.inode;
+    // A file sealed against writing cannot be mapped shared and writable, now or later (memfd_check_seals_mmap).
+    if (seals > 0 && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)) !== 0 && (vma.flags & VM_MAYSHARE) !== 0) {
+      if ((vma.flags & VM_WRITE) !== 0) return -EPERM;
+      vma.flags &= ~VM_MAYWRITE;
+    }
+    return mapping ?? -EINVAL;
+  },
 };
 /** Makes the bytes [start, end) a hole: whole pages go, the edges become zeros. */
 function punch(k: Kernel, mapping: AddressSpace, start: number, end: number): void {

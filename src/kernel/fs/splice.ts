@@ -77,6 +77,19 @@ function waitData(k: Kernel, pipe: Pipe, nonblock: boolean): number {
   return nonblock ? -EAGAIN : waitInterruptible(k, pipe.readQueue);
 }
 
+/** vmsplice(2) into a pipe: waits until there is room, then gives what fits. */
+export function userToPipe(k: Kernel, file: File, to: Pipe, iter: IovIter, nonblock: boolean): number {
+  const room = waitRoom(k, to, nonblock);
+  if (room < 0) return room;
+  const { flags } = file;
+  file.flags |= O_NONBLOCK;
+  const n = file.op.write?.(k, file, iter, 0) ?? -EBADF;
+  file.flags = flags;
+  return n;
+}
+/** Files of the kernel's own (event files, contexts) have no splice operations; pipes and memory files do. */
+const canSplice = (k: Kernel, file: File) => file.inode.sb !== k.vfs.anonSb;
+
 /** generic_copy_file_checks. */
 export function checkCopy(input: File, output: File): number {
   if (isDir(input.inode) || isDir(output.inode)) return -EISDIR;
@@ -96,9 +109,10 @@ export function doSplice(k: Kernel, input: File, output: File, range: CopyRange,
     return pipeToPipe(k, from, to, length, nonblock || ((input.flags | output.flags) & O_NONBLOCK) !== 0, true);
   }
   if (from !== null) {
-    if ((output.flags & O_APPEND) !== 0) return -EINVAL;
+    if ((output.flags & O_APPEND) !== 0 || !canSplice(k, output)) return -EINVAL;
     return pipeToFile(k, from, output, range, length, nonblock || (input.flags & O_NONBLOCK) !== 0);
   }
+  if (to !== null && !canSplice(k, input)) return -EINVAL;
   if (to !== null) return fileToPipe(k, input, to, range, length, nonblock || (output.flags & O_NONBLOCK) !== 0);
   return -EINVAL;
 }

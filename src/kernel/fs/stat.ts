@@ -100,7 +100,9 @@ export function encodeStatx(path: Path, mask: number, viewer: UserNamespace): Ui
   v.setUint32(4, blockSize(inode), true);
   let known = STATX_ATTR_AUTOMOUNT | STATX_ATTR_MOUNT_ROOT | STATX_ATTR_DAX;
   if (memory) known |= STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP;
-  v.setBigUint64(8, path.dentry === path.mnt.root ? BigInt(STATX_ATTR_MOUNT_ROOT) : 0n, true);
+  // STATX_ATTR_IMMUTABLE, APPEND and NODUMP are the bits of the flags.
+  const attributes = (inode.flags & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP)) | (path.dentry === path.mnt.root ? STATX_ATTR_MOUNT_ROOT : 0);
+  v.setBigUint64(8, BigInt(attributes), true);
   v.setBigUint64(56, BigInt(known), true);
   v.setUint32(16, inode.nlink, true);
   v.setUint32(20, fromKidMunged(viewer, 'uid', inode.uid), true);

@@ -121,6 +121,8 @@ export interface Inode {
   seals: number;
   /** Extended attributes by full name, null until the first one. */
   xattrs: Map<string, Uint8Array> | null;
+  /** FS_*_FL: immutable, append-only (chattr). */
+  flags: number;
   /** Overlay inodes that show this one. */
   overlays: Inode[] | null;
   /** What the file system or driver keeps: symlink target, pipe, device state. Plain data. */

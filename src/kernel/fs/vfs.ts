@@ -132,6 +132,7 @@ export class Vfs {
       seals: -1,
       xattrs: null,
       overlays: null,
+      flags: 0,
       data: null,
     };
   }

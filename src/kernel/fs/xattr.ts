@@ -2,6 +2,7 @@ import { E2BIG, EEXIST, EINVAL, ENODATA, EOPNOTSUPP, EPERM, EROFS } from '../../
 import { S_ISVTX } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import { bytesOf } from '../lib/bytes.ts';
+import { isAppendOnly, isImmutable } from './fileattr.ts';
 import { inodePermission, isDir, isReg, MAY_READ, MAY_WRITE } from './namei.ts';
 import { fsnotifyAttrib } from './notify/fsnotify.ts';
 import { readOnlyFs } from './open.ts';
@@ -22,6 +23,7 @@ function permission(k: Kernel, path: Path, name: string, mask: number): number {
   const task = k.current;
   const write = (mask & MAY_WRITE) !== 0;
   if (write && readOnlyFs(path)) return -EROFS;
+  if (write && (isImmutable(inode) || isAppendOnly(inode))) return -EPERM;
   if (name.startsWith('security.') || name.startsWith('system.')) return 0;
   if (name.startsWith('trusted.')) return task.capable(CAP_SYS_ADMIN) ? 0 : write ? -EPERM : -ENODATA;
   if (name.startsWith('user.')) {

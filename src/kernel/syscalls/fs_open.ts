@@ -15,6 +15,7 @@ import {
 import * as NR from '../../abi/syscall_nr.ts';
 import { F_SEAL_EXEC, F_SEAL_SEAL } from '../fs/attr.ts';
 import { doFcntl, dupFd } from '../fs/fcntl.ts';
+import { flagsIoctl } from '../fs/fileattr.ts';
 import { F_UNLCK, setLock } from '../fs/locks.ts';
 import { checkOpenFlags, filpOpen } from '../fs/open.ts';
 import { createPipe } from '../fs/pipe.ts';
@@ -138,7 +139,7 @@ function sysIoctl(k: Kernel, fd: number, cmdArg: number, arg: number): number {
       return 0;
     }
   }
-  return file.op.ioctl?.(k, file, cmd, arg) ?? -ENOTTY;
+  return flagsIoctl(k, file, cmd, arg) ?? file.op.ioctl?.(k, file, cmd, arg) ?? -ENOTTY;
 }
 function sysPipe2(k: Kernel, fds: number, flags: number): number {
   if ((flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT)) !== 0) return -EINVAL;

@@ -1,12 +1,13 @@
-import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EOVERFLOW, ESPIPE } from '../../abi/errno.ts';
+import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EOVERFLOW, EPERM, ESPIPE } from '../../abi/errno.ts';
 import { FMODE_READ, FMODE_WRITE, O_APPEND, O_NONBLOCK, S_IFBLK, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs.ts';
 import * as NR from '../../abi/syscall_nr.ts';
+import { isAppendOnly, isImmutable } from '../fs/fileattr.ts';
 import { isDir } from '../fs/namei.ts';
 import { fsnotifyAccess, fsnotifyModify } from '../fs/notify/fsnotify.ts';
 import { pipeFileOps, pipeInfo } from '../fs/pipe.ts';
 import { mayPread, vfsRead, vfsWrite } from '../fs/read_write.ts';
 import { dirLlseek } from '../fs/readdir.ts';
-import { checkCopy, copyFile, type CopyRange, doSplice, pipeToPipe, SPLICE_F_NONBLOCK } from '../fs/splice.ts';
+import { checkCopy, copyFile, type CopyRange, doSplice, pipeToPipe, SPLICE_F_NONBLOCK, userToPipe } from '../fs/splice.ts';
 import type { File } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { IovIter } from '../lib/iov_iter.ts';
@@ -198,7 +199,10 @@ function sysVmsplice(k: Kernel, fd: number, iov: number, count: number, flags: n
   if (typeof iter === 'number') return iter;
   if (pipeInfo(file) === null) return -EBADF;
   if (iter.count === 0) return 0;
-  const op = (file.mode & FMODE_WRITE) !== 0 ? pipeFileOps.write : pipeFileOps.read;
+  const pipe = pipeInfo(file);
+  if (pipe !== null && (file.mode & FMODE_WRITE) !== 0)
+    return userToPipe(k, file, pipe, iter, (flags & SPLICE_F_NONBLOCK) !== 0 || (file.flags & O_NONBLOCK) !== 0);
+  const op = pipeFileOps.read;
   if ((flags & SPLICE_F_NONBLOCK) === 0 || (file.flags & O_NONBLOCK) !== 0) return op?.(k, file, iter, 0) ?? -EBADF;
   file.flags |= O_NONBLOCK;
   const n = op?.(k, file, iter, 0) ?? -EBADF;
@@ -217,6 +221,7 @@ function sysFallocate(k: Kernel, fd: number, mode: number, offset: number, lengt
   // PUNCH_HOLE needs KEEP_SIZE; COLLAPSE and INSERT exclude it; one at a time.
   if (what === 2 ? !keep : what === 8 || what === 0x20 ? keep : what !== 0 && what !== 0x10 && what !== 0x40) return -EOPNOTSUPP;
   if ((file.mode & FMODE_WRITE) === 0) return -EBADF;
+  if (isImmutable(file.inode) || (isAppendOnly(file.inode) && what !== 0)) return -EPERM;
   const type = file.inode.mode & S_IFMT;
   if (type === S_IFIFO) return -ESPIPE;
   if (type === S_IFDIR) return -EISDIR;

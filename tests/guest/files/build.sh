@@ -7,7 +7,7 @@ out=../../fixtures/files
 mkdir -p $out
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-parts="inotify handles locks mounts mountapi overlay"
+parts="inotify handles locks mounts mountapi overlay misc"
 list=; sources=main.c
 for p in $parts; do [ -f $p.c ] || continue; list+="PART($p) "; sources+=" $p.c"; done
 riscv64-linux-gnu-gcc -static -Os -s "-DPARTS=$list" -o "$work/filestest" $sources -w

@@ -37,3 +37,4 @@ void handles_part(void);
 void mounts_part(void);
 void mountapi_part(void);
 void overlay_part(void);
+void misc_part(void);

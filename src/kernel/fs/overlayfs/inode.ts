@@ -55,6 +55,7 @@ export class OverlayInode implements Inode {
   marks: NotifyMark[] | null = null;
   seals = -1;
   overlays: Inode[] | null = null;
+  flags = 0;
   /** Of FIFOs: the pipe. */
   data: unknown;
 
