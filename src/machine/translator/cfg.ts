@@ -309,7 +309,7 @@ class RegionBuilder {
  * The region that starts at `start` in the page at delta 0. Where an edge would enter a loop sideways (irreducible flow), a switch becomes the
  * root: such edges set a label and go through it.
  */
-export function buildRegion(source: RegionSource, start: number): Region | null {
+export function buildRegion(source: RegionSource, start: number, runs = true): Region | null {
   const builder = new RegionBuilder(source);
   const first = builder.build(start);
   if (first === null) return null;
@@ -336,7 +336,12 @@ export function buildRegion(source: RegionSource, start: number): Region | null 
     entry.next = [...cases];
     blocks = number(entry, switched);
   }
-  if (source.full && addPageRuns(blocks)) blocks = number(entry, switched);
+  if (source.full && runs && addPageRuns(blocks)) {
+    blocks = number(entry, switched);
+    // Copies must not have made the flow irreducible.
+    const sideways = (b: Block) => b.next.some((t) => t.rpo <= b.rpo && !dominates(t, b) && !switched.has(edgeKey(b, t)));
+    if (blocks.some(sideways)) return buildRegion(source, start, false);
+  }
   let insns = 0;
   for (const b of blocks) insns += b.insns.length;
   return {

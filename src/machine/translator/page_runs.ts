@@ -3,8 +3,8 @@ import { dominates } from './dominators.ts';
 import { atHead, join, step, type Values } from './values.ts';
 
 // Page runs: an innermost loop whose accesses move through memory by a constant step an iteration (or not at all) gets a copy without look-ups
-// in the TLB. At the end of an iteration the loop asks how many more iterations stay within the pages that they are in now (and within the
-// budget); if there are some, the copy does that many and comes back. The copy walks with physical pointers of its own, one a group.
+// in the TLB. Before an iteration the loop asks whether the next few stay within the pages that they are in now (and within the budget); if so,
+// the copy does them. Then it is asked how many more do, and so on. The copy walks with physical pointers of its own, one a group.
 
 /** Accesses near each other: bytes [low, high) from the value of register `base` at the loop's head, which grows by `stride` an iteration. */
 export interface RunGroup {
@@ -30,11 +30,15 @@ export interface RunAlias {
 export interface PageRun {
   readonly header: Block;
   readonly fast: Block;
+  /** Where a run that is through asks for more. */
+  readonly more: Block;
   readonly groups: readonly RunGroup[];
   readonly aliases: readonly RunAlias[];
   /** Instructions that an iteration has at most; whether it always has so many. */
   readonly iteration: number;
   readonly even: boolean;
+  /** Iterations that the first attempt asks for. */
+  readonly first: number;
   /** WebAssembly local: iterations left, or what the budget must stay above when iterations are even. */
   local: number;
 }
@@ -43,6 +47,9 @@ const MAX_ITERATION = 120;
 const MAX_STRIDE = 1024;
 const MAX_SPAN = 1024;
 const MAX_GROUPS = 8;
+/** The first attempt asks for at most so many iterations, within so many bytes of each group: a few, so that short loops gain. */
+const FIRST = 8;
+const FIRST_SPAN = 512;
 
 const OP_LOAD = 0x03;
 const OP_LOAD_FP = 0x07;
@@ -64,6 +71,8 @@ function loopOf(header: Block, latch: Block, headers: ReadonlySet<Block>): Block
   for (const b of body) {
     insns += b.insns.length;
     if (b.ending === 'interpret' || b.targets.length > 0) return null;
+    // Every iteration ends at the latch, where the steps are known.
+    if (b !== latch && b.next.includes(header)) return null;
   }
   return insns <= MAX_ITERATION ? body : null;
 }
@@ -126,6 +135,12 @@ function plan(body: readonly Block[], latch: Block): Plan {
   return { groups, aliases: [...aliases.values()], accesses };
 }
 
+function firstOf(groups: readonly RunGroup[]): number {
+  let n = FIRST;
+  for (const g of groups) if (g.stride !== 0) n = Math.min(n, Math.floor((FIRST_SPAN - (g.high - g.low)) / Math.abs(g.stride)) + 1);
+  return Math.max(n, 2);
+}
+
 /** Gives loops their copies; true when there were any (the graph is to be numbered again). */
 export function addPageRuns(blocks: readonly Block[]): boolean {
   const latches = new Map<Block, Block[]>();
@@ -137,7 +152,7 @@ export function addPageRuns(blocks: readonly Block[]): boolean {
         else list.push(p);
       }
   const headers = new Set(latches.keys());
-  let found = false;
+  const made: { header: Block; again: Block; copies: Map<Block, Block> }[] = [];
   for (const [header, list] of latches) {
     if (header.insns.length === 0) continue;
     // An outer loop may come back to the same head (where a region starts within it): the inner one is the shortest.
@@ -152,7 +167,6 @@ export function addPageRuns(blocks: readonly Block[]): boolean {
     if (body === null) continue;
     const { groups, aliases, accesses } = plan(body, latch);
     if (groups.length === 0) continue;
-    found = true;
     const copies = new Map<Block, Block>();
     for (const b of body) {
       const c = newBlock(b.ctx, b.start);
@@ -163,19 +177,32 @@ export function addPageRuns(blocks: readonly Block[]): boolean {
     const iteration = body.reduce((n, b) => n + b.insns.length, 0);
     const end = latch;
     const even = body.every((b) => dominates(b, end));
-    const run: PageRun = { header, fast, groups, aliases, iteration, even, local: 0 };
     const attempt = newBlock(header.ctx, header.start);
     const again = newBlock(header.ctx, header.start);
+    const more = newBlock(header.ctx, header.start);
+    const run: PageRun = { header, fast, more, groups, aliases, iteration, even, first: firstOf(groups), local: 0 };
     Object.assign(attempt, { ending: 'attempt', run, next: [fast, header] });
-    Object.assign(again, { ending: 'again', run, next: [fast, header] });
-    const via = new Map(copies);
-    via.set(header, again);
-    for (const [b, c] of copies) {
-      c.via = via;
-      c.next = b.next.map((t) => via.get(t) ?? t);
+    Object.assign(again, { ending: 'again', run, next: [fast, more] });
+    Object.assign(more, { ending: 'attempt', run, next: [fast, header] });
+    made.push({ header, again, copies });
+    // The loop is entered by an attempt, too, when the attempt can stand before all ways to the head.
+    const all = header !== blocks[0] && header.preds.every((p) => p.insns.length > 0);
+    for (const p of all ? header.preds : [latch]) {
+      p.via = new Map([...(p.via ?? []), [header, attempt]]);
+      p.next = p.next.map((t) => (t === header ? attempt : t));
     }
-    latch.via = new Map([[header, attempt]]);
-    latch.next = latch.next.map((t) => (t === header ? attempt : t));
   }
-  return found;
+  // When all loops have their attempts: a copy's ways out go to those of other loops.
+  for (const { header, again, copies } of made) {
+    for (const [b, c] of copies) {
+      const via = new Map([...(b.via ?? []), ...copies]);
+      via.set(header, again);
+      c.via = via;
+      c.next = b.next.map((t) => copies.get(t) ?? t);
+    }
+    const { run } = again;
+    for (const c of copies.values())
+      c.next = c.next.map((t) => (t.run === run && t.ending === 'attempt' ? again : t === header ? again : t));
+  }
+  return made.length > 0;
 }

@@ -388,6 +388,10 @@ export class FuncBody extends ByteWriter {
     this.u32(this.depth - label);
     return this;
   }
+  likelyBrIf(label: number): this {
+    this.hints.push({ at: this.length, likely: 1 });
+    return this.brIf(label);
+  }
   unlikelyBrIf(label: number): this {
     this.hints.push({ at: this.length, likely: 0 });
     return this.brIf(label);
