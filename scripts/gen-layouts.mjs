@@ -59,6 +59,7 @@ const STRUCTS = {
   wait_queue_entry: 0,
   timer_list: 0,
   hrtimer: 0,
+  hrtimer_clock_base: 0,
   work_struct: 0,
   delayed_work: 1,
   tasklet_struct: 0,
@@ -142,6 +143,16 @@ const STRUCTS = {
   shrink_control: 0,
   mempool_s: 0,
   sysinfo: 0,
+  swait_queue: 0,
+  kthread_work: 0,
+  kthread_worker: 0,
+  kthread_delayed_work: 1,
+  percpu_counter: 0,
+  blocking_notifier_head: 1,
+  raw_notifier_head: 0,
+  atomic_notifier_head: 0,
+  ida: 0,
+  __kfifo: 0,
 };
 function section(elf, name) {
   const v = new DataView(elf.buffer, elf.byteOffset, elf.length);

@@ -19,7 +19,9 @@ import { hex64 } from './lib/seq_file.ts';
 import { TASK_SIZE } from './mm/address.ts';
 import { Fault, handleMmFault } from './mm/memory.ts';
 import { outOfMemory } from './mm/oom_kill.ts';
-import { loadRegs, saveRegs } from './module/call.ts';
+import { loadRegs, publishThreadFlags, saveRegs } from './module/call.ts';
+import { deliverInterrupts } from './irq/interrupt.ts';
+import { quiescentState } from './rcu/rcu.ts';
 import { doSignal, forceSignal, signalPending } from './signal.ts';
 import { ptraceBeforeUser, ptraceSyscallEnter, ptraceSyscallExit } from './ptrace.ts';
 import { rseqResume } from './rseq.ts';
@@ -32,6 +34,7 @@ import { runPosixCpuTimers } from './time/posix_timers.ts';
 import { runTimers } from './time/timers.ts';
 import { handleKernelTrap } from './traps.ts';
 import { TICK_NSEC } from './time/timekeeping.ts';
+import { watchdog } from './watchdog.ts';
 
 // The way into the kernel and back: the run loop over harts, traps, system calls (arch/riscv/kernel/entry.S, traps.c, and the idle loop).
 
@@ -85,8 +88,9 @@ function loadContext(k: Kernel, task: Task): void {
  */
 export function runKernel(k: Kernel, budget: number, jump = true): RunState {
   const { machine, sched, time } = k;
-  const end = machine.instret + budget;
-  while (machine.instret < end) {
+  // What CPUs spend waiting in place counts as if they had run.
+  const end = machine.instret + time.burnt + budget;
+  while (machine.instret + time.burnt < end) {
     if (k.halted !== null) return 'halted';
     putDeadTasks(k);
     const now = time.now();
@@ -94,23 +98,31 @@ export function runKernel(k: Kernel, budget: number, jump = true): RunState {
     sched.expireTimeouts(now);
     runTimers(k, now);
     let ran = false;
+    let spinning = true;
     for (const rq of sched.runQueues) {
-      const task = stillInKernel(rq.current) ? rq.current : sched.pickNextTask(rq.cpu);
+      const inKernel = stillInKernel(rq.current);
+      if (!inKernel) quiescentState(k, rq.cpu);
+      const task = inKernel ? rq.current : (sched.pickNextTask(rq.cpu) ?? interruptedIdle(k, rq.cpu));
       if (task === null) {
         rq.current = null;
         continue;
       }
       ran = true;
+      if (!inKernel || rq.current !== task) rq.kernelSince = now;
       if (rq.current !== task) rq.switches++;
       rq.current = task;
       k.cpu = rq.cpu;
       task.cpu = rq.cpu;
-      runTask(k, task, Math.min(slice(k), Math.max(1, end - machine.instret)));
+      runTask(k, task, Math.min(slice(k), Math.max(1, end - machine.instret - time.burnt)));
+      if (!task.spinning) spinning = false;
+      if (stillInKernel(task)) watchdog(k, rq);
       if (k.halted !== null) return 'halted';
     }
+    // Every hart that does anything waits for another: nothing changes before the next timer.
+    if (ran && spinning) time.burn(Math.max(100, Math.min(TICK_NSEC, nextEvent(k) - time.now())));
     // A task whose hart changed is taken up in the next round.
     if (!ran && sched.runnableCount === 0) {
-      const next = Math.min(sched.nextTimeout, ...time.timers.map((t) => t.at));
+      const next = nextEvent(k);
       if (!jump || k.host.elapsed !== null || next === Number.POSITIVE_INFINITY) return { idleUntil: next };
       time.advanceTo(next);
     }
@@ -123,10 +135,19 @@ function stillInKernel(task: Task | null): task is Task {
   return task?.inKernel === true && task.exitState === 0;
 }
 
+/** The idle task of a hart, when an interrupt has to run on it. */
+function interruptedIdle(k: Kernel, cpu: number): Task | null {
+  const idle = k.sched.idle[cpu];
+  return idle.frames.length > 0 || k.interrupts.pending[cpu].length > 0 ? idle : null;
+}
+function nextEvent(k: Kernel): number {
+  return Math.min(k.sched.nextTimeout, ...k.time.timers.map((t) => t.at));
+}
+
 /** Instructions until the next thing that must happen: the tick, a timer; short seeded turns when harts interleave. */
 function slice(k: Kernel): number {
   if (k.cpus > 1) return 500 + (k.random32() % 20_000);
-  const next = Math.min(k.sched.nextTimeout, ...k.time.timers.map((t) => t.at)) - k.time.now();
+  const next = nextEvent(k) - k.time.now();
   return Math.max(100, Math.min(TICK_NSEC, next));
 }
 
@@ -139,6 +160,10 @@ function runTask(k: Kernel, task: Task, insns: number): void {
   task.asleep = false;
   task.yielding = false;
   task.inKernel = false;
+  task.spinning = false;
+  const burnt = k.time.burnt;
+  deliverInterrupts(k, task);
+  if (machine.regs.mode === 1) publishThreadFlags(k, task);
   if (machine.regs.mode === 0) {
     takeDelayedFputs(k, task);
     // A call that blocked is made again before any signal is looked at: it settles its own result (rule 3).
@@ -148,6 +173,8 @@ function runTask(k: Kernel, task: Task, insns: number): void {
   // Only machine.run() retires instructions.
   let now = begin;
   while (now < end && mayRun(task, machine.regs.mode) && k.halted === null) {
+    if (k.interrupts.pending[k.cpu].length > 0) deliverInterrupts(k, task);
+    if (task.isIdle && task.frames.length === 0) break;
     const before = now;
     const wasUser = machine.regs.mode === 0;
     const cause = machine.run(end - now);
@@ -160,14 +187,16 @@ function runTask(k: Kernel, task: Task, insns: number): void {
       } else handleUserTrap(k, task, cause);
     }
     if (task.state === TASK_RUNNING && machine.regs.mode === 0 && task.exitState === 0) returnToUser(k, task);
-    if (task.yielding || (task.needResched && machine.regs.mode === 0)) break;
+    if (task.yielding || task.spinning || (task.needResched && machine.regs.mode === 0)) break;
+    // udelay took the rest of the turn.
+    if (k.time.burnt - burnt >= insns) break;
   }
   task.needResched = false;
   if (task.exitState === 0) {
-    task.inKernel = machine.regs.mode === 1 && !task.asleep && !task.yielding;
+    task.inKernel = machine.regs.mode === 1 && !task.asleep && !task.yielding && (!task.isIdle || task.frames.length > 0);
     if (!task.isKernelThread) runPosixCpuTimers(k, task);
     k.sched.account(task, now - begin + 100);
-    if (!mayRun(task, machine.regs.mode)) k.sched.deactivate(task);
+    if (!mayRun(task, machine.regs.mode) || task.isIdle) k.sched.deactivate(task);
     else if (now >= end) task.nivcsw++;
   }
 }
@@ -270,7 +299,11 @@ function doSyscall(k: Kernel, task: Task): void {
       k.missingSyscalls.add(nr);
       k.printk.log(4, `${task.comm}[${task.pid}]: system call ${syscallName(nr)} is not implemented`);
     }
-  } else result = row.handler(k, regs.get(10), regs.get(11), regs.get(12), regs.get(13), regs.get(14), regs.get(15));
+  } else {
+    // Code of modules that it calls comes back to this call, not behind the ecall.
+    task.inSyscall = true;
+    result = row.handler(k, regs.get(10), regs.get(11), regs.get(12), regs.get(13), regs.get(14), regs.get(15));
+  }
   finishSyscall(k, task, result);
 }
 

@@ -33,7 +33,7 @@ import { tryToWakeUp } from './sched/core.ts';
 import { beginExitWork } from './task_work.ts';
 import { exitItimers } from './time/posix_timers.ts';
 import { EXIT_DEAD, EXIT_ZOMBIE, PF_EXITING, TASK_DEAD, type Task } from './sched/task.ts';
-import { finishWait, waitInterruptible } from './sched/wait.ts';
+import { finishWait, waitInterruptible, wakeUpAll } from './sched/wait.ts';
 
 // Ends of tasks, and waiting for them (kernel/exit.c, wait4(2)).
 
@@ -150,6 +150,7 @@ function giveUpResources(k: Kernel, task: Task): void {
 function markDead(k: Kernel, task: Task): void {
   k.sched.deactivate(task);
   task.signal.live--;
+  if (task.kthread !== null) wakeUpAll(k, task.kthread.waiters);
   task.frames.length = 0;
   task.state = TASK_DEAD;
   for (const rq of k.sched.runQueues) if (rq.current === task) rq.current = null;

@@ -32,7 +32,7 @@ import type { MntNamespace } from './fs/mnt_namespace.ts';
 import { IpcNamespace } from './ipc/namespace.ts';
 import { copySemundo } from './ipc/sem.ts';
 import type { Kernel } from './kernel.ts';
-import { physToVirt } from './mm/address.ts';
+import { objectToVirt, physToVirt, virtToObject } from './mm/address.ts';
 import { dupMm } from './mm/memory.ts';
 import { putUser32 } from './mm/uaccess.ts';
 import type { KmemCache } from './mm/slab_cache.ts';
@@ -47,6 +47,7 @@ import { DEFAULT_ACTION, newPending } from './signal.ts';
 import type { SigHandStruct, SignalStruct } from './signal_types.ts';
 import { newProcessTimers } from './time/posix_timers.ts';
 import { publishPriority } from './sched/core.ts';
+import { attachPid, detachPid } from './sched/pid.ts';
 import { PF_FORKNOEXEC, TASK_UNINTERRUPTIBLE, Task, THREAD_ORDER } from './sched/task.ts';
 import { BLOCKED, WaitQueueHead } from './sched/wait.ts';
 
@@ -154,17 +155,25 @@ export function freeTask(k: Kernel, task: Task): void {
 }
 export function putDeadTasks(k: Kernel): void {
   for (const task of k.sched.dead.splice(0)) {
-    k.mm.pages.free(task.stack, THREAD_ORDER);
-    k.mm.slab.cacheFree(k.caches.cred, task.credPa);
-    k.mm.slab.cacheFree(k.caches.task, task.addr);
+    // One reference is the task's own, one the scheduler's; modules may hold more (get_task_struct).
+    const usage = (k.ram.read32(task.addr + TASK.usage) | 0) - 2;
+    k.ram.write32(task.addr + TASK.usage, usage);
+    if (usage <= 0) freeTaskMemory(k, task);
   }
+}
+/** The last reference on a task_struct is gone (__put_task_struct). */
+export function freeTaskMemory(k: Kernel, task: Task): void {
+  k.sched.forget(task);
+  k.mm.pages.free(task.stack, THREAD_ORDER);
+  k.mm.slab.cacheFree(k.caches.cred, task.credPa);
+  k.mm.slab.cacheFree(k.caches.task, task.addr);
 }
 
 /** Links thread_node under signal->thread_head, and counts, as for_each_thread expects. */
 export function linkThread(k: Kernel, task: Task): void {
+  attachPid(k, task);
   const { ram } = k;
   const head = task.signal.addr + SIGNAL.thread_head;
-  const base = physToVirt(0);
   if (task.isLeader) {
     ram.write64(head, physToVirt(head));
     ram.write64(head + 8, physToVirt(head));
@@ -173,27 +182,43 @@ export function linkThread(k: Kernel, task: Task): void {
   const last = ram.read64(head + 8);
   ram.write64(node, physToVirt(head));
   ram.write64(node + 8, last);
-  ram.write64(last - base, physToVirt(node));
-  ram.write64(head + 8, physToVirt(node));
+  ram.write64(virtToObject(last), objectToVirt(node));
+  ram.write64(head + 8, objectToVirt(node));
   ram.write64(task.addr + TASK.signal, physToVirt(task.signal.addr));
   task.signal.live++;
   ram.write32(task.signal.addr + SIGNAL.nr_threads, task.signal.live);
 }
 export function unlinkThread(k: Kernel, task: Task): void {
+  detachPid(k, task);
   const { ram } = k;
-  const base = physToVirt(0);
   const node = task.addr + TASK.thread_node;
   const next = ram.read64(node);
   const prev = ram.read64(node + 8);
   if (next !== 0) {
-    ram.write64(prev - base, next);
-    ram.write64(next - base + 8, prev);
+    ram.write64(virtToObject(prev), next);
+    ram.write64(virtToObject(next) + 8, prev);
   }
   ram.write32(task.signal.addr + SIGNAL.nr_threads, task.signal.live);
   const i = task.threads.indexOf(task);
   if (i >= 0) task.threads.splice(i, 1);
 }
 
+/** The idle task of another CPU: pid 0 as well, on no list. */
+export function forkIdle(k: Kernel, cpu: number): Task {
+  const where = allocTask(k);
+  if (where === null) throw new Error('not enough memory for an idle task');
+  const task = new Task(k, where, 0, null, true);
+  task.comm = `swapper/${cpu}`;
+  task.cred = ROOT_CRED;
+  const first = k.sched.initTask;
+  task.signal = first.signal;
+  task.sighand = first.sighand;
+  task.files = first.files;
+  task.fs = first.fs;
+  task.parent = first;
+  task.cpu = cpu;
+  return task;
+}
 /** Makes the pid 0 task, whose task_struct lies where the symbol init_task points. */
 export function makeInitTask(k: Kernel): Task {
   const where = allocTask(k);
@@ -427,12 +452,12 @@ function copyProcess(k: Kernel, parent: Task, thread: boolean, args: CloneArgs):
 }
 
 /** A process made by the kernel, without memory or files yet: child of `parent` (user mode helper, pid 1). */
-export function kernelProcess(k: Kernel, parent: Task, pid?: number): Task | number {
+export function kernelProcess(k: Kernel, parent: Task, pid?: number, kernelThread = false): Task | number {
   const id = pid ?? k.sched.allocPid();
   if (id < 0) return -EAGAIN;
   const where = allocTask(k);
   if (where === null) return -ENOMEM;
-  const task = new Task(k, where, id, null, false);
+  const task = new Task(k, where, id, null, kernelThread);
   const signal = newSignalStruct(k, k.sched.initTask.signal);
   if (signal === null) {
     freeTask(k, task);

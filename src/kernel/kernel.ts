@@ -14,7 +14,13 @@ import { PointerPolicy } from './lib/pointers.ts';
 import type { IpcNamespace } from './ipc/namespace.ts';
 import type { MemoryManager } from './mm/mm.ts';
 import type { VdsoPages } from './mm/special.ts';
+import { InterruptState } from './irq/interrupt.ts';
+import type { Ksoftirqd } from './irq/softirq.ts';
+import { LockQueues } from './locking/queues.ts';
 import type { PerCpu } from './mm/percpu.ts';
+import { RcuState } from './rcu/rcu.ts';
+import { TimerState } from './time/timer_state.ts';
+import { WorkqueueState } from './workqueue_state.ts';
 import type { ModuleState } from './module/state.ts';
 import type { Net } from './net/net.ts';
 import type { NsCommon } from './ns_common.ts';
@@ -61,12 +67,23 @@ export class Kernel {
   readonly futexes = new FutexTable();
   /** The order that kcmp(2) tells. */
   readonly kcmp = new ObjectOrder();
+  readonly interrupts: InterruptState;
+  readonly softirqThreads = new Map<number, Ksoftirqd>();
+  /** Who waits for locks, completions and wait queues that lie in guest memory. */
+  readonly locks = new LockQueues();
+  readonly rcu = new RcuState();
+  /** Notifier chains of the kernel: guest addresses of the pointers to their first blocks. */
+  readonly notifiers = new Map<string, number>();
+  readonly timers = new TimerState();
+  readonly workqueues = new WorkqueueState();
   /** How pointers are printed. */
   readonly pointers: PointerPolicy;
   /** The shared pages of [vvar] and [vdso], once made. */
   vdsoPages: VdsoPages | null = null;
   /** reboot(2)'s CAD switch: whether Ctrl-Alt-Del reboots at once. */
   ctrlAltDel = true;
+  /** kernel.softlockup_panic. */
+  softlockupPanic = false;
 
   /** The task on the hart that executes now (Linux's `current`). */
   current!: Task;
@@ -87,6 +104,8 @@ export class Kernel {
   /** Oopses and WARNs so far (/sys/kernel/oops_count, warn_count), and whether one of them is the end. */
   oopsCount = 0;
   warnCount = 0;
+  /** Kinds of refcount reports that were made. */
+  warnedOnce = 0;
   panicOnOops = 0;
   panicOnWarn = 0;
   /** Where process accounting goes. */
@@ -105,6 +124,7 @@ export class Kernel {
     this.commandLine = options.commandLine;
     this.cpus = options.cpus;
     this.seed = options.seed;
+    this.interrupts = new InterruptState(options.cpus);
     this.randomState = options.seed >>> 0;
     this.pointers = new PointerPolicy(this.param('no_hash_pointers') !== null);
   }

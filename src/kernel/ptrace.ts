@@ -114,7 +114,7 @@ export function ptraceUnlink(k: Kernel, task: Task): void {
   if (p === null) return;
   const i = p.tracer.ptraced.indexOf(task);
   if (i >= 0) p.tracer.ptraced.splice(i, 1);
-  k.ram.write64(task.addr + TASK.parent, physToVirt(task.parent.addr));
+  k.ram.write64(task.addr + TASK.parent, task.parent.va);
   k.ram.write32(task.addr + TASK.ptrace, 0);
   if (task.exitState !== 0) {
     task.ptrace = null;

@@ -67,12 +67,19 @@ export function newPending(): SigPending {
 }
 export const DEFAULT_ACTION: SigAction = { handler: SIG_DFL, flags: 0, mask: 0n };
 
+/** Handler of a signal that a kernel thread asked for with allow_signal. */
+const SIG_KTHREAD = 2;
+/** A kernel thread hears only what it asked for. */
+function deafThread(task: Task, sig: number): boolean {
+  return task.isKernelThread && handlerOf(task, sig) !== SIG_KTHREAD;
+}
 export function signalPending(task: Task): boolean {
   const own = task.pending.set;
   const group = task.signal.pending.set;
   // Sets are rarely anything but empty, and arithmetic on them costs.
   if ((own !== 0n || group !== 0n) && ((own | group) & ~task.blocked) !== 0n) return true;
-  return task.ptrace?.trap === true;
+  // kthread_stop sets TIF_NOTIFY_SIGNAL.
+  return task.ptrace?.trap === true || task.kthread?.shouldStop === true;
 }
 export function fatalSignalPending(task: Task): boolean {
   return (task.pending.set & sigBit(SIGKILL)) !== 0n;
@@ -128,7 +135,7 @@ export function sendSignalTo(k: Kernel, task: Task, info: SigInfo, group: boolea
   const sig = info.signo;
   if (sig < 1 || sig > NSIG) return -EINVAL;
   // A leader that ended before its threads still stands for the group.
-  if ((group ? task.signal.live === 0 : task.exitState !== 0) || task.isKernelThread) return 0;
+  if ((group ? task.signal.live === 0 : task.exitState !== 0) || deafThread(task, info.signo)) return 0;
   // Stop and continue cancel each other (prepare_signal).
   if ((STOP_SIGNALS & sigBit(sig)) !== 0n) flushGroup(task, sigBit(SIGCONT));
   else if (sig === SIGCONT) {
@@ -254,7 +261,7 @@ const fromAbove = (k: Kernel, task: Task) => k.current.pidNs.parent === null || 
 export function killMatching(k: Kernel, sig: number, match: (t: Task) => boolean, info: SigInfo | null = null): number {
   let result = -ESRCH;
   for (const task of [...k.sched.tasks.values()]) {
-    if (!task.isLeader || task.isKernelThread || !match(task) || !fromAbove(k, task)) continue;
+    if (!task.isLeader || !match(task) || !fromAbove(k, task)) continue;
     const r = killProcess(k, sig, task, info);
     if (r === 0 || result !== 0) result = r;
   }
@@ -262,7 +269,6 @@ export function killMatching(k: Kernel, sig: number, match: (t: Task) => boolean
 }
 /** The same for one process, by its leader: 0, -EPERM or -ESRCH. */
 export function killProcess(k: Kernel, sig: number, leader: Task, info: SigInfo | null = null): number {
-  if (leader.isKernelThread) return -ESRCH;
   if (!mayKill(k, leader, sig)) return -EPERM;
   if (sig !== 0) sendSignalTo(k, leader, info ?? { signo: sig, code: SI_USER, pid: k.current.tgid, uid: k.current.cred.uid }, true);
   return 0;

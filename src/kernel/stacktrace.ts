@@ -98,6 +98,11 @@ function walkFrames(k: Kernel, task: Task, leaf: boolean, visit: (pc: number) =>
       fp = saved;
     }
   }
+  walkFrom(k, task, fp, low, visit);
+}
+function walkFrom(k: Kernel, task: Task, from: number, lowest: number, visit: (pc: number) => void): void {
+  let fp = from;
+  let low = lowest;
   for (let depth = 0; depth < 64; depth++) {
     if (!onKernelStack(task, fp - 8) || fp < low || fp % 8 !== 0) return;
     const ra = readKernel64(k, fp - 8);
@@ -109,6 +114,28 @@ function walkFrames(k: Kernel, task: Task, leaf: boolean, visit: (pc: number) =>
   }
 }
 
+/**
+ * Where a task that does not run stands in the kernel, the innermost first: code of modules with offsets, then the functions that have no code here by name
+ * (proc_pid_stack). `wchan`: where it sleeps in a call without code of modules.
+ */
+export function sleepingStack(k: Kernel, task: Task, wchan: string): string[] {
+  const lines: string[] = [];
+  const context = task.kernelContext;
+  if (context !== null && task !== k.sched.loaded) {
+    const add = (pc: number) => {
+      if (!isReturnStub(k, pc)) lines.push(sprintSymbol(k, pc, 'B'));
+    };
+    const pc = Number(context.regs[0]);
+    const row = exportAtStub(k, pc);
+    if (row === null) add(pc);
+    else if (row.internal !== true) lines.push(row.name);
+    add(Number(context.regs[1]));
+    walkFrom(k, task, Number(context.regs[8]), Number(context.regs[2]), add);
+  } else if (wchan !== '0') lines.push(wchan);
+  if (task.isKernelThread) lines.push('kthread', 'ret_from_fork');
+  else if (lines.length > 0) lines.push('do_trap_ecall_u', 'handle_exception');
+  return lines;
+}
 /** dump_stack_print_info. */
 export function printStackInfo(k: Kernel, task: Task): void {
   const { printk } = k;

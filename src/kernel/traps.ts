@@ -9,14 +9,17 @@ import { sprintSymbol } from './kallsyms.ts';
 import type { Kernel } from './kernel.ts';
 import { Fault, handleMmFault } from './mm/memory.ts';
 import { PAGE_SIZE, TASK_SIZE } from './mm/address.ts';
+import { inInterrupt } from './irq/interrupt.ts';
 import { kernelString, readKernel16, readKernel32 } from './mm/maccess.ts';
 import { exportAtStub, isReturnStub } from './module/exports.ts';
-import { returnFromGuest } from './module/call.ts';
+import { publishThreadFlags, returnFromGuest } from './module/call.ts';
 import { findModuleAt, listModules, type Module } from './module/module.ts';
 import { addTaint } from './panic.ts';
 import { showRegs } from './stacktrace.ts';
 import { hex64 } from './lib/seq_file.ts';
-import { BLOCKED } from './sched/wait.ts';
+import { complainIfAtomic } from './sched/atomic.ts';
+import { BLOCKED, finishWait, SPINNING } from './sched/wait.ts';
+import { workerSleeps } from './workqueue.ts';
 import { PF_EXITING, TASK_RUNNING, type Task } from './sched/task.ts';
 
 // Traps taken in S mode, by module code: calls of exported functions, faults, BUG and WARN, and the oops (arch/riscv/kernel/traps.c, mm/fault.c,
@@ -93,9 +96,25 @@ function callFromKernel(k: Kernel, task: Task): KernelTrap {
   k.mm.check?.onCall(row.name, args);
   const result = row.call(k, ...args);
   if (task.faulted || task.exitState !== 0 || k.halted !== null || task.frames.at(-1) !== frame) return 'run';
+  if (result === SPINNING) {
+    task.spinning = true;
+    return 'run';
+  }
   if (result === BLOCKED) {
-    if (task.state !== TASK_RUNNING) task.asleep = true;
-    else task.yielding = true;
+    if (complainIfAtomic(k) && task.isIdle) {
+      // There is nothing to switch to: the call comes back without having slept.
+      finishWait(task);
+      k.sched.clearTimeout(task);
+      task.state = TASK_RUNNING;
+      task.restart = null;
+      regs.set(10, 0);
+      regs.pc = regs.get(1);
+      return 'run';
+    }
+    if (task.state !== TASK_RUNNING) {
+      task.asleep = true;
+      workerSleeps(k, task);
+    } else task.yielding = true;
     return 'run';
   }
   task.restart = null;
@@ -103,6 +122,7 @@ function callFromKernel(k: Kernel, task: Task): KernelTrap {
   task.calls = [];
   if (typeof result === 'bigint') regs.setBig(10, BigInt.asIntN(64, result));
   else if (result !== undefined) regs.set(10, result);
+  publishThreadFlags(k, task);
   regs.pc = regs.get(1);
   return 'run';
 }
@@ -260,6 +280,14 @@ function dieInNmi(k: Kernel, task: Task, title: string, cause: number): void {
 }
 /** make_task_dead: the task ends where it stands, to its parent by SIGSEGV; what it held stays held. */
 function makeTaskDead(k: Kernel, task: Task): void {
+  if (inInterrupt(k)) {
+    k.panic('Fatal exception in interrupt');
+    return;
+  }
+  if (task.isIdle) {
+    k.panic('Attempted to kill the idle task!');
+    return;
+  }
   if (k.panicOnOops !== 0) {
     k.panic('Fatal exception');
     return;
@@ -288,7 +316,7 @@ function codeLine(k: Kernel, pc: number): string {
 }
 
 /** print_modules. */
-function printModules(k: Kernel): void {
+export function printModules(k: Kernel): void {
   const list = listModules(k).map((m) => ` ${m.name}${moduleFlags(m)}`);
   const last = k.modules.lastUnloaded;
   k.printk.log(4, `Modules linked in:${list.join('')}${last === '' ? '' : ` [last unloaded: ${last}]`}`);

@@ -10,7 +10,7 @@ import { kmsgOps } from '../drivers/char/kmsg.ts';
 import { DriverCore } from '../drivers/core.ts';
 import { ttyInit } from '../drivers/tty/console.ts';
 import { doExecve } from '../exec.ts';
-import { kernelProcess, linkThread, makeInitTask, taskCachesInit } from '../fork.ts';
+import { forkIdle, kernelProcess, linkThread, makeInitTask, taskCachesInit } from '../fork.ts';
 import { pathWalk } from '../fs/namei.ts';
 import { kernelOpen, vfsMknod } from '../fs/open.ts';
 import { hostfsInit } from '../fs/hostfs/super.ts';
@@ -27,14 +27,17 @@ import { KERNEL_IMAGE_SIZE, PAGE_SIZE } from '../mm/address.ts';
 import { IMAGE_TEXT_SIZE, mmInit } from '../mm/mm.ts';
 import { ipcInit } from '../ipc/init.ts';
 import { netSysfsInit } from '../net/core/dev_proc.ts';
+import { notifierInit } from '../notifier.ts';
 import { netInit } from '../net/init.ts';
 import { PerCpu } from '../mm/percpu.ts';
+import { beginAt, kthreaddInit } from '../kthread.ts';
 import { exportInit } from '../module/exports.ts';
 import { moduleProcInit } from '../module/procfs.ts';
 import { Printk, printkOptionsNotice } from '../printk/printk.ts';
 import { Scheduler } from '../sched/core.ts';
 import type { Task } from '../sched/task.ts';
 import { Timekeeper } from '../time/timekeeping.ts';
+import { timersInit } from '../time/timer.ts';
 import { initArguments } from './cmdline.ts';
 import { graftImage } from './image_layer.ts';
 import { unpackToRootfs } from './initramfs.ts';
@@ -80,10 +83,18 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   k.sched.link(k.sched.initTask);
   linkThread(k, k.sched.initTask);
   k.sched.tasks.delete(0);
+  k.sched.idle.push(k.sched.initTask);
+  for (let cpu = 1; cpu < k.cpus; cpu++) k.sched.idle.push(forkIdle(k, cpu));
   log('smp: Bringing up secondary CPUs ...');
   log(`smp: Brought up 1 node, ${k.cpus} CPU${k.cpus > 1 ? 's' : ''}`);
   k.percpu = new PerCpu(k);
   exportInit(k);
+  timersInit(k);
+  notifierInit(k);
+  for (const idle of k.sched.idle) {
+    idle.isIdle = true;
+    beginAt(k, idle, k.modules.returnStub);
+  }
   logMemory(k);
   k.drivers = new DriverCore(k);
   log('devtmpfs: initialized');
@@ -158,6 +169,7 @@ function startInit(k: Kernel): void {
     return;
   }
   task.signal.pgid = 0;
+  kthreaddInit(k);
   k.current = task;
   openConsole(k, task);
   const rdinit = k.param('rdinit') ?? '/init';

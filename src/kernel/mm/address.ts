@@ -36,6 +36,13 @@ export function imageToVirt(pa: number): number {
 export function virtToImage(va: number): number {
   return va - KERNEL_LINK_ADDR + RAM_BASE;
 }
+/** The address by which kernel code knows an object: of the image where it is linked, of other memory in the linear map; and back. */
+export function objectToVirt(pa: number): number {
+  return pa < RAM_BASE + KERNEL_IMAGE_SIZE ? imageToVirt(pa) : physToVirt(pa);
+}
+export function virtToObject(va: number): number {
+  return va >= KERNEL_LINK_ADDR ? virtToImage(va) : virtToPhys(va);
+}
 export function pageAlign(n: number): number {
   return Math.ceil(n / PAGE_SIZE) * PAGE_SIZE;
 }

@@ -1,5 +1,5 @@
 import type { Kernel } from '../kernel.ts';
-import type { DataExport } from '../module/export.ts';
+import { type DataExport, type FunctionExport, fn } from '../module/export.ts';
 import { imageToVirt, virtToImage } from './address.ts';
 
 // Memory that each CPU has for itself (mm/percpu.c): one unit per CPU side by side in the kernel image, where pc-relative code of modules reaches
@@ -69,6 +69,12 @@ export function percpuModuleFree(k: Kernel, addr: number): void {
   k.percpu.free(addr);
 }
 
+export const percpuExports: readonly FunctionExport[] = [
+  fn('pcpu_alloc_noprof', (k, size, align) => k.percpu.alloc(size, align)),
+  fn('free_percpu', (k, addr) => {
+    if (addr !== 0) k.percpu.free(addr);
+  }),
+];
 export const percpuDataExports: readonly DataExport[] = [
   {
     name: '__per_cpu_offset',

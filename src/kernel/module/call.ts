@@ -1,5 +1,7 @@
+import { signal_struct as SIGNAL, task_struct as TASK } from '../../abi/layout/structs.ts';
 import type { Kernel } from '../kernel.ts';
 import { physToVirt } from '../mm/address.ts';
+import { signalPending } from '../signal.ts';
 import { type CallResult, type KernelFrame, type Task, THREAD_SIZE } from '../sched/task.ts';
 
 // Calls of module code by the kernel.
@@ -97,6 +99,21 @@ export function enterGuest(
   task.timedOut = false;
   startGuest(k, task, fn, args, sp);
 }
+const TIF_SIGPENDING = 1 << 2;
+const TIF_NEED_RESCHED = 1 << 3;
+/** task->pending.signal and signal->shared_pending.signal, the sets that modules test (behind a list head each). */
+function publishPending(k: Kernel, task: Task): void {
+  k.ram.writeBig(task.addr + TASK.pending + 16, BigInt.asIntN(64, task.pending.set));
+  k.ram.writeBig(task.signal.addr + SIGNAL.shared_pending + 16, BigInt.asIntN(64, task.signal.pending.set));
+}
+/** Brings thread_info.flags up to date, which signal_pending() and need_resched() of modules read inline. */
+export function publishThreadFlags(k: Kernel, task: Task): void {
+  const at = task.addr + TASK.thread_info_flags;
+  const rest = k.ram.read32(at) & ~(TIF_SIGPENDING | TIF_NEED_RESCHED);
+  const resched = k.sched.runnableCount > k.cpus;
+  publishPending(k, task);
+  k.ram.write32(at, rest | (signalPending(task) ? TIF_SIGPENDING : 0) | (resched ? TIF_NEED_RESCHED : 0));
+}
 function startGuest(k: Kernel, task: Task, fn: number, args: readonly (number | bigint)[], sp: number): void {
   const { regs } = k.machine;
   regs.mode = 1;
@@ -104,12 +121,13 @@ function startGuest(k: Kernel, task: Task, fn: number, args: readonly (number | 
   for (let i = 1; i < 32; i++) regs.set(i, 0);
   regs.set(1, k.modules.returnStub);
   regs.set(2, sp);
-  regs.set(4, physToVirt(task.addr));
+  regs.set(4, task.va);
   args.forEach((a, i) => {
     if (typeof a === 'bigint') regs.setBig(10 + i, BigInt.asIntN(64, a));
     else regs.set(10 + i, a);
   });
   regs.pc = fn;
+  publishThreadFlags(k, task);
 }
 /** The guest function that was entered last has returned: goes back to what was under it. The machine is at the return stub. */
 export function returnFromGuest(k: Kernel, task: Task): KernelFrame | null {

@@ -16,6 +16,9 @@ export type ExportedCall = (
   a5: number,
 ) => number | bigint | undefined;
 
+/** The same without a result. */
+export type ExportedAction = (k: Kernel, a0: number, a1: number, a2: number, a3: number, a4: number, a5: number) => void;
+
 /** How much of Linux's function is there (rule 8). */
 export type SupportLevel = 'full' | 'partial';
 
@@ -51,12 +54,12 @@ export interface ExportedSymbol {
 }
 
 /** A row for a function that is all there. */
-export function fn(name: string, call: ExportedCall): FunctionExport {
-  return { name, call, level: 'full' };
+export function fn(name: string, call: ExportedCall | ExportedAction): FunctionExport {
+  return { name, call: call as ExportedCall, level: 'full' };
 }
 /** A row for one with a gap. */
-export function partial(name: string, note: string, call: ExportedCall): FunctionExport {
-  return { name, call, level: 'partial', note };
+export function partial(name: string, note: string, call: ExportedCall | ExportedAction): FunctionExport {
+  return { name, call: call as ExportedCall, level: 'partial', note };
 }
 /** A function that has an address, which guest structures hold, but that no module can import. */
 export function internal(name: string, call: ExportedCall): FunctionExport {

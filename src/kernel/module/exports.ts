@@ -1,14 +1,31 @@
 import { SYMVERS } from '../../abi/symvers.ts';
 import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
+import { bitmapExports } from '../lib/bitmap.ts';
 import { libExports } from '../lib/exports.ts';
+import { randomExports } from '../lib/random.ts';
+import { refcountExports } from '../lib/refcount.ts';
 import { imageToVirt, KERNEL_LINK_ADDR } from '../mm/address.ts';
 import { writeKernel64 } from '../mm/maccess.ts';
 import { mmDataExports, mmExports } from '../mm/exports.ts';
 import { IMAGE_TEXT_SIZE } from '../mm/mm.ts';
 import { printkExports } from '../printk/exports.ts';
-import { percpuDataExports } from '../mm/percpu.ts';
+import { percpuDataExports, percpuExports } from '../mm/percpu.ts';
+import { softirqExports } from '../irq/softirq.ts';
+import { kthreadExports } from '../kthread.ts';
+import { mutexExports } from '../locking/mutex.ts';
+import { rwsemExports } from '../locking/rwsem.ts';
+import { semaphoreExports } from '../locking/semaphore.ts';
+import { spinlockExports } from '../locking/spinlock.ts';
+import { notifierDataExports, notifierExports } from '../notifier.ts';
+import { rcuExports } from '../rcu/rcu.ts';
+import { completionExports } from '../sched/completion.ts';
 import { schedDataExports, schedExports } from '../sched/exports.ts';
+import { taskDataExports, taskExports } from '../sched/task_exports.ts';
+import { waitExports } from '../sched/waitqueue.ts';
+import { delayExports } from '../time/delay.ts';
+import { timerExports } from '../time/timer.ts';
+import { workqueueDataExports, workqueueExports } from '../workqueue.ts';
 import { timeDataExports, timeExports } from '../time/exports.ts';
 import { baseExports } from '../drivers/base/exports.ts';
 import { devPrintkExports } from '../drivers/base/dev_printk.ts';
@@ -34,10 +51,60 @@ import type { ModuleState } from './state.ts';
 
 /** Every exported function, for documents and for dispatch. */
 export function allFunctionExports(): readonly FunctionExport[] {
-  return [...baseExports, ...coreExports, ...debugfsExports, ...devPrintkExports, ...driverExports, ...fsExports, ...iovExports, ...kobjectExports, ...libExports, ...mmExports, ...paramExports, ...platformExports, ...pollExports, ...printkExports, ...procExports, ...schedExports, ...seqExports, ...simpleAttrExports, ...stringExports, ...timeExports, ...uaccessExports];
+  return [
+    ...baseExports,
+    ...bitmapExports,
+    ...completionExports,
+    ...coreExports,
+    ...debugfsExports,
+    ...delayExports,
+    ...devPrintkExports,
+    ...driverExports,
+    ...fsExports,
+    ...iovExports,
+    ...kobjectExports,
+    ...kthreadExports,
+    ...libExports,
+    ...mmExports,
+    ...mutexExports,
+    ...notifierExports,
+    ...paramExports,
+    ...percpuExports,
+    ...platformExports,
+    ...pollExports,
+    ...printkExports,
+    ...procExports,
+    ...randomExports,
+    ...rcuExports,
+    ...refcountExports,
+    ...rwsemExports,
+    ...schedExports,
+    ...semaphoreExports,
+    ...seqExports,
+    ...simpleAttrExports,
+    ...softirqExports,
+    ...spinlockExports,
+    ...stringExports,
+    ...taskExports,
+    ...timeExports,
+    ...timerExports,
+    ...uaccessExports,
+    ...waitExports,
+    ...workqueueExports,
+  ];
 }
 export function allDataExports(): readonly DataExport[] {
-  return [...modelDataExports, ...mmDataExports, ...paramDataExports, ...percpuDataExports, ...schedDataExports, ...timeDataExports];
+  return [
+    ...mmDataExports,
+    ...modelDataExports,
+    ...notifierDataExports,
+    ...paramDataExports,
+    ...percpuDataExports,
+    ...schedDataExports,
+    ...taskDataExports,
+    ...timeDataExports,
+    ...workqueueDataExports,
+  ];
 }
 
 const STUB_SIZE = 16;

@@ -2,8 +2,8 @@ import { sched_entity as SE, task_struct as TASK } from '../../abi/layout/struct
 import { SCHED_DEADLINE, SCHED_FIFO, SCHED_RR } from '../../abi/sched.ts';
 import { SI_KERNEL } from '../../abi/signal.ts';
 import type { Kernel } from '../kernel.ts';
-import { MODULES_END, physToVirt } from '../mm/address.ts';
 import { freePidNumbers } from '../pid_namespace.ts';
+import { virtToObject } from '../mm/address.ts';
 import { sendSignalTo } from '../signal.ts';
 import { finishWait, WaitQueueHead } from './wait.ts';
 import { TASK_INTERRUPTIBLE, TASK_KILLABLE, TASK_RUNNING, TASK_UNINTERRUPTIBLE, type Task } from './task.ts';
@@ -25,6 +25,9 @@ export interface RunQueue {
   userNs: number;
   systemNs: number;
   switches: number;
+  /** Virtual time since which it runs kernel code of modules without giving the CPU up, and when the watchdog last said so. */
+  kernelSince: number;
+  lockupSaid: number;
 }
 
 export class Scheduler {
@@ -32,6 +35,11 @@ export class Scheduler {
   /** All tasks by pid, in order of creation. */
   readonly tasks = new Map<number, Task>();
   readonly runQueues: RunQueue[] = [];
+  /** Per hart: what runs interrupts when nothing else runs. */
+  readonly idle: Task[] = [];
+  /** Guest address of the one struct nsproxy; 0 until it is made. */
+  nsproxy = 0;
+  private readonly addresses = new Map<number, Task>();
   /** pid 0; its task_struct is the exported init_task. */
   initTask!: Task;
   /** The task whose registers are in the machine. */
@@ -55,7 +63,7 @@ export class Scheduler {
 
   constructor(k: Kernel) {
     this.k = k;
-    for (let cpu = 0; cpu < k.cpus; cpu++) this.runQueues.push({ cpu, current: null, idleNs: 0, userNs: 0, systemNs: 0, switches: 0 });
+    for (let cpu = 0; cpu < k.cpus; cpu++) this.runQueues.push({ cpu, current: null, idleNs: 0, userNs: 0, systemNs: 0, switches: 0, kernelSince: 0, lockupSaid: 0 });
   }
 
   allocPid(): number {
@@ -70,6 +78,16 @@ export class Scheduler {
   }
   set lastAllocatedPid(pid: number) {
     this.lastPid = pid % this.pidMax;
+  }
+  /** The task whose task_struct lies at a guest address; also one that has ended while references are held. */
+  byAddress(addr: number): Task | null {
+    return this.addresses.get(addr) ?? null;
+  }
+  remember(task: Task): void {
+    this.addresses.set(task.va, task);
+  }
+  forget(task: Task): void {
+    this.addresses.delete(task.va);
   }
   find(pid: number): Task | undefined {
     return this.tasks.get(pid);
@@ -148,8 +166,8 @@ export class Scheduler {
   /** Links a new task into the lists that modules walk: init_task.tasks for leaders, children/sibling, thread_node. */
   link(task: Task): void {
     const { ram } = this.k;
-    const at = (t: Task, off: number) => physToVirt(t.addr) + off;
-    const pa = (va: number) => (va < MODULES_END ? va - physToVirt(0) : va);
+    const at = (t: Task, off: number) => t.va + off;
+    const pa = virtToObject;
     const addTail = (head: number, node: number) => {
       const prev = ram.read64(pa(head) + 8);
       ram.write64(pa(node), head);
@@ -164,15 +182,20 @@ export class Scheduler {
     initList(at(task, TASK.children));
     initList(at(task, TASK.sibling));
     initList(at(task, TASK.tasks));
-    if (task !== this.initTask) {
+    if (task === this.initTask) {
+      ram.write64(task.addr + TASK.real_parent, task.va);
+      ram.write64(task.addr + TASK.parent, task.va);
+    } else {
       if (task.isLeader) {
         addTail(at(this.initTask, TASK.tasks), at(task, TASK.tasks));
         addTail(at(task.parent, TASK.children), at(task, TASK.sibling));
       }
-      ram.write64(task.addr + TASK.real_parent, physToVirt(task.parent.addr));
-      ram.write64(task.addr + TASK.parent, physToVirt(task.parent.addr));
+      ram.write64(task.addr + TASK.real_parent, task.parent.va);
+      ram.write64(task.addr + TASK.parent, task.parent.va);
     }
+    ram.write64(task.addr + TASK.nsproxy, this.nsproxy);
     this.tasks.set(task.pid, task);
+    this.remember(task);
   }
   unlink(task: Task): void {
     const { ram } = this.k;
@@ -181,8 +204,8 @@ export class Scheduler {
       const next = ram.read64(node);
       const prev = ram.read64(node + 8);
       if (next === 0 || prev === 0) return;
-      ram.write64(prev - physToVirt(0), next);
-      ram.write64(next - physToVirt(0) + 8, prev);
+      ram.write64(virtToObject(prev), next);
+      ram.write64(virtToObject(next) + 8, prev);
     };
     if (task.isLeader) {
       del(TASK.tasks);
@@ -198,23 +221,22 @@ export class Scheduler {
   }
   reparent(task: Task, parent: Task): void {
     const { ram } = this.k;
-    const base = physToVirt(0);
     if (task.isLeader) {
       const node = task.addr + TASK.sibling;
       const next = ram.read64(node);
       const prev = ram.read64(node + 8);
-      ram.write64(prev - base, next);
-      ram.write64(next - base + 8, prev);
-      const head = physToVirt(parent.addr) + TASK.children;
-      const last = ram.read64(head - base + 8);
+      ram.write64(virtToObject(prev), next);
+      ram.write64(virtToObject(next) + 8, prev);
+      const head = parent.va + TASK.children;
+      const last = ram.read64(virtToObject(head) + 8);
       ram.write64(node, head);
       ram.write64(node + 8, last);
-      ram.write64(last - base, physToVirt(task.addr) + TASK.sibling);
-      ram.write64(head - base + 8, physToVirt(task.addr) + TASK.sibling);
+      ram.write64(virtToObject(last), task.va + TASK.sibling);
+      ram.write64(virtToObject(head) + 8, task.va + TASK.sibling);
     }
     task.parent = parent;
-    ram.write64(task.addr + TASK.real_parent, physToVirt(parent.addr));
-    ram.write64(task.addr + TASK.parent, physToVirt(parent.addr));
+    ram.write64(task.addr + TASK.real_parent, parent.va);
+    ram.write64(task.addr + TASK.parent, parent.va);
   }
 }
 

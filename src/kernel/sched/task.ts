@@ -5,7 +5,8 @@ import { type Cred, publishCred } from '../cred.ts';
 import type { FilesStruct, FsStruct } from '../fs/file_table.ts';
 import type { File, Inode } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
-import { physToVirt } from '../mm/address.ts';
+import { objectToVirt, physToVirt } from '../mm/address.ts';
+import type { KthreadState } from '../kthread.ts';
 import type { MmStruct } from '../mm/mm_struct.ts';
 import type { NsProxy } from '../nsproxy.ts';
 import type { PidNamespace } from '../pid_namespace.ts';
@@ -188,6 +189,12 @@ export class Task {
   /** Last system call, for views: number and name arguments are in pt_regs. */
   syscallNr = -1;
   readonly isKernelThread: boolean;
+  /** Of a thread that kthread.ts made. */
+  kthread: KthreadState | null = null;
+  /** A hart's idle task: runs interrupts while there is nothing else. */
+  isIdle = false;
+  /** It waits in place for a lock (SPINNING). */
+  spinning = false;
   /** The host wants to hear of its end (Kernel.exits). */
   watched = false;
 
@@ -215,7 +222,7 @@ export class Task {
     ram.write32(addr + TASK.tgid, leader === null ? pid : leader.tgid);
     ram.write32(addr + TASK.usage, 2);
     ram.write64(addr + TASK.stack, physToVirt(this.stack));
-    ram.write64(addr + TASK.group_leader, physToVirt(this.groupLeader.addr));
+    ram.write64(addr + TASK.group_leader, this.groupLeader.va);
     ram.write32(addr + TASK.prio, 120);
     ram.write32(addr + TASK.static_prio, 120);
     ram.write32(addr + TASK.normal_prio, 120);
@@ -238,6 +245,10 @@ export class Task {
   }
   set majFlt(n: number) {
     this.ram.write64(this.addr + TASK.maj_flt, n);
+  }
+  /** Guest address of the task_struct: `current`, and where lists of tasks lead. */
+  get va(): number {
+    return objectToVirt(this.addr);
   }
   get pid(): number {
     return this.ram.readS32(this.addr + TASK.pid);

@@ -11,6 +11,8 @@ import { tryToWakeUp } from './core.ts';
  * wake-up" (design rule 3). Outside the range of errno values and of anything a call returns.
  */
 export const BLOCKED = -0x4000_0000;
+/** The same from an exported function that waits in place: the hart stays at the call and does nothing else meanwhile (a spinlock that another holds). */
+export const SPINNING = BLOCKED - 1;
 
 /** Linux's wait_queue_head for waits that no module can see: plain data, FIFO order. */
 export class WaitQueueHead {

@@ -7,6 +7,7 @@ import { acct } from '../acct.ts';
 import { capget, capset } from '../capability.ts';
 import { controllingTty, ttyVhangup } from '../drivers/tty/jobctl.ts';
 import type { Kernel } from '../kernel.ts';
+import { publishUts } from '../sched/task_exports.ts';
 import { bytesOf, stringOf } from '../lib/bytes.ts';
 import { PAGE_SIZE } from '../mm/address.ts';
 import { copyFromUser, copyToUser, strncpyFromUser, viewFromUser } from '../mm/uaccess.ts';
@@ -109,12 +110,14 @@ function sysSethostname(k: Kernel, ptr: number, length: number): number {
   const name = readName(k, ptr, length);
   if (typeof name === 'number') return name;
   k.current.nsproxy.uts.hostname = name;
+  publishUts(k, k.current.nsproxy.uts);
   return 0;
 }
 function sysSetdomainname(k: Kernel, ptr: number, length: number): number {
   const name = readName(k, ptr, length);
   if (typeof name === 'number') return name;
   k.current.nsproxy.uts.domainname = name;
+  publishUts(k, k.current.nsproxy.uts);
   return 0;
 }
 

@@ -9,7 +9,7 @@ export const NSEC_PER_SEC = 1e9;
 export const HZ = 250;
 export const TICK_NSEC = NSEC_PER_SEC / HZ;
 /** jiffies start five minutes before they overflow 32 bits (include/linux/jiffies.h). */
-const INITIAL_JIFFIES = 2 ** 32 - 300 * HZ;
+export const INITIAL_JIFFIES = 2 ** 32 - 300 * HZ;
 
 /** A timer on virtual time; `kind` names its handler in time/timers.ts. Plain data. */
 export interface KernelTimer {
@@ -88,6 +88,12 @@ export class Timekeeper {
       this.skipped += ahead;
       this.idle += ahead;
     }
+  }
+  /** Nanoseconds that CPUs spent waiting in place (udelay, spinning), which no instruction shows. */
+  burnt = 0;
+  burn(ns: number): void {
+    this.skipped += ns;
+    this.burnt += ns;
   }
   addTimer(timer: KernelTimer): void {
     this.timers.push(timer);

@@ -18,6 +18,7 @@ import { fdDirOps, fdinfoDirOps, openFds } from './fd.ts';
 import { nsDirOps, USER_NS_ENTRIES } from './namespaces.ts';
 import { procDirOps, procInode, procInodeOps } from './generic.ts';
 import { showMountinfo, showMounts, showMountstats } from './proc_namespace.ts';
+import { sleepingStack } from '../../stacktrace.ts';
 import { showWchan } from './wchan.ts';
 import { showMaps, showSmaps, showSmapsRollup } from './task_mmu.ts';
 
@@ -133,6 +134,13 @@ function showIo(_k: Kernel, task: Task, thread: boolean): string {
   return `rchar: ${sum.rchar}\nwchar: ${sum.wchar}\nsyscr: ${sum.syscr}\nsyscw: ${sum.syscw}\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n`;
 }
 /** The call that the task sleeps in: number, arguments, stack pointer, pc. */
+/** Empty for a task that runs: what it is doing changes while it is looked at. */
+function showStack(k: Kernel, task: Task): string {
+  if (task.state === 0) return '';
+  return sleepingStack(k, task, showWchan(k, task))
+    .map((line) => `[<0>] ${line}\n`)
+    .join('');
+}
 function showSyscall(k: Kernel, task: Task): string {
   if (task.mm === null) return '0 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0\n';
   const self = task === k.current; // it is in the machine, and in a call: this one
@@ -219,6 +227,7 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'mountstats', mode: S_IFREG | 0o400, show: showMountstats, mounts: true },
   { name: 'smaps', mode: S_IFREG | 0o444, show: showSmaps, ptrace: true },
   { name: 'smaps_rollup', mode: S_IFREG | 0o444, show: showSmapsRollup, ptrace: true },
+  { name: 'stack', mode: S_IFREG | 0o400, show: showStack, ptrace: true },
   { name: 'wchan', mode: S_IFREG | 0o444, show: showWchan },
   { name: 'schedstat', mode: S_IFREG | 0o444, show: (_k, t) => `${Math.floor(t.utime + t.stime)} 0 ${t.nvcsw + t.nivcsw}\n` },
   { name: 'cpuset', mode: S_IFREG | 0o444, show: () => '/\n' },

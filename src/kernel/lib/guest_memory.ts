@@ -1,0 +1,69 @@
+import { Access } from '../../machine/api.ts';
+import type { Kernel } from '../kernel.ts';
+import { kernelBytes, kernelString, readKernel32, readKernel64, readKernel8, writeKernel32, writeKernel64, writeKernelBytes } from '../mm/maccess.ts';
+import { faultInExport } from '../traps.ts';
+
+// Loads and stores of exported functions: a wild address is the oops that Linux's code would have had there, after which the task is no more. The
+// function goes on with zeros then, and nothing is stored.
+
+export function load8(k: Kernel, at: number): number {
+  return readKernel8(k, at) ?? fault(k, at);
+}
+/** Unsigned. */
+export function load32(k: Kernel, at: number): number {
+  return readKernel32(k, at) ?? fault(k, at);
+}
+export function load64(k: Kernel, at: number): number {
+  return readKernel64(k, at) ?? fault(k, at);
+}
+export function loadString(k: Kernel, at: number, max: number): string {
+  const s = kernelString(k, at, max);
+  if (s === null) fault(k, at);
+  return s ?? '';
+}
+export function loadBytes(k: Kernel, at: number, length: number): Uint8Array {
+  const b = kernelBytes(k, at, length);
+  if (b === null) fault(k, at);
+  return b ?? new Uint8Array(0);
+}
+function fault(k: Kernel, at: number): number {
+  faultInExport(k, at, Access.READ);
+  return 0;
+}
+export function store32(k: Kernel, at: number, value: number): void {
+  if (alive(k) && !writeKernel32(k, at, value)) faultInExport(k, at, Access.WRITE);
+}
+export function store64(k: Kernel, at: number, value: number): void {
+  if (alive(k) && !writeKernel64(k, at, value)) faultInExport(k, at, Access.WRITE);
+}
+export function storeBytes(k: Kernel, at: number, bytes: Uint8Array): void {
+  if (alive(k) && bytes.length > 0 && !writeKernelBytes(k, at, bytes)) faultInExport(k, at, Access.WRITE);
+}
+const alive = (k: Kernel) => k.current.exitState === 0;
+
+/** INIT_LIST_HEAD. */
+export function initListHead(k: Kernel, head: number): void {
+  store64(k, head, head);
+  store64(k, head + 8, head);
+}
+/** __list_add between two neighbours. */
+export function listAdd(k: Kernel, node: number, prev: number, next: number): void {
+  store64(k, next + 8, node);
+  store64(k, node, next);
+  store64(k, node + 8, prev);
+  store64(k, prev, node);
+}
+/** list_del_init. */
+export function listDelInit(k: Kernel, node: number): void {
+  const next = load64(k, node);
+  const prev = load64(k, node + 8);
+  store64(k, next + 8, prev);
+  store64(k, prev, next);
+  initListHead(k, node);
+}
+/** The nodes of a list, read before the first of them is touched; a damaged list ends where it leads nowhere. */
+export function listNodes(k: Kernel, head: number, max = 100_000): number[] {
+  const nodes: number[] = [];
+  for (let at = load64(k, head); at !== head && at !== 0 && nodes.length < max; at = load64(k, at)) nodes.push(at);
+  return nodes;
+}
