@@ -26,6 +26,7 @@ import { BLOCKED } from '../sched/wait.ts';
 import { asInt, callGuest } from './call.ts';
 import { type DataExport, type FunctionExport, fn } from './export.ts';
 import { exportAtStub, imageObject, symbolAddress } from './exports.ts';
+import { dyndbgParameter } from './dynamic_debug.ts';
 import type { Module } from './module.ts';
 
 // Parameters of modules (kernel/params.c): struct kernel_param in the module's memory, whose operations are the kernel's or the module's own.
@@ -341,7 +342,9 @@ export function parseArgs(k: Kernel, mod: Module): number {
   while (mod.pendingArgs.length > 0) {
     const [name, value] = mod.pendingArgs[0];
     const kp = findParam(k, mod, name);
-    if (kp === 0) {
+    if (kp === 0 && dyndbgParameter(k, mod, name, value)) {
+      // Done.
+    } else if (kp === 0) {
       // Linux's look for "dyndbg" cuts the name at its first dot.
       k.printk.log(4, `${mod.name}: unknown parameter '${name.split('.')[0]}' ignored`);
     } else {

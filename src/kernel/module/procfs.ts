@@ -3,6 +3,7 @@ import { kallsymsShowValue, showKallsyms } from '../kallsyms.ts';
 import type { Kernel } from '../kernel.ts';
 import { hex64 } from '../lib/seq_file.ts';
 import { moduleFlags } from '../traps.ts';
+import { dynamicDebugInit } from './dynamic_debug.ts';
 import { isUnformed, listModules, type Module } from './module.ts';
 
 // /proc/modules and /proc/kallsyms (kernel/module/procfs.c).
@@ -25,4 +26,5 @@ function showModules(k: Kernel): string {
 export function moduleProcInit(k: Kernel): void {
   k.procfs.create('modules', showModules);
   k.procfs.create('kallsyms', showKallsyms);
+  dynamicDebugInit(k);
 }

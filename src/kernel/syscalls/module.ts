@@ -1,10 +1,12 @@
-import { EBADF, EFAULT, EINVAL, ENOEXEC, EOPNOTSUPP, EPERM } from '../../abi/errno.ts';
+import { EBADF, EFAULT, EINVAL, ENOEXEC, EPERM } from '../../abi/errno.ts';
 import { CAP_SYS_MODULE } from '../../abi/sched.ts';
 import { Ehdr } from '../../abi/elf.ts';
 import { FMODE_READ } from '../../abi/fs.ts';
 import * as M from '../../abi/module.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import type { Kernel } from '../kernel.ts';
+import type { File } from '../fs/types.ts';
+import { unxz } from '../lib/xz.ts';
 import { IovIter } from '../lib/iov_iter.ts';
 import { copyFromUser, strncpyFromUser } from '../mm/uaccess.ts';
 import { deleteModule, loadModule, resumeLoading } from '../module/main.ts';
@@ -37,16 +39,26 @@ function finitModule(k: Kernel, fd: number, args: number, flags: number): number
   const mapping = file.inode.mapping;
   if (mapping === null || mapping.size === 0) return -EINVAL;
   if ((flags & M.MODULE_INIT_COMPRESSED_FILE) !== 0) {
-    k.printk.log(4, 'finit_module: compressed modules are not implemented');
-    return -EOPNOTSUPP;
+    const packed = readWhole(k, file, mapping.size);
+    if (typeof packed === 'number') return packed;
+    const plain = unxz(packed);
+    if (plain === null) {
+      k.printk.log(3, 'not an xz compressed module');
+      return -EINVAL;
+    }
+    return load(k, plain, args, flags);
   }
-  const bytes = new Uint8Array(mapping.size);
+  const bytes = readWhole(k, file, mapping.size);
+  return typeof bytes === 'number' ? bytes : load(k, bytes, args, flags);
+}
+function readWhole(k: Kernel, file: File, size: number): Uint8Array | number {
+  const bytes = new Uint8Array(size);
   for (let at = 0; at < bytes.length; at += CHUNK) {
     const part = bytes.subarray(at, Math.min(at + CHUNK, bytes.length));
     const n = file.op.read?.(k, file, IovIter.kernel(part), at) ?? -EINVAL;
     if (n < 0) return n;
   }
-  return load(k, bytes, args, flags);
+  return bytes;
 }
 function load(k: Kernel, image: Uint8Array, args: number, flags: number): number {
   const text = strncpyFromUser(k, args, ARGS_MAX);
@@ -64,8 +76,7 @@ export const moduleSyscalls: readonly SyscallRow[] = [
     nr: NR.NR_finit_module,
     name: 'finit_module',
     handler: (k, fd, args, flags) => resumeLoading(k) ?? finitModule(k, fd, args, flags),
-    support: 'partial',
-    note: 'compressed files (MODULE_INIT_COMPRESSED_FILE)',
+    support: 'full',
   },
   {
     nr: NR.NR_delete_module,
