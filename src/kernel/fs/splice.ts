@@ -88,7 +88,7 @@ export function userToPipe(k: Kernel, file: File, to: Pipe, iter: IovIter, nonbl
   return n;
 }
 /** Files of the kernel's own (event files, contexts) have no splice operations; pipes and memory files do. */
-const canSplice = (k: Kernel, file: File) => file.inode.sb !== k.vfs.anonSb;
+const canSplice = (k: Kernel, file: File, op: unknown) => file.inode.sb !== k.vfs.anonSb && op !== undefined;
 
 /** generic_copy_file_checks. */
 export function checkCopy(input: File, output: File): number {
@@ -109,10 +109,10 @@ export function doSplice(k: Kernel, input: File, output: File, range: CopyRange,
     return pipeToPipe(k, from, to, length, nonblock || ((input.flags | output.flags) & O_NONBLOCK) !== 0, true);
   }
   if (from !== null) {
-    if ((output.flags & O_APPEND) !== 0 || !canSplice(k, output)) return -EINVAL;
+    if ((output.flags & O_APPEND) !== 0 || !canSplice(k, output, output.op.write)) return -EINVAL;
     return pipeToFile(k, from, output, range, length, nonblock || (input.flags & O_NONBLOCK) !== 0);
   }
-  if (to !== null && !canSplice(k, input)) return -EINVAL;
+  if (to !== null && !canSplice(k, input, input.op.read)) return -EINVAL;
   if (to !== null) return fileToPipe(k, input, to, range, length, nonblock || (output.flags & O_NONBLOCK) !== 0);
   return -EINVAL;
 }

@@ -126,4 +126,17 @@ void misc_part(void)
 	make("/proc/sys/fs/pipe-max-size", "1048576");
 	int ep = syscall(SYS_epoll_create1, 0); struct { uint32_t e; uint64_t d; } ev = { 1 }; SAY(syscall(SYS_epoll_ctl, ep, 1, op, &ev));
 	char fdp[64]; snprintf(fdp, sizeof fdp, "/proc/self/fd/%d", c); int lk = open(fdp, O_PATH | O_NOFOLLOW); snprintf(fdp, sizeof fdp, "/proc/self/fd/%d", lk); SAY(mount("created", fdp, NULL, MS_BIND, NULL));
+	// /proc/self/pagemap: present, shared with a file, alone; the frame number only for root.
+	int pm = open("/proc/self/pagemap", O_RDONLY);
+	char *pages = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pages[0] = 1; pages[8192] = 1;
+	uint64_t e[3];
+	SAY(pread(pm, e, sizeof e, (long)pages / 4096 * 8));
+	for (int i = 0; i < 3; i++) text("page %d: bits %lx frame %d", i, (long)(e[i] >> 55), (e[i] & 0x7fffffffffffffUL) != 0);
+	a = mmap(NULL, 4096, PROT_READ, MAP_SHARED, c, 0); char touched = *a;
+	pread(pm, e, 8, (long)a / 4096 * 8);
+	text("file %lx", (long)(e[0] >> 61));
+	SAY(pread(pm, e, 7, 0)); SAY(pread(pm, e, 8, 4)); SAY(pread(pm, e, 8, 0)); text("nothing at 0: %lx", (long)e[0]);
+	// Renamed inside the directory or out of it.
+	fcntl(d, F_NOTIFY, DN_MULTISHOT | DN_RENAME); got = 0; rename("dn/a", "dn/z"); rename("dn/z", "z"); text("renames heard of %d", got);
 }

@@ -128,7 +128,7 @@ function send(k: Kernel, inode: Inode | null, dir: Inode | null, name: string, m
   for (const mark of [...own])
     if (!above.some((m) => m.group === mark.group) && wants(mark, mask, unlinked)) handle(k, mark, mask, '', cookie);
 }
-/** A name left a directory: only dnotify tells of it as such. */
+/** A name changed inside a directory: only dnotify tells of it as such (FS_DN_RENAME). */
 export const FS_RENAME = 0x1000_0000;
 const dirBit = (inode: Inode) => (isDir(inode) ? IN_ISDIR : 0);
 
@@ -168,7 +168,7 @@ export function fsnotifyMove(k: Kernel, oldDir: Inode, oldName: string, dentry: 
   if (k.vfs.notify.marks === 0) return;
   const cookie = k.vfs.notify.nextCookie++;
   const bit = dirBit(dentry.inode);
-  send(k, null, oldDir, oldName, FS_RENAME);
+  if (oldDir === dentry.parent.inode) send(k, null, oldDir, oldName, FS_RENAME);
   send(k, null, oldDir, oldName, IN_MOVED_FROM | bit, cookie);
   send(k, null, dentry.parent.inode, dentry.name, IN_MOVED_TO | bit, cookie);
   if (target !== null) fsnotifyLinkCount(k, target);

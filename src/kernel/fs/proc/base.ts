@@ -13,6 +13,7 @@ import { ptraceMayAccess as mayAccess } from '../../ptrace.ts';
 import { EXIT_DEAD, type Task } from '../../sched/task.ts';
 import { dPath } from '../d_path.ts';
 import type { DirEntry, File, FileOperations, Inode, InodeOperations, Path } from '../types.ts';
+import { readPagemap } from './pagemap.ts';
 import { showLimits, showStat, showStatm, showStatus } from './array.ts';
 import { fdDirOps, fdinfoDirOps, openFds } from './fd.ts';
 import { nsDirOps, USER_NS_ENTRIES } from './namespaces.ts';
@@ -157,6 +158,14 @@ const MEM_LSEEK: FileOperations['llseek'] = (_k, file, offset, whence) => {
   return file.pos;
 };
 /** /proc/PID/mem. */
+const pagemapOps: FileOperations = {
+  open: (k, inode) => (mayAccess(k, pidOf(inode).task) ? 0 : -EACCES),
+  llseek: seqLseek,
+  read(k, file, iter, pos) {
+    const { task } = pidOf(file.inode);
+    return task.mm === null || !isAlive(k, task) ? 0 : readPagemap(k, file, task.mm, iter, pos);
+  },
+};
 const memOps: FileOperations = {
   open: (k, inode) => (mayAccess(k, pidOf(inode).task) ? 0 : -EACCES),
   read: (k, file, iter, pos) => memTransfer(k, file, iter, pos, false),
@@ -219,6 +228,7 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'statm', mode: S_IFREG | 0o444, show: showStatm },
   { name: 'maps', mode: S_IFREG | 0o444, show: showMaps, ptrace: true },
   { name: 'mem', mode: S_IFREG | 0o600, fop: memOps },
+  { name: 'pagemap', mode: S_IFREG | 0o400, fop: pagemapOps },
   { name: 'cwd', mode: S_IFLNK | 0o777, path: (_k, t) => zombieHasNone(t, t.fs.pwd) },
   { name: 'root', mode: S_IFLNK | 0o777, path: (_k, t) => zombieHasNone(t, t.fs.root) },
   { name: 'exe', mode: S_IFLNK | 0o777, path: exePath },
