@@ -7,9 +7,9 @@ import { PAGE_SIZE } from '../mm/address.ts';
 import { doMmap, doMunmap, MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE } from '../mm/mmap.ts';
 import { copyFromUser, copyToUser } from '../mm/uaccess.ts';
 import { BLOCKED, waitInterruptible, WaitQueueHead, wakeUpAll } from '../sched/wait.ts';
+import { type AioContext, type AioRequest, killContext, putRequest } from './aio_context.ts';
 import { fsnotifyAccess, fsnotifyModify } from './notify/fsnotify.ts';
 import { PollTable } from './select.ts';
-import type { File } from './types.ts';
 
 // io_submit(2) and its kin (fs/aio.c). Files in memory are read and written at once, as Linux does with buffered files; what would have to wait (pipes,
 // sockets, IOCB_CMD_POLL) stays in the context and is tried again whenever somebody asks for events.
@@ -17,32 +17,6 @@ import type { File } from './types.ts';
 const RWF_NOWAIT = 8;
 const RWF_SUPPORTED = 0x7f;
 const MAX_REQUESTS = 0x1000_0000;
-
-interface AioRequest {
-  readonly file: File;
-  readonly opcode: number;
-  readonly data: bigint;
-  /** User address of the iocb. */
-  readonly obj: number;
-  readonly iter: IovIter;
-  readonly pos: number;
-  readonly flags: number;
-  readonly pollMask: number;
-  /** Told of the completion. */
-  readonly resfd: File | null;
-}
-interface AioEvent {
-  readonly data: bigint;
-  readonly obj: number;
-  readonly res: number;
-}
-export interface AioContext {
-  readonly id: number;
-  readonly max: number;
-  readonly pending: AioRequest[];
-  readonly done: AioEvent[];
-  readonly queue: WaitQueueHead;
-}
 
 const contexts = (k: Kernel): Map<number, AioContext> | null => k.current.mm?.aio ?? null;
 const contextOf = (k: Kernel, id: number): AioContext | null => contexts(k)?.get(id) ?? null;
@@ -66,24 +40,10 @@ export function ioDestroy(k: Kernel, id: number): number {
   if (ctx === null || mm === null) return -EINVAL;
   mm.aio?.delete(id);
   killContext(k, ctx);
+  wakeUpAll(k, ctx.queue);
   doMunmap(k, mm, id, PAGE_SIZE);
   return 0;
 }
-function killContext(k: Kernel, ctx: AioContext): void {
-  for (const r of ctx.pending.splice(0)) putRequest(k, r);
-  k.vfs.aioNr -= ctx.max;
-  wakeUpAll(k, ctx.queue);
-}
-/** The address space goes (exit_aio). */
-export function exitAio(k: Kernel, table: Map<number, AioContext>): void {
-  for (const ctx of table.values()) killContext(k, ctx);
-  table.clear();
-}
-function putRequest(k: Kernel, r: AioRequest): void {
-  k.vfs.fput(r.file);
-  if (r.resfd !== null) k.vfs.fput(r.resfd);
-}
-
 /** One attempt: the result, or null when it has to wait. */
 function attempt(k: Kernel, r: AioRequest, later = false): number | null {
   const { file, opcode } = r;

@@ -1,7 +1,7 @@
 import { enoughMemory } from './overcommit.ts';
 import { EFAULT, ENOMEM } from '../../abi/errno.ts';
 import { Access, type AccessKind } from '../../machine/api.ts';
-import { exitAio } from '../fs/aio.ts';
+import { exitAio } from '../fs/aio_context.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, TASK_SIZE } from './address.ts';
 import type { AddressSpace } from './filemap.ts';
@@ -361,7 +361,8 @@ function copyTables(k: Kernel, from: MmStruct, to: MmStruct, vma: VmArea): boole
 export function mmPut(k: Kernel, mm: MmStruct): void {
   if (--mm.users > 0) return;
   if (mm.aio !== null) exitAio(k, mm.aio);
-  for (const vma of [...mm.vmas]) {
+  // From the end: nothing has to move up.
+  for (const vma of [...mm.vmas].reverse()) {
     zapRange(k, mm, vma, vma.start, vma.end);
     mm.unlink(vma);
   }

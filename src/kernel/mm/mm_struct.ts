@@ -1,6 +1,6 @@
 import { mm_struct as MM } from '../../abi/layout/structs.ts';
 import type { File } from '../fs/types.ts';
-import type { AioContext } from '../fs/aio.ts';
+import type { AioContext } from '../fs/aio_context.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, physToVirt, TASK_SIZE } from './address.ts';
 import type { AddressSpace } from './filemap.ts';
@@ -143,8 +143,8 @@ export class MmStruct {
   }
   /** Takes an area out of the list and gives its references back. */
   unlink(vma: VmArea): void {
-    const i = this.vmas.indexOf(vma);
-    if (i >= 0) this.vmas.splice(i, 1);
+    const i = this.indexAbove(vma.start);
+    if (this.vmas[i] === vma) this.vmas.splice(i, 1);
     this.account(vma.flags, -(vma.end - vma.start) / PAGE_SIZE);
     vma.mapping?.removeArea(this.k, vma);
     if (vma.file !== null) this.k.vfs.fput(vma.file);
