@@ -155,5 +155,6 @@ test('API: files change on both sides; mappings, locks and appends work', async 
     await sh('cd /tmp/w; exec 3>gone; rm gone; echo text >&3; cat /proc/self/fd/3; ls gone'),
     'text\nls: gone: No such file or directory\n',
   );
+  assert.match(await sh('unshare -Urm sh -c "mount -t tmpfs t /mnt && echo tmpfs; mount -t hostfs host0 /mnt"'), /^tmpfs\n.*(not permitted|denied)/);
   assert.equal(await sh('umount /tmp/w && ls /tmp/w | wc -l; mount -t hostfs host0 /tmp/w && ls /tmp/w | wc -l'), '0\n3\n');
 });

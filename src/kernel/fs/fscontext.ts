@@ -1,11 +1,11 @@
-import { EBUSY, EINVAL, EMSGSIZE, ENODATA, ENODEV } from '../../abi/errno.ts';
+import { EBUSY, EINVAL, EMSGSIZE, ENODATA, ENODEV, EPERM } from '../../abi/errno.ts';
 import { O_PATH, O_RDWR } from '../../abi/fs.ts';
 import * as A from '../../abi/mount_api.ts';
 import type { Kernel } from '../kernel.ts';
 import { bytesOf } from '../lib/bytes.ts';
 import { installAnon, noopLlseek } from './anon_inodes.ts';
 import { treeRoot } from './mnt_namespace.ts';
-import { dropTree } from './namespace.ts';
+import { dropTree, mountCapable } from './namespace.ts';
 import type { File, FileOperations, Mount, Path, SuperBlock } from './types.ts';
 import type { FileSystemType } from './vfs.ts';
 
@@ -46,6 +46,7 @@ const installContext = (k: Kernel, fc: FsContext, cloexec: boolean) =>
 export function fsOpen(k: Kernel, name: string, cloexec: boolean): number {
   const type = k.vfs.types.get(name);
   if (type === undefined) return -ENODEV;
+  if (!mountCapable(k, name)) return -EPERM;
   return installContext(k, { type, phase: 'create', source: null, options: [], readOnly: false, sb: null, log: [] }, cloexec);
 }
 /** fspick(2) after the name is known. */

@@ -1,6 +1,7 @@
-import { EAGAIN, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, ENOTDIR } from '../../abi/errno.ts';
+import { EAGAIN, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, ENOTDIR, EPERM } from '../../abi/errno.ts';
 import { MS_RDONLY } from '../../abi/mount.ts';
 import type { Kernel } from '../kernel.ts';
+import { INIT_USER_NS } from '../user_namespace.ts';
 import { treeRoot } from './mnt_namespace.ts';
 import { isDir, mountOn } from './namei.ts';
 import { changePropagation, isSubdir, makeShared, type Propagated, propagatedUmounts, propagateMount, type Propagation } from './pnode.ts';
@@ -88,12 +89,18 @@ export function dropTree(k: Kernel, m: Mount): void {
   umountTree(k, m, false);
 }
 
+/** File system types that the root of a user namespace may mount (FS_USERNS_MOUNT). */
+const USERNS_MOUNT = ['proc', 'sysfs', 'tmpfs', 'ramfs', 'devpts', 'mqueue', 'overlay', 'cgroup2'];
+/** May the caller mount file systems of this type at all? (mount_capable) */
+export const mountCapable = (k: Kernel, typeName: string) => k.current.cred.userNs === INIT_USER_NS || USERNS_MOUNT.includes(typeName);
 /** A mounted super block of type `typeName`, hanging nowhere. */
 export function makeSuper(k: Kernel, typeName: string, source: string, options: string): SuperBlock | number {
   return k.vfs.types.get(typeName)?.mount(k, source, options) ?? -ENODEV;
 }
 /** mount(2) of a new file system. */
 export function newMount(k: Kernel, typeName: string, source: string, at: Path, flags: number, options: string): number {
+  if (!k.vfs.types.has(typeName)) return -ENODEV;
+  if (!mountCapable(k, typeName)) return -EPERM;
   const sb = makeSuper(k, typeName, source, options);
   if (typeof sb === 'number') return sb;
   // The read-only flag of a new mount goes to its super block as well.
