@@ -4,7 +4,7 @@ import type { Kernel } from '../kernel.ts';
 import { INIT_USER_NS } from '../user_namespace.ts';
 import { treeRoot } from './mnt_namespace.ts';
 import { isDir, mountOn } from './namei.ts';
-import { changePropagation, isSubdir, makeShared, type Propagated, propagatedUmounts, propagateMount, type Propagation } from './pnode.ts';
+import { changePropagation, isSubdir, makeShared, type Propagated, propagatedUmounts, propagateMount, type Propagation, propagationOf } from './pnode.ts';
 import type { Dentry, Mount, Path, SuperBlock } from './types.ts';
 
 // The tree of mounts and its changes (fs/namespace.c).
@@ -144,6 +144,24 @@ export function moveMount(k: Kernel, from: Path, at: Path): number {
   attachRecursive(k, mnt, at);
   return 0;
 }
+/** move_mount(2) with MOVE_MOUNT_BENEATH: `from` goes under the mount whose root `at` is (can_move_mount_beneath). */
+export function moveBeneath(k: Kernel, from: Path, at: Path): number {
+  const top = at.mnt;
+  if (at.dentry !== top.root || top.parent === null || top.mountpoint === null || !checkMnt(k, top)) return -EINVAL;
+  // What is below the root of the caller or of the namespace would be out of reach.
+  if (top === k.current.fs.root.mnt || top.parent === from.mnt) return -EINVAL;
+  for (let m: Mount | null = top; m !== null; m = m.parent) if (m === from.mnt) return -EINVAL;
+  const place: Path = { mnt: top.parent, dentry: top.mountpoint };
+  // Where its parent is heard of, the new mount would lie on top instead.
+  if (top.parent.group !== 0 && (propagationReaches(k, top.parent, top) || propagationReaches(k, top.parent, from.mnt))) return -EINVAL;
+  const r = moveMount(k, from, place);
+  if (r < 0) return r;
+  k.vfs.unhang(top);
+  k.vfs.hang(top, { mnt: from.mnt, dentry: from.mnt.root });
+  return 0;
+}
+/** Does `m` itself hear of mounts below `parent`? (propagation_would_overmount) */
+const propagationReaches = (k: Kernel, parent: Mount, m: Mount) => propagationOf(k, parent).some((p) => p.mount === m);
 /** mount(2) with MS_SHARED and kin; mount_setattr. */
 export function setPropagation(k: Kernel, path: Path, kind: Propagation, recursive: boolean): number {
   if (path.dentry !== path.mnt.root) return -EINVAL;

@@ -4,7 +4,7 @@ import { MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../../abi/mount.
 import * as A from '../../abi/mount_api.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { contextOf, fsConfig, fsMount, fsOpen, fsPick, openDetached } from '../fs/fscontext.ts';
-import { cloneForBind, mountsBelow, moveMount } from '../fs/namespace.ts';
+import { cloneForBind, mountsBelow, moveBeneath, moveMount } from '../fs/namespace.ts';
 import { changePropagation } from '../fs/pnode.ts';
 import { flagsOfAttributes, listMount, mountAttributes, statMount } from '../fs/statmount.ts';
 import type { Mount } from '../fs/types.ts';
@@ -101,13 +101,14 @@ function sysMoveMount(k: Kernel, fromFd: number, fromPtr: number, toFd: number, 
   if ((flags & ~A.MOVE_MOUNT_MASK) !== 0) return -EINVAL;
   const both = A.MOVE_MOUNT_BENEATH | A.MOVE_MOUNT_SET_GROUP;
   if ((flags & both) === both) return -EINVAL;
-  if ((flags & both) !== 0) return -EOPNOTSUPP;
+  if ((flags & A.MOVE_MOUNT_SET_GROUP) !== 0) return -EOPNOTSUPP;
   const lookup = (links: number, empty: number) =>
     ((flags & links) !== 0 ? 0 : AT_SYMLINK_NOFOLLOW) | ((flags & empty) !== 0 ? AT_EMPTY_PATH : 0);
   const from = resolveAt(k, fromFd, fromPtr, lookup(A.MOVE_MOUNT_F_SYMLINKS, A.MOVE_MOUNT_F_EMPTY_PATH));
   if (typeof from === 'number') return from;
   const to = resolveAt(k, toFd, toPtr, lookup(A.MOVE_MOUNT_T_SYMLINKS, A.MOVE_MOUNT_T_EMPTY_PATH));
-  return typeof to === 'number' ? to : moveMount(k, from, to);
+  if (typeof to === 'number') return to;
+  return (flags & A.MOVE_MOUNT_BENEATH) !== 0 ? moveBeneath(k, from, to) : moveMount(k, from, to);
 }
 
 const SETTABLE =
@@ -202,7 +203,7 @@ export const fsMountApiSyscalls: readonly SyscallRow[] = [
   row(NR.NR_fsmount, 'fsmount', sysFsmount),
   row(NR.NR_fspick, 'fspick', sysFspick),
   row(NR.NR_open_tree, 'open_tree', sysOpenTree),
-  row(NR.NR_move_mount, 'move_mount', sysMoveMount, 'no MOVE_MOUNT_SET_GROUP, no MOVE_MOUNT_BENEATH'),
+  row(NR.NR_move_mount, 'move_mount', sysMoveMount, 'no MOVE_MOUNT_SET_GROUP'),
   row(NR.NR_mount_setattr, 'mount_setattr', sysMountSetattr, 'no ID-mapped mounts'),
   row(NR.NR_statmount, 'statmount', sysStatmount, 'own namespace only'),
   row(NR.NR_listmount, 'listmount', sysListmount, 'own namespace only'),

@@ -223,6 +223,17 @@ void mountapi_part(void)
 	r.spare = 0; r.param = 0;
 	SAY(syscall(SYS_statmount, NULL, s, sizeof out, 0));
 	SAY(syscall(SYS_statmount, &r, (void *)1, sizeof out, 0));
+	// Beneath.
+	mkdir("z", 0755);
+	SAY(mount("top", "z", "tmpfs", 0, "")); make("z/top", "1");
+	int below = syscall(SYS_fsopen, "tmpfs", 0);
+	cfg(below, 1, "source", "below", 0); cfg(below, 6, NULL, NULL, 0);
+	int bm = syscall(SYS_fsmount, below, 0, 0);
+	SAY(mv(bm, "", AT_FDCWD, "c", 4 | 0x200));
+	SAY(mv(bm, "", AT_FDCWD, "/", 4 | 0x200));
+	SAY(mv(bm, "", AT_FDCWD, "z", 4 | 0x200)); SAY(access("z/top", F_OK)); where("/t/z");
+	close(bm);
+	SAY(umount("z")); SAY(access("z/top", F_OK)); where("/t/z"); SAY(umount("z"));
 	setuid(1000);
 	SAY(syscall(SYS_fsopen, "tmpfs", 0));
 	SAY(tree(AT_FDCWD, "a", 1));
