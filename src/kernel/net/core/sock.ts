@@ -18,7 +18,8 @@ const FOREVER = Number.POSITIVE_INFINITY;
 export const MEM_DEFAULT = 212992;
 
 export class Sock {
-  readonly family: number;
+  /** Changes only with IPV6_ADDRFORM. */
+  family: number;
   readonly type: number;
   protocol: number;
   state = TCP_CLOSE;

@@ -371,6 +371,8 @@ function setIpv6(k: Kernel, sk: InetSock, name: number, value: Uint8Array): numb
   }
   if (short && name !== IN.IPV6_ADDRFORM) return name === IN.IPV6_PKTINFO ? -E.EINVAL : isKnown6(name) ? -E.EINVAL : -E.ENOPROTOOPT;
   switch (name) {
+    case IN.IPV6_ADDRFORM:
+      return toInet(sk, val);
     case IN.IPV6_V6ONLY:
       if (sk.num !== 0) return -E.EINVAL;
       sk.v6only = bool;
@@ -424,6 +426,16 @@ function setIpv6(k: Kernel, sk: InetSock, name: number, value: Uint8Array): numb
     }
   }
   return -E.ENOPROTOOPT;
+}
+/** IPV6_ADDRFORM: a socket connected to an IPv4 address becomes one of AF_INET. */
+function toInet(sk: InetSock, val: number): number {
+  if (val !== S.AF_INET) return -E.ENOPROTOOPT;
+  if (sk.protocol !== IN.IPPROTO_UDP && sk.protocol !== IN.IPPROTO_TCP) return -E.ENOPROTOOPT;
+  if (sk.state !== S.TCP_ESTABLISHED) return -E.ENOTCONN;
+  if (sk.v6only || !isV4(sk.daddr)) return -E.EADDRNOTAVAIL;
+  sk.family = S.AF_INET;
+  sk.flags6.clear();
+  return 0;
 }
 const isKnown6 = (name: number) =>
   [IN.IPV6_V6ONLY, IN.IPV6_UNICAST_HOPS, IN.IPV6_MULTICAST_HOPS, IN.IPV6_MULTICAST_IF, IN.IPV6_TCLASS, IN.IPV6_MTU_DISCOVER, IN.IPV6_RECVERR, IN.IPV6_MTU].includes(name);
