@@ -5,6 +5,7 @@ export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
 export const IPPROTO_IPV6 = 41;
 export const IPPROTO_ICMPV6 = 58;
+export const IPPROTO_UDPLITE = 136;
 export const IPPROTO_RAW = 255;
 export const IPPROTO_MAX = 263;
 
@@ -87,6 +88,8 @@ export const IPV6_RECVFRAGSIZE = 77;
 export const IPV6_FREEBIND = 78;
 
 export const UDP_CORK = 1;
+export const UDPLITE_SEND_CSCOV = 10;
+export const UDPLITE_RECV_CSCOV = 11;
 export const UDP_NO_CHECK6_TX = 101;
 export const UDP_NO_CHECK6_RX = 102;
 export const UDP_SEGMENT = 103;

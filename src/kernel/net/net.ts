@@ -75,6 +75,7 @@ export class Net {
   nextPing = 0;
   readonly netlink = new Set<NetlinkSock>();
   readonly udp = new PortTable<InetSock>();
+  readonly udplite = new PortTable<InetSock>();
   readonly ping = new PortTable<InetSock>();
   readonly raw = new Set<InetSock>();
   readonly tcp = new TcpTable(new PortTable());

@@ -1,5 +1,5 @@
 import * as E from '../../../abi/errno.ts';
-import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_MAX, IPPROTO_TCP, IPPROTO_UDP } from '../../../abi/in.ts';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_MAX, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from '../../../abi/in.ts';
 import * as S from '../../../abi/socket.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { NetProtoFamily } from '../socket.ts';
@@ -27,6 +27,7 @@ function inetCreate(family: number): NetProtoFamily {
     }
     if (type !== S.SOCK_DGRAM) return -E.ESOCKTNOSUPPORT;
     if (protocol === IPPROTO_IP || protocol === IPPROTO_UDP) return newUdpSock(k, family, IPPROTO_UDP);
+    if (protocol === IPPROTO_UDPLITE) return newUdpSock(k, family, protocol);
     if (protocol === (family === S.AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6)) return newPingSock(k, family, protocol);
     return -E.EPROTONOSUPPORT;
   };

@@ -1,4 +1,4 @@
-import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from '../../../abi/in.ts';
+import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE } from '../../../abi/in.ts';
 import type { Kernel } from '../../kernel.ts';
 import { icmpRcv, icmpUnreachable } from './icmp.ts';
 import { isV4 } from './ip_addr.ts';
@@ -30,6 +30,7 @@ function deliver(k: Kernel, p: IpPacket): boolean {
       if (p.header?.kind === 'tcp') tcpRcv(k, p, p.header);
       return true;
     case IPPROTO_UDP:
+    case IPPROTO_UDPLITE:
       if (p.header?.kind === 'udp') udpRcv(k, p, p.header);
       return true;
     case IPPROTO_ICMP:

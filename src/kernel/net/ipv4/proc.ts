@@ -145,13 +145,13 @@ function showSockstat(k: Kernel): string {
   return (
     `sockets: used ${net.socketsUsed}\n` +
     `TCP: inuse ${hashed} orphan ${tcp.orphans.size} tw ${tcp.timewaits.length} alloc ${socks.size} mem ${tcpBytes}\n` +
-    `UDP: inuse ${v4(udps)} mem ${udpPages}\nUDPLITE: inuse 0\nRAW: inuse ${v4(net.raw)}\nFRAG: inuse 0 memory 0\n`
+    `UDP: inuse ${v4(udps)} mem ${udpPages}\nUDPLITE: inuse ${v4(net.udplite.all())}\nRAW: inuse ${v4(net.raw)}\nFRAG: inuse 0 memory 0\n`
   );
 }
 function showSockstat6(k: Kernel): string {
   const v6 = (s: Iterable<{ readonly family: number }>) => [...s].filter((x) => x.family === S.AF_INET6).length;
   const tcp = tcpConnections(k).filter((c): c is TcpSock => c instanceof TcpSock);
-  return `TCP6: inuse ${v6(tcp)}\nUDP6: inuse ${v6(k.net.udp.all())}\nUDPLITE6: inuse 0\nRAW6: inuse ${v6(k.net.raw)}\nFRAG6: inuse 0 memory 0\n`;
+  return `TCP6: inuse ${v6(tcp)}\nUDP6: inuse ${v6(k.net.udp.all())}\nUDPLITE6: inuse ${v6(k.net.udplite.all())}\nRAW6: inuse ${v6(k.net.raw)}\nFRAG6: inuse 0 memory 0\n`;
 }
 /** What is not counted as it happens. */
 function counter(k: Kernel, name: string): number {
@@ -214,7 +214,7 @@ export function inetProcInit(k: Kernel): void {
     const six = v6 ? '6' : '';
     net(`tcp${six}`, v6 ? (kk) => showTcp(kk, true) : (kk) => showTcp(kk, false));
     net(`udp${six}`, v6 ? (kk) => showDgram(kk, true, kk.net.udp.all(), udpBucket, false) : (kk) => showDgram(kk, false, kk.net.udp.all(), udpBucket, false));
-    net(`udplite${six}`, v6 ? (kk) => showDgram(kk, true, [], udpBucket, false) : (kk) => showDgram(kk, false, [], udpBucket, false));
+    net(`udplite${six}`, v6 ? (kk) => showDgram(kk, true, kk.net.udplite.all(), udpBucket, false) : (kk) => showDgram(kk, false, kk.net.udplite.all(), udpBucket, false));
     net(`raw${six}`, v6 ? (kk) => showDgram(kk, true, kk.net.raw, rawBucket, true) : (kk) => showDgram(kk, false, kk.net.raw, rawBucket, true));
     net(`icmp${six}`, v6 ? (kk) => showDgram(kk, true, kk.net.ping.all(), rawBucket, false) : (kk) => showDgram(kk, false, kk.net.ping.all(), rawBucket, false, true));
   }

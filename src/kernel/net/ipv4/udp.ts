@@ -52,9 +52,15 @@ export function newUdpSock(k: Kernel, family: number, protocol: number): { sk: I
   const sk = new UdpSock(k, family, S.SOCK_DGRAM, protocol);
   return { sk, ops: udpOps };
 }
+/** UDP-Lite (RFC 3828) is the same with ports of its own. */
+const tableOf = (k: Kernel, protocol: number) => (protocol === IN.IPPROTO_UDPLITE ? k.net.udplite : k.net.udp);
+/** The name of a counter of the packet's protocol and family. */
+function count(k: Kernel, protocol: number, v4: boolean, name: string): void {
+  k.net.mib.count(`${protocol === IN.IPPROTO_UDPLITE ? 'UdpLite' : 'Udp'}${v4 ? '' : '6'}${name}`);
+}
 /** udp_v4_get_port. */
 function getPort(k: Kernel, sk: InetSock, port: number): number {
-  const { udp } = k.net;
+  const udp = tableOf(k, sk.protocol);
   const chosen = port === 0 ? udpEphemeral(k, udp, sk) : port;
   if (chosen < 0) return chosen;
   if (port !== 0 && udpConflict(sk, udp.at(port))) return -E.EADDRINUSE;
@@ -65,7 +71,7 @@ function getPort(k: Kernel, sk: InetSock, port: number): number {
 function release(k: Kernel, sock: Socket): number {
   const sk = udpSk(sock);
   leaveGroups(k, sk);
-  k.net.udp.remove(sk, sk.num);
+  tableOf(k, sk.protocol).remove(sk, sk.num);
   sk.dead = true;
   sk.receiveQueue.length = 0;
   sk.rmemAlloc = 0;
@@ -80,7 +86,7 @@ function connect(k: Kernel, sock: Socket, addr: Uint8Array): number {
   if (addr[0] === S.AF_UNSPEC && addr[1] === 0) {
     unsetDestination(sk);
     if (!sk.portLocked) {
-      k.net.udp.remove(sk, sk.num);
+      tableOf(k, sk.protocol).remove(sk, sk.num);
       sk.num = 0;
     }
     return 0;
@@ -168,11 +174,11 @@ function transmit(k: Kernel, sk: UdpSock, route: Route, dport: number, data: Uin
   const v4 = isV4(route.daddr);
   for (let at = 0; at === 0 || at < data.length; at += step) {
     const part = segment > 0 ? data.subarray(at, at + step) : data;
-    k.net.mib.count(v4 ? 'UdpOutDatagrams' : 'Udp6OutDatagrams');
+    count(k, sk.protocol, v4, 'OutDatagrams');
     ipXmit(k, {
       saddr: route.saddr,
       daddr: route.daddr,
-      protocol: IN.IPPROTO_UDP,
+      protocol: sk.protocol,
       tos: info.tos ?? tosOf(sk, route.daddr),
       ttl: info.ttl ?? hopLimit(k, sk, route.daddr),
       df: sk.pmtudisc === IN.IP_PMTUDISC_WANT,
@@ -191,10 +197,10 @@ function udpTruesize(length: number, v4: boolean): number {
 }
 
 /** __udp4_lib_lookup: the socket that a packet is for. */
-function lookup(k: Kernel, saddr: IpAddr, sport: number, daddr: IpAddr, dport: number): UdpSock | null {
+function lookup(k: Kernel, protocol: number, saddr: IpAddr, sport: number, daddr: IpAddr, dport: number): UdpSock | null {
   let best: UdpSock[] = [];
   let bestScore = -1;
-  for (const sk of k.net.udp.at(dport)) {
+  for (const sk of tableOf(k, protocol).at(dport)) {
     let score = listenScore(sk, daddr, 1);
     if (score < 0) continue;
     if (sk.state === S.TCP_ESTABLISHED) {
@@ -219,16 +225,16 @@ export function udpRcv(k: Kernel, p: IpPacket, h: UdpHeader): void {
     multicastDeliver(k, p, h);
     return;
   }
-  const sk = lookup(k, p.saddr, h.sport, p.daddr, h.dport);
+  const sk = lookup(k, p.protocol, p.saddr, h.sport, p.daddr, h.dport);
   if (sk !== null) {
     queueRcv(k, sk, p, h);
     return;
   }
-  k.net.mib.count(v4 ? 'UdpNoPorts' : 'Udp6NoPorts');
+  count(k, p.protocol, v4, 'NoPorts');
   icmpUnreachable(k, p, 'port');
 }
 function multicastDeliver(k: Kernel, p: IpPacket, h: UdpHeader): void {
-  for (const sk of [...k.net.udp.at(h.dport)]) {
+  for (const sk of [...tableOf(k, p.protocol).at(h.dport)]) {
     if (!boundMatches(sk, p.daddr)) continue;
     if (sk.state === S.TCP_ESTABLISHED && (sk.daddr !== p.saddr || sk.dport !== h.sport)) continue;
     if (isMulticast(p.daddr) && !hearsGroup(k, sk, p.daddr)) continue;
@@ -245,8 +251,8 @@ function queueRcv(k: Kernel, sk: UdpSock, p: IpPacket, h: UdpHeader): void {
   const v4 = isV4(p.daddr);
   if (sk.rmemAlloc > sk.rcvbuf) {
     sk.drops++;
-    k.net.mib.count(v4 ? 'UdpRcvbufErrors' : 'Udp6RcvbufErrors');
-    k.net.mib.count(v4 ? 'UdpInErrors' : 'Udp6InErrors');
+    count(k, p.protocol, v4, 'RcvbufErrors');
+    count(k, p.protocol, v4, 'InErrors');
     return;
   }
   sk.rmemAlloc += p.truesize;
@@ -264,7 +270,7 @@ function queueRcv(k: Kernel, sk: UdpSock, p: IpPacket, h: UdpHeader): void {
     cb: info,
   };
   sk.receiveQueue.push(skb);
-  k.net.mib.count(v4 ? 'UdpInDatagrams' : 'Udp6InDatagrams');
+  count(k, p.protocol, v4, 'InDatagrams');
   dataReady(k, sk);
 }
 
@@ -331,7 +337,7 @@ function ioctl(k: Kernel, sock: Socket, cmd: number, arg: number): number {
 
 /** An ICMP error about a packet that a socket of ours sent (__udp4_lib_err). */
 export function udpIcmpError(k: Kernel, about: IpPacket, h: UdpHeader, e: { errno: number; type: number; code: number; from: IpAddr }): void {
-  const sk = lookup(k, about.daddr, h.dport, about.saddr, h.sport);
+  const sk = lookup(k, about.protocol, about.daddr, h.dport, about.saddr, h.sport);
   if (sk === null) return;
   const v4 = isV4(about.daddr);
   const queue = v4 ? sk.flags4.has(IN.IP_RECVERR) : sk.flags6.has(IN.IPV6_RECVERR);
@@ -356,7 +362,7 @@ export function udpIcmpError(k: Kernel, about: IpPacket, h: UdpHeader, e: { errn
 
 function setsockopt(k: Kernel, sock: Socket, level: number, name: number, value: Uint8Array): number {
   const sk = udpSk(sock);
-  if (level !== S.SOL_UDP) return inetSetsockopt(k, sock, level, name, value);
+  if (level !== S.SOL_UDP && !(level === S.SOL_UDPLITE && sk.protocol === level)) return inetSetsockopt(k, sock, level, name, value);
   if (value.length < 4) return -E.EINVAL;
   const val = new DataView(value.buffer, value.byteOffset).getInt32(0, true);
   switch (name) {
@@ -379,6 +385,12 @@ function setsockopt(k: Kernel, sock: Socket, level: number, name: number, value:
       if (val < 0 || val > 0xffff) return -E.EINVAL;
       sk.gsoSize = val;
       return 0;
+    case IN.UDPLITE_SEND_CSCOV:
+    case IN.UDPLITE_RECV_CSCOV:
+      if (sk.protocol !== IN.IPPROTO_UDPLITE) return -E.ENOPROTOOPT;
+      // How much the checksum covers: at least the header, and nothing here gets damaged.
+      sk.kept.set(`coverage${name}`, val !== 0 && val < 8 ? 8 : Math.min(val & 0xffff_ffff, 65535));
+      return 0;
     case IN.UDP_GRO:
       sk.gro = val !== 0;
       return 0;
@@ -387,9 +399,11 @@ function setsockopt(k: Kernel, sock: Socket, level: number, name: number, value:
 }
 function getsockopt(k: Kernel, sock: Socket, level: number, name: number, len: number): Uint8Array | number {
   const sk = udpSk(sock);
-  if (level !== S.SOL_UDP) return inetGetsockopt(k, sock, level, name, len);
+  if (level !== S.SOL_UDP && !(level === S.SOL_UDPLITE && sk.protocol === level)) return inetGetsockopt(k, sock, level, name, len);
   const values = new Map<number, number>([
     [IN.UDP_CORK, Number(sk.corked)],
+    [IN.UDPLITE_SEND_CSCOV, sk.kept.get(`coverage${IN.UDPLITE_SEND_CSCOV}`) ?? 0],
+    [IN.UDPLITE_RECV_CSCOV, sk.kept.get(`coverage${IN.UDPLITE_RECV_CSCOV}`) ?? 0],
     [IN.UDP_NO_CHECK6_TX, Number(sk.noCheck6Tx)],
     [IN.UDP_NO_CHECK6_RX, Number(sk.noCheck6Rx)],
     [IN.UDP_SEGMENT, sk.gsoSize],
