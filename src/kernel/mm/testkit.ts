@@ -15,7 +15,7 @@ export interface MmTestKit {
 }
 
 /** @param megabytes size of RAM. */
-export function mmTestKit(megabytes = 32, commandLine = 'norandmaps'): MmTestKit {
+export function mmTestKit(megabytes = 32, commandLine = 'norandmaps', cpus = 1): MmTestKit {
   const machine = Machine.create({ memoryBytes: megabytes * 2 ** 20 });
   const host = {
     consoleWrite() {},
@@ -25,7 +25,7 @@ export function mmTestKit(megabytes = 32, commandLine = 'norandmaps'): MmTestKit
     bootTime: () => ({ sec: 0, nsec: 0 }),
     elapsed: null,
   };
-  const k = new Kernel(machine, host, { commandLine, cpus: 1, seed: 1 });
+  const k = new Kernel(machine, host, { commandLine, cpus, seed: 1 });
   const log: string[] = [];
   const limits = new Array<number>(16).fill(Number.POSITIVE_INFINITY);
   limits[3] = 8 * 1024 * 1024;
