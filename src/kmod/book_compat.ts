@@ -31,3 +31,5 @@ export const BOOK_COMPAT_HEADER = `/* Written by lintel kmod build --book. */
 `;
 /** Flags that go with it: what newer compilers made an error. */
 export const BOOK_FLAGS: readonly string[] = ['-Wno-error=incompatible-pointer-types'];
+/** Symbols that riscv's MODULES_VADDR and MODULES_END expand to: Lintel's kernel exports them, Debian's does not. */
+export const BOOK_SYMBOLS: readonly string[] = ['_start', '_end'];

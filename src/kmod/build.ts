@@ -3,7 +3,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cachePath, writeAtomically } from '../image/cache.ts';
 import type { Progress } from '../image/mirror.ts';
-import { BOOK_COMPAT_HEADER, BOOK_FLAGS } from './book_compat.ts';
+import { BOOK_COMPAT_HEADER, BOOK_FLAGS, BOOK_SYMBOLS } from './book_compat.ts';
 import { compile } from './compile.ts';
 import { ElfObject } from './elf_object.ts';
 import { BuildError } from './error.ts';
@@ -45,6 +45,7 @@ export async function buildModules(dir: string, options: BuildOptions): Promise<
     const objects = await build.compileAll(plan.modules);
     const known = new Map<string, Export>();
     for (const e of parseSymvers(readFileSync(join(headers.build, 'Module.symvers'), 'utf8'))) known.set(e.name, e);
+    if (options.book === true) for (const name of BOOK_SYMBOLS) known.set(name, { name, crc: 0, module: 'vmlinux', gpl: false, namespace: '' });
     for (const file of plan.extraSymbols) for (const e of extraSymbols(file)) known.set(e.name, e);
     for (const o of objects.values()) for (const e of o.exports) known.set(e.name, e);
     const built: BuiltModule[] = [];

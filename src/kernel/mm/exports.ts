@@ -29,6 +29,9 @@ export const mmDataExports: readonly DataExport[] = [
       return addr;
     },
   },
+  // Where the kernel image begins and ends; modules lie between _end - 2 GiB and _start (asm/pgtable.h).
+  { name: '_start', place: () => KERNEL_LINK_ADDR },
+  { name: '_end', place: () => KERNEL_LINK_ADDR + KERNEL_IMAGE_SIZE },
   { name: 'pgtable_l4_enabled', place: (k) => flag(k, 0) },
   { name: 'pgtable_l5_enabled', place: (k) => flag(k, 0) },
 ];
