@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import { boot as bootImage } from '../dist/index.js';
 import { boot, sameLines } from './boot_init.mjs';
 
 const fixture = (name) => readFileSync(new URL(`fixtures/mm/${name}`, import.meta.url));
@@ -23,3 +24,18 @@ for (const [cpus, seed] of [
     assert.ok(k.mm.stat.anonPages < 200, `${k.mm.stat.anonPages} anonymous pages are left`);
   });
 }
+
+test('numa_maps of BusyBox as in real Linux', async (t) => {
+  // Recorded with: echo 'cat /proc/self/numa_maps' | run-linux.sh -m -M 256M - -   How many processes share the program's pages, where chance put
+  // areas, and which of the stack's pages were used of late, differ.
+  const mask = (text) =>
+    text
+      .replace(/^[0-9a-f]{9,}/gm, 'ADDRESS')
+      .replace(/^[0-9a-f]{8} default heap/gm, 'ADDRESS default heap')
+      .replace(/ mapmax=\d+/g, ' mapmax=N')
+      .replace(/(stack.*) active=\d+/g, '$1');
+  const vm = await bootImage({ seed: 1 });
+  t.after(() => vm.close());
+  const r = await vm.run(['cat', '/proc/self/numa_maps']);
+  assert.equal(mask(r.stdout), mask(fixture('numa_maps.txt').toString()));
+});

@@ -21,7 +21,7 @@ import { procDirOps, procInode, procInodeOps } from './generic.ts';
 import { showMountinfo, showMounts, showMountstats } from './proc_namespace.ts';
 import { sleepingStack } from '../../stacktrace.ts';
 import { showWchan } from './wchan.ts';
-import { showMaps, showSmaps, showSmapsRollup } from './task_mmu.ts';
+import { showMaps, showSmaps, showNumaMaps, showSmapsRollup } from './task_mmu.ts';
 
 // The directory of a process and its files (fs/proc/base.c).
 
@@ -235,6 +235,7 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'mounts', mode: S_IFREG | 0o444, show: showMounts, mounts: true },
   { name: 'mountinfo', mode: S_IFREG | 0o444, show: showMountinfo, mounts: true },
   { name: 'mountstats', mode: S_IFREG | 0o400, show: showMountstats, mounts: true },
+  { name: 'numa_maps', mode: S_IFREG | 0o444, show: showNumaMaps, ptrace: true },
   { name: 'smaps', mode: S_IFREG | 0o444, show: showSmaps, ptrace: true },
   { name: 'smaps_rollup', mode: S_IFREG | 0o444, show: showSmapsRollup, ptrace: true },
   { name: 'stack', mode: S_IFREG | 0o400, show: showStack, ptrace: true },

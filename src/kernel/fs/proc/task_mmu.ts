@@ -34,7 +34,7 @@ import { kindOf } from '../../mm/rmap.ts';
 import type { Task } from '../../sched/task.ts';
 import { dPath } from '../d_path.ts';
 
-// Text about address spaces: maps, smaps, smaps_rollup (fs/proc/task_mmu.c).
+// Text about address spaces: maps, smaps, smaps_rollup, numa_maps (fs/proc/task_mmu.c).
 
 /** Column at which the name of an area begins (seq_pad in show_map_vma). */
 const NAME_COLUMN = 73;
@@ -193,4 +193,39 @@ export function showSmapsRollup(k: Kernel, task: Task): string {
   const u = noUsage();
   for (const v of mm.vmas) gather(k, mm, v, u);
   return mapsLine(mm.vmas[0].start, mm.vmas[mm.vmas.length - 1].end, 0, 0, 0, 0, '[rollup]') + usageLines(u, true, 0);
+}
+
+/** numa_maps: what of each area is in memory, all of it on the one node. Anonymous pages count as active, those of files as inactive. */
+export function showNumaMaps(k: Kernel, task: Task): string {
+  const { mm } = task;
+  if (mm === null) return '';
+  let out = '';
+  for (const v of mm.vmas) {
+    const n = { pages: 0, anon: 0, dirty: 0, active: 0, mapmax: 0 };
+    walkRange(k.ram, mm.pgd, v.start, v.end, (at) => {
+      const pte = k.ram.read32(at);
+      const pa = ptePa(pte);
+      if (!ptePresent(pte) || pa === k.mm.zeroPage || (v.flags & VM_PFNMAP) !== 0) return;
+      const page = k.mm.pages.pageStruct(pa);
+      const anon = kindOf(k, pa) === 'anon';
+      n.pages++;
+      if (anon) n.anon++;
+      if (anon) n.active++;
+      if ((pte & PTE_D) !== 0 || (pageFlags(k.ram, page) & PG_DIRTY) !== 0) n.dirty++;
+      n.mapmax = Math.max(n.mapmax, mapCount(k.ram, page));
+    });
+    const name = areaName(k, mm, v);
+    const what = v.file !== null ? ` file=${name}` : name === '[heap]' || name === '[stack]' ? ` ${name.slice(1, -1)}` : '';
+    const field = (label: string, value: number, show = value > 0) => (show ? ` ${label}=${value}` : '');
+    const counts =
+      field('anon', n.anon) +
+      field('dirty', n.dirty) +
+      field('mapped', n.pages, n.pages !== n.anon && n.pages !== n.dirty) +
+      field('mapmax', n.mapmax, n.mapmax > 1) +
+      field('active', n.active, n.active < n.pages) +
+      field('N0', n.pages) +
+      field('kernelpagesize_kB', PAGE_SIZE / 1024);
+    out += `${hex(v.start, 8)} default${what}${n.pages > 0 ? counts : ''}\n`;
+  }
+  return out;
 }
