@@ -10,23 +10,31 @@ const fixture = (name) => readFileSync(new URL(`fixtures/isa/${name}`, import.me
 const program = gunzipSync(fixture('isatest.gz'));
 const expected = fixture('isatest.txt').toString('latin1');
 
+/** What the parts of this name print. */
+const partOf = (name) => new RegExp(`^== ${name}\n(?:(?!== ).*\n)*`, 'm').exec(expected)[0];
+
+test('which instructions exist, as in real Linux', () => {
+  // Every instruction is written anew, so translating them would only take time.
+  const { text } = boot(program, { cpus: 1, seed: 1, tier: 'cold', args: '-- decode' });
+  sameLines(text, partOf('decode'));
+});
 test('as in real Linux, and the same number of instructions in every tier', () => {
   const counts = [];
+  const parts = ['machine', 'traps', 'faults', 'codechange', 'steps', 'atomics'];
   for (const tier of ['cold', 'quick', 'hot', 'eager']) {
-    const { text, halted, instret } = boot(program, { cpus: 1, seed: 1, tier });
+    const { text, halted, instret } = boot(program, { cpus: 1, seed: 1, tier, args: `-- ${parts.join(' ')}` });
     assert.equal(halted, 'poweroff', tier);
-    sameLines(text, expected);
+    sameLines(text, parts.map(partOf).join(''));
     counts.push(instret);
   }
   assert.equal(new Set(counts).size, 1, String(counts));
 });
 test('threads on four harts lose no update, whatever the turns, and every tier takes the same ones', () => {
-  const atomics = expected.slice(expected.indexOf('== atomics'));
   for (const seed of [2, 3, 4]) {
     const counts = [];
     for (const tier of ['cold', 'quick', 'hot', 'eager']) {
       const { text, instret } = boot(program, { cpus: 4, seed, tier, args: '-- atomics' });
-      sameLines(text, atomics);
+      sameLines(text, partOf('atomics'));
       counts.push(instret);
     }
     assert.equal(new Set(counts).size, 1, `seed ${seed}: ${counts}`);

@@ -10,7 +10,7 @@ mkdir -p $out
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 riscv64-linux-gnu-gcc -march=rv64gc -O1 -fno-builtin -fno-stack-protector -fno-pie -mno-relax -nostdlib -static -no-pie -s -Wall -Wl,--build-id=none,-z,separate-code \
-  -o "$work/isatest" isatest.c machine.c traps.c faults.c codechange.c steps.c atomics.c
+  -o "$work/isatest" isatest.c machine.c decode.c traps.c faults.c codechange.c steps.c atomics.c
 gzip -9nc "$work/isatest" > $out/isatest.gz
 if [ -n "${RUN_LINUX:-}" ]; then
   echo /isatest | "$RUN_LINUX" -m "$work" - | tr -d '\r' > $out/isatest.txt

@@ -47,7 +47,7 @@ long wait_(long pid) { int status = 0; long r = S(NR_wait4, pid, &status, 0x4000
 void *map(u64 at, u64 length, int prot, int flags, int fd) { return (void *)S(NR_mmap, at, length, prot, flags, fd, 0); }
 
 static const struct { const char *name; void (*run)(void); } parts[] = {
-  { "machine", machine }, { "traps", traps }, { "faults", faults }, { "codechange", codechange }, { "steps", steps }, { "atomics", atomics },
+  { "machine", machine }, { "decode", decode }, { "traps", traps }, { "faults", faults }, { "codechange", codechange }, { "steps", steps }, { "atomics", atomics },
 };
 void start(long *sp) {
   long argc = sp[0];

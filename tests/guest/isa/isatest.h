@@ -65,5 +65,6 @@ void codechange(void);
 void traps(void);
 void steps(void);
 void atomics(void);
+void decode(void);
 void machine(void);
 #endif
