@@ -108,6 +108,7 @@ export class Kernel {
   warnedOnce = 0;
   panicOnOops = 0;
   panicOnWarn = 0;
+  nextTaskSerial = 0;
   /** Where process accounting goes. */
   acctFile: File | null = null;
   /** Inode number of the next namespace, after those of the initial ones. */

@@ -1,5 +1,5 @@
 import * as C from '../abi/clone.ts';
-import { EINVAL, EPERM, EUSERS } from '../abi/errno.ts';
+import { EINVAL, EMFILE, EPERM, EUSERS } from '../abi/errno.ts';
 import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from '../abi/sched.ts';
 import { CAP_FULL_SET, type Cred } from './cred.ts';
 import { copyMntNs, type MntNamespace, mntNsEnter, putMntNs } from './fs/mnt_namespace.ts';
@@ -176,6 +176,8 @@ export function unshare(k: Kernel, flagsArg: number): number {
   }
   const wantsNs = (flags & CLONE_NS_ALL) !== 0;
   if (wantsNs && !credCapable(cred, CAP_SYS_ADMIN)) return -EPERM;
+  const copiesFiles = (flags & C.CLONE_FILES) !== 0 && task.files.users > 1;
+  if (copiesFiles && Math.ceil(task.files.fds.length / 64) * 64 > k.vfs.nrOpen) return -EMFILE;
   const fs = (flags & C.CLONE_FS) !== 0 && task.fs.users > 1 ? task.fs.dup() : task.fs;
   const proxy = wantsNs ? createNamespaces(k, flags, task, cred.userNs, fs) : null;
   if (typeof proxy === 'number') return proxy;
@@ -183,7 +185,7 @@ export function unshare(k: Kernel, flagsArg: number): number {
     task.fs.users--;
     task.fs = fs;
   }
-  if ((flags & C.CLONE_FILES) !== 0 && task.files.users > 1) {
+  if (copiesFiles) {
     task.files.users--;
     task.files = task.files.dup();
   }

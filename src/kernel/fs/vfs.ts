@@ -59,6 +59,8 @@ export class Vfs {
   private readonly k: Kernel;
   /** All open file descriptions (for /proc/sys/fs/file-nr). */
   openFiles = 0;
+  /** /proc/sys/fs/nr_open: the most that RLIMIT_NOFILE may be. */
+  nrOpen = 1048576;
   /** /proc/sys/fs/protected_{hardlinks,symlinks}: on in Debian's kernel. */
   protectedHardlinks = true;
   protectedSymlinks = true;

@@ -141,6 +141,8 @@ export class Task {
   /** Set by calls that replaced the registers themselves (execve, rt_sigreturn). */
   skipResult = false;
   readonly startTime: number;
+  /** Which task of the system's life it is: pids come again, this does not. */
+  readonly serial: number;
   utime = 0;
   stime = 0;
   /** Bytes and calls of read and write (task_io_accounting). */
@@ -216,6 +218,7 @@ export class Task {
     this.threads = leader === null ? [] : leader.threads;
     this.threads.push(this);
     this.startTime = k.time.now();
+    this.serial = k.nextTaskSerial++;
     this.isKernelThread = kernelThread;
     const { ram, addr } = this;
     ram.write32(addr + TASK.pid, pid);

@@ -10,6 +10,7 @@ import type { Kernel } from '../kernel.ts';
 import { copyFromUser, copyToUser, putUser32, strncpyFromUser, viewFromUser } from '../mm/uaccess.ts';
 import { BLOCKED } from '../sched/wait.ts';
 import { deadlineOf, nsOf, readTimespec } from '../time/time.ts';
+import { RLIMIT_NOFILE } from '../../abi/sched.ts';
 import { installFile, row } from './fs_args.ts';
 import type { SyscallRow } from './table.ts';
 
@@ -49,6 +50,9 @@ function sysMqOpen(k: Kernel, namePtr: number, flags: number, mode: number, attr
   }
   const name = mqName(k, namePtr);
   if (typeof name === 'number') return name;
+  // No queue is made for whom has no descriptor left.
+  const free = k.current.files.allocFd(0, k.current.signal.rlimit(RLIMIT_NOFILE));
+  if (free < 0) return free;
   const file = mqOpen(k, name, flags | 0, mode, attr);
   // A queue's descriptor is always closed by exec.
   return typeof file === 'number' ? file : installFile(k, file, true);

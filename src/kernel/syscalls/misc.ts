@@ -29,8 +29,6 @@ function limitIn(v: DataView, at: number): number {
   return big > BigInt(Number.MAX_SAFE_INTEGER) ? Number.POSITIVE_INFINITY : Number(big);
 }
 const limitOut = (n: number) => (n === Number.POSITIVE_INFINITY ? 0xffff_ffff_ffff_ffffn : BigInt(n));
-/** /proc/sys/fs/nr_open. */
-const NR_OPEN = 1048576;
 
 function mayLimit(k: Kernel, task: Task): boolean {
   const c = k.current.cred;
@@ -42,7 +40,7 @@ function doPrlimit(k: Kernel, task: Task, which: number, next: { soft: number; h
   if (next === null) return 0;
   const limit = task.signal.rlimits[which];
   if (next.soft > next.hard) return -EINVAL;
-  if (which === S.RLIMIT_NOFILE && next.hard > NR_OPEN) return -EPERM;
+  if (which === S.RLIMIT_NOFILE && next.hard > k.vfs.nrOpen) return -EPERM;
   if (next.hard > limit.hard && !k.current.capable(S.CAP_SYS_RESOURCE)) return -EPERM;
   // A CPU limit of 0 would be none: it becomes one second.
   limit.soft = which === S.RLIMIT_CPU && next.soft === 0 ? 1 : next.soft;

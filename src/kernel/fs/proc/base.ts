@@ -195,7 +195,7 @@ const taskDirOps: InodeOperations = {
   entries: (k, dir) =>
     pidOf(dir).task.groupLeader.threads.map((t) => ({
       name: String(pidVnr(k, t.pid)),
-      ino: pidDirIno(t.pid, true),
+      ino: pidDirIno(t, true),
       type: dtypeOf(S_IFDIR),
     })),
 };
@@ -335,8 +335,8 @@ const pidDirOps: InodeOperations = {
 };
 
 /** Inode numbers of a process's files: 64 for each directory, apart from those of the static tree. */
-export function pidDirIno(pid: number, thread: boolean): number {
-  return 0x10000 + (pid * 2 + (thread ? 1 : 0)) * 64;
+export function pidDirIno(task: Task, thread: boolean): number {
+  return 0x10000 + (task.serial * 2 + (thread ? 1 : 0)) * 64;
 }
 /** An inode owned as the task's effective user says (task_dump_owner). */
 export function newPidInode(
@@ -353,7 +353,7 @@ export function newPidInode(
   return { ...base, ino, uid: owned ? task.cred.euid : 0, gid: owned ? task.cred.egid : 0, nlink: (mode & S_IFDIR) !== 0 ? 2 : 1, data };
 }
 export function pidDirInode(k: Kernel, task: Task, thread: boolean): Inode {
-  const inode = newPidInode(k, task, S_IFDIR | 0o555, { task, entry: null, thread }, pidDirOps, procDirOps, pidDirIno(task.pid, thread));
+  const inode = newPidInode(k, task, S_IFDIR | 0o555, { task, entry: null, thread }, pidDirOps, procDirOps, pidDirIno(task, thread));
   inode.nlink = 2 + entriesOf(thread).filter((e) => (e.mode & S_IFDIR) !== 0).length;
   return inode;
 }

@@ -57,6 +57,7 @@ const LIVE: readonly (readonly [string, IntRow])[] = [
   ['kernel/panic_on_oops', { get: (k) => k.panicOnOops, set: (k, n) => (k.panicOnOops = n), min: 0, max: INT_MAX }],
   ['kernel/panic_on_warn', { get: (k) => k.panicOnWarn, set: (k, n) => (k.panicOnWarn = n), min: 0, max: 1 }],
   ['kernel/tainted', { get: (k) => k.tainted, set: (k, n) => (k.tainted |= n), min: 0, max: INT_MAX }],
+  ['fs/nr_open', { get: (k) => k.vfs.nrOpen, set: (k, n) => (k.vfs.nrOpen = n), min: 64, max: INT_MAX }],
   ['kernel/ns_last_pid', { get: lastPid, set: setLastPid, min: 0, max: INT_MAX }],
   ['kernel/pid_max', { get: (k) => k.sched.pidMax, set: (k, n) => (k.sched.pidMax = n), min: 301, max: 4194304 }],
   [
@@ -108,7 +109,6 @@ const STORED: readonly (readonly [string, number, number, number])[] = [
   ['fs/file-max', 0, 0, Number.MAX_SAFE_INTEGER],
   ['fs/leases-enable', 1, 0, INT_MAX],
   ['fs/mount-max', 100000, 1, INT_MAX],
-  ['fs/nr_open', 1048576, 64, INT_MAX],
   ['fs/overflowgid', 65534, 0, 65535],
   ['fs/overflowuid', 65534, 0, 65535],
   ['fs/pipe-user-pages-hard', 0, 0, INT_MAX],

@@ -29,9 +29,9 @@ const procRootOps: InodeOperations = {
     const out: DirEntry[] = procEntries(dir.data as ProcEntry);
     const ns = k.procfs.pidNsOf(dir.sb);
     const leaders = [...k.sched.tasks.values()].filter((t) => t.pid !== 0 && t.pid === t.tgid);
-    const shown = leaders.map((t) => ({ nr: ns === null ? t.pid : pidNrNs(t.pid, ns), pid: t.pid })).filter(({ nr }) => nr !== 0);
+    const shown = leaders.map((t) => ({ nr: ns === null ? t.pid : pidNrNs(t.pid, ns), task: t })).filter(({ nr }) => nr !== 0);
     shown.sort((a, b) => a.nr - b.nr);
-    for (const { nr, pid } of shown) out.push({ name: String(nr), ino: pidDirIno(pid, false), type: dtypeOf(S_IFDIR) });
+    for (const { nr, task } of shown) out.push({ name: String(nr), ino: pidDirIno(task, false), type: dtypeOf(S_IFDIR) });
     return out;
   },
 };
