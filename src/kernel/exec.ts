@@ -264,6 +264,7 @@ export function beginNewExec(k: Kernel, bprm: Bprm, mm: MmStruct): void {
   task.clearChildTid = 0;
   task.robustList = 0;
   task.rseq = null;
+  task.keyrings = { ...caller.keyrings, thread: null, process: null };
   exitItimers(k, task.signal, false);
   if (task.files.users > 1) {
     task.files.users--;

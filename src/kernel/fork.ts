@@ -438,6 +438,9 @@ function copyProcess(k: Kernel, parent: Task, thread: boolean, args: CloneArgs):
   child.personality = parent.personality;
   child.noNewPrivs = parent.noNewPrivs;
   child.seccomp = parent.seccomp;
+  // Only threads share the process's keyring, and nobody the thread's.
+  child.keyrings = { ...parent.keyrings, thread: null, process: thread ? parent.keyrings.process : null };
+  child.requestKeyring = parent.requestKeyring;
   child.dumpable = parent.dumpable;
   child.flags = (parent.flags & ~0x200000) | PF_FORKNOEXEC;
   child.cpu = parent.cpu;

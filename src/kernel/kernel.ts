@@ -25,6 +25,7 @@ import type { ModuleState } from './module/state.ts';
 import type { Net } from './net/net.ts';
 import type { NsCommon } from './ns_common.ts';
 import type { Printk } from './printk/printk.ts';
+import { KeyTable } from './security/keys/key.ts';
 import type { Scheduler } from './sched/core.ts';
 import type { Task } from './sched/task.ts';
 import type { Timekeeper } from './time/timekeeping.ts';
@@ -108,6 +109,7 @@ export class Kernel {
   warnedOnce = 0;
   panicOnOops = 0;
   panicOnWarn = 0;
+  readonly keys = new KeyTable();
   nextTaskSerial = 0;
   /** Where process accounting goes. */
   acctFile: File | null = null;

@@ -12,6 +12,7 @@ import type { NsProxy } from '../nsproxy.ts';
 import type { PidNamespace } from '../pid_namespace.ts';
 import type { PtraceState } from '../ptrace.ts';
 import type { Rseq } from '../rseq.ts';
+import type { TaskKeyrings } from '../security/keys/process_keys.ts';
 import type { Seccomp } from '../seccomp.ts';
 import type { SigHandStruct, SigPending, SignalStruct } from '../signal_types.ts';
 import { INIT_USER_NS } from '../user_namespace.ts';
@@ -174,6 +175,9 @@ export class Task {
   affinity = 0xffff_ffff;
   dumpable = true;
   noNewPrivs = false;
+  /** Keyrings that it holds, and where request_key would put new keys. */
+  keyrings: TaskKeyrings = { thread: null, process: null, session: null };
+  requestKeyring = 0;
   /** System calls that it gave up. */
   seccomp: Seccomp | null = null;
   schedResetOnFork = false;

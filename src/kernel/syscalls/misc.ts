@@ -14,6 +14,7 @@ import { copyFromUser, copyToUser, strncpyFromUser, viewFromUser } from '../mm/u
 import { nsCapable } from '../nsproxy.ts';
 import { taskByVpid } from '../pid.ts';
 import { reboot } from '../reboot.ts';
+import { addKey, keyctl, requestKey } from '../security/keys/keyctl.ts';
 import { doSeccomp } from '../seccomp.ts';
 import { prctl } from '../sys.ts';
 import type { Task } from '../sched/task.ts';
@@ -194,6 +195,9 @@ export const miscSyscalls: readonly SyscallRow[] = [
   { nr: NR.NR_reboot, name: 'reboot', handler: sysReboot, support: 'partial', note: 'no kexec, no suspend' },
   { nr: NR.NR_prctl, name: 'prctl', handler: sysPrctl, support: 'partial', note: 'no PR_SET_MM, PR_SET_VMA' },
   { nr: NR.NR_seccomp, name: 'seccomp', handler: (k, op, flags, arg) => doSeccomp(k, op >>> 0, flags >>> 0, arg), support: 'partial', note: 'no user notification, no PTRACE_O_TRACESECCOMP' },
+  { nr: NR.NR_add_key, name: 'add_key', handler: (k, t, d, p, n, r) => addKey(k, t, d, p, n, r | 0), support: 'partial', note: 'types user, logon, keyring, big_key' },
+  { nr: NR.NR_request_key, name: 'request_key', handler: (k, t, d, c, r) => requestKey(k, t, d, c, r | 0), support: 'partial', note: 'no upcall' },
+  { nr: NR.NR_keyctl, name: 'keyctl', handler: (k, op, a, b, c, d) => keyctl(k, op | 0, a, b, c, d), support: 'partial', note: 'no instantiation, no cryptographic operations' },
   { nr: NR.NR_acct, name: 'acct', handler: sysAcct, support: 'full' },
   { nr: NR.NR_vhangup, name: 'vhangup', handler: sysVhangup, support: 'full' },
   { nr: NR.NR_capget, name: 'capget', handler: capget, support: 'full' },

@@ -255,6 +255,7 @@ static void t_pidns(void) {
     SHOW(kill(2, 0));
     pid_t q = fork();
     if (q == 0) {
+      nap(200);  // its parent says its number first
       say("pid %d ppid %d", getpid(), getppid());
       SHOW(kill(1, SIGKILL));
       SHOW(setsid());
@@ -523,10 +524,54 @@ static void t_rusage(void) {
   getrusage(RUSAGE_CHILDREN, &u);
   say("of one that was waited for: %d faults: %d", u.ru_maxrss > 30000, u.ru_minflt > 1000);
 }
+static long add_key(const char *t, const char *d, const void *p, size_t n, int r) { return syscall(SYS_add_key, t, d, p, n, r); }
+static long keyctl(int op, long a, long b, long c, long d) { return syscall(SYS_keyctl, op, a, b, c, d); }
+static void t_keys(void) {
+  char b[128];
+  OK(keyctl(1, 0, 0, 0, 0));
+  int key = add_key("user", "a:key", "secret", 6, -3);
+  OK(key);
+  SHOW(keyctl(11, key, (long)b, sizeof b, 0));
+  say("%.6s", b);
+  SHOW(keyctl(11, key, (long)b, 3, 0));
+  SHOW(keyctl(6, key, (long)b, sizeof b, 0));
+  say("%s", b);
+  say("same key updated: %d", add_key("user", "a:key", "other", 5, -3) == key);
+  SHOW(keyctl(11, key, (long)b, sizeof b, 0));
+  SHOW(add_key("user", "empty", "", 0, -3));
+  SHOW(add_key("logon", "nocolon", "x", 1, -3));
+  SHOW(add_key("nosuch", "x", "x", 1, -3));
+  SHOW(add_key(".hidden", "x", "x", 1, -3));
+  SHOW(add_key("keyring", ".x", NULL, 0, -3));
+  SHOW(add_key("user", "x", "x", 1, 0));
+  int ring = add_key("keyring", "ring", NULL, 0, -3);
+  SHOW(keyctl(8, key, ring, 0, 0));
+  SHOW(keyctl(8, ring, ring, 0, 0));
+  SHOW(keyctl(11, ring, 0, 0, 0));
+  say("search finds it: %d", keyctl(10, ring, (long)"user", (long)"a:key", 0) == key);
+  say("request finds it: %d", syscall(SYS_request_key, "user", "a:key", NULL, 0) == key);
+  SHOW(syscall(SYS_request_key, "user", "missing", NULL, 0));
+  SHOW(keyctl(9, key, ring, 0, 0));
+  SHOW(keyctl(9, key, ring, 0, 0));
+  SHOW(keyctl(15, key, 0, 0, 0));
+  SHOW(keyctl(5, key, 0x3f000000, 0, 0));
+  SHOW(keyctl(5, key, 0x7f000000, 0, 0));
+  SHOW(keyctl(3, key, 0, 0, 0));
+  SHOW(keyctl(11, key, (long)b, sizeof b, 0));
+  SHOW(keyctl(21, ring, 0, 0, 0));
+  SHOW(keyctl(0, -1, 0, 0, 0));
+  SHOW(keyctl(0, 0, 0, 0, 0));
+  SHOW(keyctl(99, 0, 0, 0, 0));
+  pid_t p = fork();
+  if (p == 0) { say("a child has the session's: %d", add_key("user", "more", "x", 1, -3) > 0); _exit(0); }
+  reap(p);
+  SHOW(keyctl(7, -3, 0, 0, 0));
+  SHOW(keyctl(11, -3, 0, 0, 0));
+}
 static const struct { const char *name; void (*run)(void); } TESTS[] = {
     {"pidfd", t_pidfd}, {"clone", t_clone}, {"names", t_names}, {"uts", t_uts}, {"ipc", t_ipc}, {"pidns", t_pidns}, {"user", t_user},
     {"mnt", t_mnt}, {"time", t_time}, {"kcmp", t_kcmp}, {"vm", t_vm}, {"futexv", t_futexv}, {"timex", t_timex}, {"ioprio", t_ioprio},
-    {"securebits", t_securebits}, {"seccomp", t_seccomp}, {"deadline", t_deadline}, {"signals", t_signals}, {"rusage", t_rusage}};
+    {"securebits", t_securebits}, {"seccomp", t_seccomp}, {"deadline", t_deadline}, {"signals", t_signals}, {"rusage", t_rusage}, {"keys", t_keys}};
 
 int main(int argc, char **argv) {
   int init = getpid() == 1;
