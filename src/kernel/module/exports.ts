@@ -2,6 +2,7 @@ import { SYMVERS } from '../../abi/symvers.ts';
 import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import { bitmapExports } from '../lib/bitmap.ts';
+import { idrExports } from '../lib/idr.ts';
 import { libExports } from '../lib/exports.ts';
 import { randomExports } from '../lib/random.ts';
 import { refcountExports } from '../lib/refcount.ts';
@@ -61,6 +62,7 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...devPrintkExports,
     ...driverExports,
     ...fsExports,
+    ...idrExports,
     ...iovExports,
     ...kobjectExports,
     ...kthreadExports,
