@@ -9,6 +9,7 @@ import { filpOpen } from './kernel/fs/open.ts';
 import type { File } from './kernel/fs/types.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { stringOf } from './kernel/lib/bytes.ts';
+import { ioctlInput, ioctlProgram } from './host/ioctl_program.ts';
 import { IovIter } from './kernel/lib/iov_iter.ts';
 import type { MachineStatistics } from './machine/api.ts';
 import { killPgrp, sendSignalTo } from './kernel/signal.ts';
@@ -287,10 +288,14 @@ export class Vm {
   }
   private open(path: string, flags: number): File {
     const k = this.kernel;
-    const saved = k.current;
-    k.current = k.sched.find(1) ?? k.sched.initTask;
+    const { current, sched } = k;
+    const { loaded } = sched;
+    k.current = sched.find(1) ?? sched.initTask;
+    // No task is in the machine for it: devices of modules, whose open runs in the guest, are not opened from here.
+    sched.loaded = null;
     const file = filpOpen(k, k.current.fs.root, toGuest(path), flags, 0o644);
-    k.current = saved;
+    sched.loaded = loaded;
+    k.current = current;
     if (typeof file === 'number') throw new Error(`cannot open ${path}: ${errnoName(file)}`);
     return file;
   }
@@ -316,6 +321,24 @@ export class Vm {
         if (u.exitCode !== 0) throw new Error(`rmmod ${loaded}: ${u.stderr.trim() || `status ${u.exitCode}`}`);
       },
     };
+  }
+
+  /**
+   * ioctl(2) on a file of the guest, by a process of its own that opens it for reading and writing and closes it again: the result (or -errno), and
+   * what became of the buffer. `argument` is the value itself, or bytes to which the driver gets a pointer.
+   * @throws Error when the process could not be run
+   */
+  async ioctl(path: string, request: number, argument: number | bigint | Uint8Array = 0): Promise<{ result: number; data: Uint8Array }> {
+    const [program, input, output] = ['/run/lintel-ioctl', '/run/lintel-ioctl.in', '/run/lintel-ioctl.out'];
+    await this.run(['mkdir', '-p', '/run']);
+    this.writeFile(program, ioctlProgram());
+    this.writeFile(input, ioctlInput(toGuest(path), request, argument));
+    const r = await this.run(['sh', '-c', `chmod 755 ${program} && ${program} < ${input} > ${output}`]);
+    if (r.exitCode !== 0) throw new Error(`ioctl ${path}: ${r.stderr.trim() || `status ${r.exitCode}`}`);
+    const answer = this.readFile(output);
+    await this.run(['rm', '-f', program, input, output]);
+    const view = new DataView(answer.buffer, answer.byteOffset, answer.length);
+    return { result: Number(view.getBigInt64(0, true)), data: new Uint8Array(answer.subarray(8)) };
   }
 
   /** Stops the machine. Pending commands end with status 125. */

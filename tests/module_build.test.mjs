@@ -116,6 +116,32 @@ test('exit statuses and reports of kmod run', () => {
   assert.equal(lintel(['kmod', 'frob']).status, 125);
 });
 
+test('kmod run names what a module registered and left behind', () => {
+  const body = `#include <linux/miscdevice.h>
+#include <linux/proc_fs.h>
+static const struct proc_ops ops;
+static struct miscdevice gone = { .minor = MISC_DYNAMIC_MINOR, .name = "given-back" };
+static int __init start(void) { proc_create("forgotten", 0, NULL, &ops); return misc_register(&gone); }
+static void __exit end(void) { misc_deregister(&gone); }
+module_init(start); module_exit(end);`;
+  directory('forgets', { Makefile: 'obj-m := forgets.o\n', 'forgets.c': source(body) });
+  assert.equal(lintel(['kmod', 'build', 'forgets']).status, 0);
+  const r = lintel(['kmod', 'run', 'forgets/forgets.ko', '--json']);
+  assert.equal(r.status, 1);
+  const report = JSON.parse(r.stdout);
+  assert.deepEqual(report.registered, ['/proc entry forgotten']);
+  assert.equal(report.unloaded, true);
+  assert.match(lintel(['kmod', 'run', 'forgets/forgets.ko']).stderr, /forgets: loaded, unloaded, STILL REGISTERED: \/proc entry forgotten\n$/);
+});
+
+test('examples/driver: the tests beside the driver pass (M95)', () => {
+  const built = lintel(['kmod', 'build', join(root, 'examples/driver')]);
+  assert.equal(built.status, 0, built.stderr);
+  const r = spawnSync(process.execPath, ['--test', '--test-reporter=tap', join(root, 'examples/driver/')], { encoding: 'utf8', env: { ...process.env, NODE_TEST_CONTEXT: undefined } });
+  assert.equal(r.status, 0, r.stdout);
+  assert.match(r.stdout, /^# pass 4$/m);
+});
+
 test('what is wrong with the source is shown as the compiler says it; status 1', () => {
   const fails = (dir, message) => {
     const r = lintel(['kmod', 'build', dir]);

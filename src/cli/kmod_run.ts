@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { boot, type ExitInfo, type NodeVm } from '../index.ts';
 import { ElfObject, ObjectError } from '../kmod/elf_object.ts';
 import { type CliOptions, UsageError } from './options.ts';
+import { registeredObjects } from '../kernel/module/leftovers.ts';
 import { bootOptions, EXIT_ESCAPED, EXIT_TIMEOUT, runForwarded } from './run.ts';
 
 /** The module was not loaded or not unloaded, or the kernel complained. */
@@ -28,6 +29,8 @@ interface Report {
   warnings: number;
   /** Reports of --check. */
   reports: number;
+  /** What the module registered (devices, classes, entries of /proc and debugfs...) and left behind when it was unloaded. */
+  registered: string[];
   panic: string | null;
   stdout: string;
   stderr: string;
@@ -57,6 +60,7 @@ export async function runModule(options: CliOptions, file: string, command: read
     oops: false,
     warnings: 0,
     reports: 0,
+    registered: [],
     panic: null,
     stdout: '',
     stderr: '',
@@ -65,17 +69,21 @@ export async function runModule(options: CliOptions, file: string, command: read
     instructions: 0,
   };
   const before = vm.dmesg().length;
+  const known = new Set(registeredObjects(vm.kernel));
   await loadRunUnload(vm, options, files, parameters, command, report);
   report.dmesg = vm.dmesg().slice(before);
   report.panic = vm.kernel.halted?.reason === 'panic' ? (vm.kernel.halted.message ?? 'panic') : null;
   report.oops = /\bOops\b|\bkernel BUG at\b/.test(report.dmesg);
   report.warnings = report.dmesg.split('WARNING: CPU:').length - 1;
   report.reports = vm.kernel.mm.check?.reports ?? 0;
+  if (report.unloaded) report.registered = registeredObjects(vm.kernel).filter((line) => !known.has(line));
   report.instructions = vm.instructions;
   show(options, report);
   if (report.timedOut) return EXIT_TIMEOUT;
   if (report.exitCode !== null && report.exitCode !== 0) return report.exitCode;
-  return report.loaded && report.unloaded && !report.oops && report.warnings === 0 && report.reports === 0 && report.panic === null ? 0 : EXIT_COMPLAINT;
+  return report.loaded && report.unloaded && !report.oops && report.warnings === 0 && report.reports === 0 && report.registered.length === 0 && report.panic === null
+    ? 0
+    : EXIT_COMPLAINT;
 }
 
 async function loadRunUnload(
@@ -136,6 +144,7 @@ function show(options: CliOptions, report: Report): void {
   if (report.timedOut) words.push('TIMED OUT');
   if (report.warnings > 0) words.push(`${report.warnings} WARNING${report.warnings > 1 ? 'S' : ''}`);
   if (report.reports > 0) words.push(`${report.reports} report${report.reports > 1 ? 's' : ''} of --check`);
+  if (report.registered.length > 0) words.push(`STILL REGISTERED: ${report.registered.join(', ')}`);
   if (report.oops) words.push('OOPS');
   if (report.panic !== null) words.push('PANIC');
   process.stderr.write(`${report.module}: ${words.join(', ')}\n`);

@@ -1,5 +1,4 @@
 import { EFAULT, EINVAL } from '../../abi/errno.ts';
-import { getRandomBytes } from '../drivers/char/mem.ts';
 import type { Kernel } from '../kernel.ts';
 import { TASK_SIZE } from '../mm/address.ts';
 import { readKernel64, writeKernel16, writeKernel32, writeKernel64, writeKernelBig } from '../mm/maccess.ts';
@@ -10,7 +9,7 @@ import { kstrtobool, kstrtoSigned, kstrtoUnsigned } from './kstrtox.ts';
 import { vsscanf } from './sscanf.ts';
 import { callArguments, type VaList, vaListArguments } from './va_list.ts';
 
-// More of what lib/ exports: pieces of strings, choices from lists, numbers from user memory, scanning, random numbers.
+// More of what lib/ exports: pieces of strings, choices from lists, numbers from user memory, scanning.
 
 const SPACE = /^[\t-\r \xa0]*/;
 const spaces = (s: string) => (SPACE.exec(s) as RegExpExecArray)[0].length;
@@ -82,11 +81,6 @@ function fill(unit: number) {
     store(k, to, bytes);
     return to;
   };
-}
-function random(k: Kernel, bytes: number): bigint {
-  const b = new Uint8Array(8);
-  getRandomBytes(k, b.subarray(0, bytes));
-  return BigInt.asIntN(bytes === 4 ? 32 : 64, new DataView(b.buffer).getBigInt64(0, true));
 }
 function hexDigit(c: number): number {
   const n = Number.parseInt(String.fromCharCode(c & 0xff), 16);
@@ -191,14 +185,4 @@ export const stringExports: readonly FunctionExport[] = [
   }),
   partial('sscanf', 'no %[set]', (k, buffer, fmt) => scan(k, buffer, fmt, callArguments(k, 2))),
   partial('vsscanf', 'no %[set]', (k, buffer, fmt, args) => scan(k, buffer, fmt, vaListArguments(k, args))),
-  fn('get_random_bytes', (k, to, n) => {
-    const bytes = new Uint8Array(Math.min(size(n), k.ram.size));
-    getRandomBytes(k, bytes);
-    store(k, to, bytes);
-    return undefined;
-  }),
-  fn('get_random_u8', (k) => random(k, 1)),
-  fn('get_random_u16', (k) => random(k, 2)),
-  fn('get_random_u32', (k) => random(k, 4)),
-  fn('get_random_u64', (k) => random(k, 8)),
 ];
