@@ -1,4 +1,4 @@
-import { ENOENT, ENOEXEC } from '../../abi/errno.ts';
+import { EACCES, ENOENT, ENOEXEC } from '../../abi/errno.ts';
 import type { Bprm } from '../exec.ts';
 import { stringOf } from '../lib/bytes.ts';
 
@@ -9,7 +9,7 @@ const blank = (c: number) => c === 32 || c === 9;
 
 /**
  * Rewrites `bprm` for the interpreter that the first line names: argv becomes interpreter, optional argument (the rest of the line, as one
- * word), the script's name, and the script's own arguments. Returns 0, or -ENOEXEC when this is no script.
+ * word), the script's name, and the script's own arguments. Returns 0, -ENOEXEC when this is no script, or another error.
  */
 export function loadScript(bprm: Bprm): number {
   const { buf } = bprm;
@@ -31,7 +31,8 @@ export function loadScript(bprm: Bprm): number {
   while (end > 2 && blank(buf[end - 1])) end--;
   let from = 2;
   while (from < end && blank(buf[from])) from++;
-  if (from === end) return -ENOEXEC;
+  // A line cut off by the end of the file has a name, the empty one: that is the working directory, which cannot be executed.
+  if (from === end) return end === nul ? -EACCES : -ENOEXEC;
   let nameEnd = from;
   while (nameEnd < end && !blank(buf[nameEnd])) nameEnd++;
   let argFrom = nameEnd;

@@ -68,7 +68,7 @@ export function newPipe(): Pipe {
 const pipeOf = (inode: Inode) => inode.data as Pipe;
 /** The pipe behind a file, or null (get_pipe_info). */
 export function pipeInfo(file: File): Pipe | null {
-  return file.op === pipeFileOps || file.op === fifoFileOps ? pipeOf(file.inode) : null;
+  return file.op === pipeFifoOps ? pipeOf(file.inode) : null;
 }
 export function pipeBytes(pipe: Pipe): number {
   let n = 0;
@@ -181,7 +181,9 @@ function pipeWrite(k: Kernel, file: File, iter: IovIter): number {
   return BLOCKED;
 }
 
-export const pipeFileOps: FileOperations = {
+/** Pipes and FIFOs alike: an end of a pipe can be opened again by its name in /proc/PID/fd. */
+export const pipeFifoOps: FileOperations = {
+  open: fifoOpen,
   read: pipeRead,
   write: pipeWrite,
   poll(_k, file, table) {
@@ -215,52 +217,50 @@ export const pipeFileOps: FileOperations = {
   },
 };
 
-/** A FIFO's open waits for the other side (fifo_open). Someone who waits already counts as a reader or writer. */
-export const fifoFileOps: FileOperations = {
-  ...pipeFileOps,
-  open(k, inode, file) {
-    if (inode.data === null) inode.data = newPipe();
-    const pipe = pipeOf(inode);
-    const read = (file.mode & FMODE_READ) !== 0;
-    const write = (file.mode & FMODE_WRITE) !== 0;
-    if (!read && !write) return -EINVAL;
-    const nonblock = (file.flags & O_NONBLOCK) !== 0;
-    const again = k.current.restart?.['fifo'] as { pipe: Pipe; opens: number } | undefined;
-    if (again === undefined) {
-      if (write && !read && nonblock && pipe.readers === 0) return -ENXIO;
-      const first = (read && pipe.readers === 0) || (write && pipe.writers === 0);
-      if (read) {
-        pipe.readerOpens++;
-        pipe.readers++;
-      }
-      if (write) {
-        pipe.writerOpens++;
-        pipe.writers++;
-      }
-      if (first) {
-        wakeUpAll(k, pipe.readQueue);
-        wakeUpAll(k, pipe.writeQueue);
-      }
+/** A FIFO's open waits for the other side, that of a pipe's end (/proc/PID/fd/N) does not (fifo_open). Someone who waits already counts as a reader or writer. */
+function fifoOpen(k: Kernel, inode: Inode, file: File): number {
+  if (inode.data === null) inode.data = newPipe();
+  const pipe = pipeOf(inode);
+  const read = (file.mode & FMODE_READ) !== 0;
+  const write = (file.mode & FMODE_WRITE) !== 0;
+  if (!read && !write) return -EINVAL;
+  const nonblock = (file.flags & O_NONBLOCK) !== 0;
+  const named = inode.sb !== k.vfs.pipeSb;
+  const again = k.current.restart?.['fifo'] as { pipe: Pipe; opens: number } | undefined;
+  if (again === undefined) {
+    if (named && write && !read && nonblock && pipe.readers === 0) return -ENXIO;
+    const first = (read && pipe.readers === 0) || (write && pipe.writers === 0);
+    if (read) {
+      pipe.readerOpens++;
+      pipe.readers++;
     }
-    if (read && write) return 0;
-    const others = read ? pipe.writers : pipe.readers;
-    const opens = read ? pipe.writerOpens : pipe.readerOpens;
-    if (nonblock) {
-      if (read && others === 0) file.data = pipe.writerOpens;
-      return 0;
+    if (write) {
+      pipe.writerOpens++;
+      pipe.writers++;
     }
-    if (again === undefined ? others > 0 : opens !== again.opens) return 0;
-    const w = waitInterruptible(k, read ? pipe.readQueue : pipe.writeQueue);
-    if (w === BLOCKED) k.current.restart = { fifo: again ?? { pipe, opens } };
-    else if (read) pipe.readers--;
-    else pipe.writers--;
-    return w;
-  },
-};
+    if (first) {
+      wakeUpAll(k, pipe.readQueue);
+      wakeUpAll(k, pipe.writeQueue);
+    }
+  }
+  if (!named || (read && write)) return 0;
+  const others = read ? pipe.writers : pipe.readers;
+  const opens = read ? pipe.writerOpens : pipe.readerOpens;
+  if (nonblock) {
+    if (read && others === 0) file.data = pipe.writerOpens;
+    return 0;
+  }
+  if (again === undefined ? others > 0 : opens !== again.opens) return 0;
+  const w = waitInterruptible(k, read ? pipe.readQueue : pipe.writeQueue);
+  if (w === BLOCKED) k.current.restart = { fifo: again ?? { pipe, opens } };
+  else if (read) pipe.readers--;
+  else pipe.writers--;
+  return w;
+}
 
 /** pipe2: the two ends. */
 export function createPipe(k: Kernel, flags: number): [File, File] {
-  const inode = k.vfs.newInode(k.vfs.pipeSb, S_IFIFO | 0o600, {}, pipeFileOps);
+  const inode = k.vfs.newInode(k.vfs.pipeSb, S_IFIFO | 0o600, {}, pipeFifoOps);
   const pipe = newPipe();
   if (pipeSize(pipe) > k.vfs.pipeMaxSize && k.current?.capable(CAP_SYS_RESOURCE) !== true) pipe.maxBuffers = k.vfs.pipeMaxSize / PAGE;
   inode.data = pipe;

@@ -8,7 +8,7 @@ import { PAGE_SIZE } from '../mm/address.ts';
 import { AddressSpace } from '../mm/filemap.ts';
 import { F_SEAL_SEAL } from './attr.ts';
 import { deviceFileOps } from './char_dev.ts';
-import { fifoFileOps } from './pipe.ts';
+import { pipeFifoOps } from './pipe.ts';
 import { genericFileOps } from './read_write.ts';
 import type { FileOperations, Inode, InodeOperations, SuperBlock } from './types.ts';
 
@@ -33,7 +33,7 @@ export function memInode(k: Kernel, sb: SuperBlock, mode: number, rdev: number):
       fop = genericFileOps;
       break;
     case S_IFIFO:
-      fop = fifoFileOps;
+      fop = pipeFifoOps;
       break;
     case S_IFCHR:
     case S_IFBLK:

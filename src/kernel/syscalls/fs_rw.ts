@@ -4,7 +4,7 @@ import * as NR from '../../abi/syscall_nr.ts';
 import { isAppendOnly, isImmutable } from '../fs/fileattr.ts';
 import { isDir } from '../fs/namei.ts';
 import { fsnotifyAccess, fsnotifyModify } from '../fs/notify/fsnotify.ts';
-import { pipeFileOps, pipeInfo } from '../fs/pipe.ts';
+import { pipeFifoOps, pipeInfo } from '../fs/pipe.ts';
 import { mayPread, vfsRead, vfsWrite } from '../fs/read_write.ts';
 import { dirLlseek } from '../fs/readdir.ts';
 import { checkCopy, copyFile, type CopyRange, doSplice, pipeToPipe, SPLICE_F_NONBLOCK, userToPipe } from '../fs/splice.ts';
@@ -202,7 +202,7 @@ function sysVmsplice(k: Kernel, fd: number, iov: number, count: number, flags: n
   const pipe = pipeInfo(file);
   if (pipe !== null && (file.mode & FMODE_WRITE) !== 0)
     return userToPipe(k, file, pipe, iter, (flags & SPLICE_F_NONBLOCK) !== 0 || (file.flags & O_NONBLOCK) !== 0);
-  const op = pipeFileOps.read;
+  const op = pipeFifoOps.read;
   if ((flags & SPLICE_F_NONBLOCK) === 0 || (file.flags & O_NONBLOCK) !== 0) return op?.(k, file, iter, 0) ?? -EBADF;
   file.flags |= O_NONBLOCK;
   const n = op?.(k, file, iter, 0) ?? -EBADF;

@@ -6,7 +6,7 @@ import { deviceFileOps } from '../char_dev.ts';
 import type { LockTable } from '../locks.ts';
 import { isDir, lookupOne } from '../namei.ts';
 import type { NotifyMark } from '../notify/fsnotify.ts';
-import { fifoFileOps } from '../pipe.ts';
+import { pipeFifoOps } from '../pipe.ts';
 import type { Dentry, FileOperations, Inode, SuperBlock, Timespec } from '../types.ts';
 import { overlayFileOps } from './copy_up.ts';
 import { overlayInodeOps } from './dir.ts';
@@ -75,7 +75,7 @@ export class OverlayInode implements Inode {
     this.fop = type === S_IFREG ? overlayFileOps : type === S_IFDIR ? { fsync: () => 0 } : {};
     if (type === S_IFCHR || type === S_IFBLK) this.fop = deviceFileOps;
     if (type === S_IFIFO) {
-      this.fop = fifoFileOps;
+      this.fop = pipeFifoOps;
       this.data = this.real.data;
     }
   }
