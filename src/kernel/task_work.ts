@@ -3,7 +3,8 @@ import { fputModuleFile } from './fs/module_file.ts';
 import type { Kernel } from './kernel.ts';
 import { file_operations as FOPS } from '../abi/layout/structs.ts';
 import { NR_close } from '../abi/syscall_nr.ts';
-import { continuation, enterGuest } from './module/call.ts';
+import { enterGuest } from './module/call.ts';
+import { continuation } from './module/continuation.ts';
 import { fileOperation, moduleFile } from './fs/module_file.ts';
 import { PF_EXITING, TASK_RUNNING, type Task, type TaskWork } from './sched/task.ts';
 

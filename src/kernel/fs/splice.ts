@@ -1,4 +1,4 @@
-import { EAGAIN, EBADF, EINVAL, EISDIR, ENOMEM, EPIPE } from '../../abi/errno.ts';
+import { EAGAIN, EBADF, EINVAL, EISDIR, ENOMEM, EPIPE, EXDEV } from '../../abi/errno.ts';
 import { FMODE_READ, FMODE_WRITE, O_APPEND, O_NONBLOCK } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import { IovIter } from '../lib/iov_iter.ts';
@@ -95,7 +95,7 @@ export function checkCopy(input: File, output: File): number {
   if (isDir(input.inode) || isDir(output.inode)) return -EISDIR;
   if (!isReg(input.inode) || !isReg(output.inode)) return -EINVAL;
   if ((input.mode & FMODE_READ) === 0 || (output.mode & FMODE_WRITE) === 0 || (output.flags & O_APPEND) !== 0) return -EBADF;
-  return 0;
+  return input.inode.sb === output.inode.sb ? 0 : -EXDEV;
 }
 
 /** splice(2) after its arguments are known; one side is a pipe. */

@@ -1,7 +1,8 @@
 import { task_struct as TASK } from '../../abi/layout/structs.ts';
 import type { Kernel } from '../kernel.ts';
 import { readKernel32, writeKernel32 } from '../mm/maccess.ts';
-import { continuation, enterGuest } from '../module/call.ts';
+import { enterGuest } from '../module/call.ts';
+import { continuation } from '../module/continuation.ts';
 import type { Task } from '../sched/task.ts';
 
 // Interrupts and softirqs, as far as they run code of modules (kernel/softirq.c): what is due on a CPU waits in a queue, and is called on top of whatever

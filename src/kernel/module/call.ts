@@ -2,6 +2,7 @@ import { signal_struct as SIGNAL, task_struct as TASK } from '../../abi/layout/s
 import type { Kernel } from '../kernel.ts';
 import { physToVirt } from '../mm/address.ts';
 import { signalPending } from '../signal.ts';
+import { continuations } from './continuation.ts';
 import { type CallResult, type KernelFrame, type Task, THREAD_SIZE } from '../sched/task.ts';
 
 // Calls of module code by the kernel.
@@ -12,14 +13,6 @@ import { type CallResult, type KernelFrame, type Task, THREAD_SIZE } from '../sc
 
 /** sstatus in kernel code: interrupts on, FP off (an FP instruction of a module is an illegal one), came from S mode. */
 export const SSTATUS_KERNEL = 0x102;
-
-/** What becomes of a guest function's result when it was not called by an attempt that will be repeated. Data is plain. */
-export type Continuation = (k: Kernel, task: Task, result: bigint, data: Readonly<Record<string, unknown>>) => void;
-const continuations = new Map<string, Continuation>();
-/** Registers a continuation by name (subsystem start). */
-export function continuation(name: string, fn: Continuation): void {
-  continuations.set(name, fn);
-}
 
 const AGAIN = 'again';
 
