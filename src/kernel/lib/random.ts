@@ -28,6 +28,16 @@ function prandom(k: Kernel, state: number): number {
   return out | 0;
 }
 export const randomExports: readonly FunctionExport[] = [
+  fn('get_random_bytes', (k, to, length) => {
+    const out = new Uint8Array(Math.min(Math.max(length, 0), k.ram.size));
+    k.host.entropy(out);
+    storeBytes(k, to, out);
+  }),
+  fn('get_random_u8', (k) => random(k, 1)),
+  fn('get_random_u16', (k) => random(k, 2)),
+  // A u32 is sign-extended in its register (RISC-V psABI).
+  fn('get_random_u32', (k) => BigInt.asIntN(32, random(k, 4))),
+  fn('get_random_u64', (k) => BigInt.asIntN(64, random(k, 8))),
   fn('__get_random_u32_below', (k, ceil) => (ceil === 0 ? Number(random(k, 4)) | 0 : Number((random(k, 4) * BigInt(ceil >>> 0)) >> 32n) | 0)),
   fn('wait_for_random_bytes', () => 0),
   fn('rng_is_initialized', () => 1),
