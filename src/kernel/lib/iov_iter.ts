@@ -71,18 +71,7 @@ export class IovIter {
       this.advance(want);
       return want;
     }
-    let moved = 0;
-    while (moved < want) {
-      const s = this.segment();
-      const n = Math.min(s.length, want - moved);
-      const got = copyToUserPartial(k, s.base, bytes.subarray(moved, moved + n));
-      s.base += got;
-      s.length -= got;
-      moved += got;
-      this.advance(got);
-      if (got < n) return moved > 0 ? moved : -EFAULT;
-    }
-    return moved;
+    return this.moveUser(k, want, 0, (_k, base, at, length) => copyToUserPartial(k, base, bytes.subarray(at, at + length)));
   }
   /** The next `n` bytes (fewer when a fault cuts them), or -EFAULT. */
   copyFrom(k: Kernel, n: number): Uint8Array | number {
@@ -94,18 +83,8 @@ export class IovIter {
       return out;
     }
     const out = new Uint8Array(want);
-    let moved = 0;
-    while (moved < want) {
-      const s = this.segment();
-      const part = Math.min(s.length, want - moved);
-      const got = copyFromUserPartial(k, out.subarray(moved, moved + part), s.base);
-      s.base += got;
-      s.length -= got;
-      moved += got;
-      this.advance(got);
-      if (got < part) return moved > 0 ? out.subarray(0, moved) : -EFAULT;
-    }
-    return out;
+    const moved = this.moveUser(k, want, 0, (_k, base, at, length) => copyFromUserPartial(k, out.subarray(at, at + length), base));
+    return moved < 0 ? moved : moved < want ? out.subarray(0, moved) : out;
   }
 
   /** The segment that comes next; there is one while count > 0. */
@@ -113,6 +92,24 @@ export class IovIter {
     const segments = this.segments as Segment[];
     while (segments[this.at].length === 0) this.at++;
     return segments[this.at];
+  }
+  /**
+   * Moves `want` bytes (at most `count`) through the user segments. `move` gets a user address, the place on the kernel's side (`at` and what moved already)
+   * and a length, and says how much of it it could move. Bytes moved, or -EFAULT when not even one could be.
+   */
+  private moveUser(k: Kernel, want: number, at: number, move: (k: Kernel, base: number, at: number, length: number) => number): number {
+    let moved = 0;
+    while (moved < want) {
+      const s = this.segment();
+      const length = Math.min(s.length, want - moved);
+      const got = move(k, s.base, at + moved, length);
+      s.base += got;
+      s.length -= got;
+      moved += got;
+      this.advance(got);
+      if (got < length) return moved > 0 ? moved : -EFAULT;
+    }
+    return moved;
   }
   /** Can the next byte be read (fault_in_iov_iter_readable)? */
   faultIn(k: Kernel): boolean {
@@ -122,18 +119,7 @@ export class IovIter {
   copyPageTo(k: Kernel, pa: number, n: number): number {
     const want = Math.min(n, this.count);
     if (this.buffer !== null) return this.copyTo(k, k.ram.bytes(pa, want));
-    let moved = 0;
-    while (moved < want) {
-      const s = this.segment();
-      const part = Math.min(s.length, want - moved);
-      const got = copyPageToUser(k, s.base, pa + moved, part);
-      s.base += got;
-      s.length -= got;
-      moved += got;
-      this.advance(got);
-      if (got < part) return moved > 0 ? moved : -EFAULT;
-    }
-    return moved;
+    return this.moveUser(k, want, pa, copyPageToUser);
   }
   /** Fills RAM at `pa` with the next `n` bytes (copy_page_from_iter). Bytes moved, or -EFAULT when not even one could be. */
   copyPageFrom(k: Kernel, pa: number, n: number): number {
@@ -145,17 +131,6 @@ export class IovIter {
       this.advance(want);
       return want;
     }
-    let moved = 0;
-    while (moved < want) {
-      const s = this.segment();
-      const part = Math.min(s.length, want - moved);
-      const got = copyPageFromUser(k, pa + moved, s.base, part);
-      s.base += got;
-      s.length -= got;
-      moved += got;
-      this.advance(got);
-      if (got < part) return moved > 0 ? moved : -EFAULT;
-    }
-    return moved;
+    return this.moveUser(k, want, pa, copyPageFromUser);
   }
 }

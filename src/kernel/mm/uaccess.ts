@@ -57,7 +57,7 @@ export function copyPageToUser(k: Kernel, uaddr: number, pa: number, n: number):
   return done;
 }
 /** Copies `n` bytes in, to RAM at `pa`; bytes copied. */
-export function copyPageFromUser(k: Kernel, pa: number, uaddr: number, n: number): number {
+export function copyPageFromUser(k: Kernel, uaddr: number, pa: number, n: number): number {
   let done = 0;
   while (done < n) {
     const from = userPage(k, uaddr + done, Access.READ);
