@@ -1,3 +1,5 @@
+import type { StatfsSizes } from './fs/types.ts';
+
 /**
  * An image that the guest's root file system is made of (abi/image_format.ts). Its contents are part of what a run starts from, so reading them
  * late does not make a run depend on anything else.
@@ -32,14 +34,6 @@ export interface HostTime {
   readonly sec: number;
   readonly nsec: number;
 }
-export interface HostSpace {
-  readonly blockSize: number;
-  readonly blocks: number;
-  readonly free: number;
-  readonly available: number;
-  readonly files: number;
-  readonly freeFiles: number;
-}
 /**
  * A directory of the host that the guest may mount (fs/hostfs). Names are single components of bytes; the host refuses any that are not. Nothing here
  * follows a symbolic link, and nothing leaves the directory. Failures are negative errno values.
@@ -72,7 +66,7 @@ export interface HostDirectory {
   /** Makes what was written (through any handle) survive a crash of the host. */
   sync(handle: number): number;
   syncDir(node: number): number;
-  space(): HostSpace | number;
+  space(): StatfsSizes | number;
   /** The guest has no use for the node any more. */
   forget(node: number): void;
 }

@@ -2,7 +2,8 @@ import { Buffer } from 'node:buffer';
 import * as fs from 'node:fs';
 import * as E from '../../abi/errno.ts';
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs.ts';
-import type { HostAttr, HostDirectory, HostSpace, HostTime } from '../../kernel/host.ts';
+import type { StatfsSizes } from '../../kernel/fs/types.ts';
+import type { HostAttr, HostDirectory, HostTime } from '../../kernel/host.ts';
 
 // A directory shared with the guest. The rule is that no name and no symbolic link leads out of it, whatever guest and host do at the same time:
 // - every object is a node known by device and inode number; an operation names a node, or a node and one name in it, never a path;
@@ -414,7 +415,7 @@ export class NodeDirectory implements HostDirectory {
       }
     });
   }
-  space(): HostSpace | number {
+  space(): StatfsSizes | number {
     return attempt(() => {
       const s = fs.statfsSync(this.self(this.rootNode));
       return { blockSize: s.bsize, blocks: s.blocks, free: s.bfree, available: s.bavail, files: s.files, freeFiles: s.ffree };

@@ -3,6 +3,7 @@ import * as IN from '../../../abi/in.ts';
 import * as S from '../../../abi/socket.ts';
 import type { Kernel } from '../../kernel.ts';
 import { putUser32 } from '../../mm/uaccess.ts';
+import { receiveSkb } from '../core/datagram.ts';
 import { dataReady } from '../core/sock.ts';
 import { truesizeOf } from '../core/skbuff.ts';
 import { type MsgHdr, type ProtoOps, type Socket, sockTimestamp } from '../socket.ts';
@@ -158,14 +159,8 @@ export function recvPacket(k: Kernel, sk: InetSock, msg: MsgHdr): number {
   if ((msg.flags & S.MSG_ERRQUEUE) !== 0) return recvErrors(k, sk, msg);
   const skb = sk.receiveQueue[0];
   if (skb === undefined) return waitForPacket(k, sk, msg.flags);
-  const size = Math.min(msg.iter.count, skb.data.length);
-  if (size < skb.data.length) msg.outFlags |= S.MSG_TRUNC;
-  if (size > 0 && msg.iter.copyTo(k, skb.data.subarray(0, size)) < size) return -E.EFAULT;
-  if ((msg.flags & S.MSG_PEEK) === 0) {
-    sk.receiveQueue.shift();
-    sk.rmemAlloc -= skb.truesize;
-  }
-  msg.name = skb.from;
+  const size = receiveSkb(k, sk, msg, skb);
+  if (size < 0) return size;
   sockTimestamp(k, sk, msg, skb.time);
   recvInfo(k, sk, msg, skb.cb as PacketInfo);
   return (msg.flags & S.MSG_TRUNC) !== 0 ? skb.data.length : size;

@@ -6,6 +6,7 @@ import type { PollTable } from '../../fs/select.ts';
 import type { Kernel } from '../../kernel.ts';
 import { hex } from '../../lib/seq_file.ts';
 import { putUser32 } from '../../mm/uaccess.ts';
+import { receiveSkb } from '../core/datagram.ts';
 import { hashedPointer } from '../core/net_proc.ts';
 import { scmDestroy, scmSend, ucredBytes } from '../core/scm.ts';
 import { dataReady, POLLWRBAND, pollQueues, rcvTimeout, Sock, sockError, sockWait } from '../core/sock.ts';
@@ -279,14 +280,8 @@ function recvmsg(k: Kernel, sock: Socket, msg: MsgHdr): number {
     if ((sk.shutdown & S.RCV_SHUTDOWN) !== 0) return 0;
     return sockWait(k, sk.readWait, timeo, {}, true);
   }
-  const size = Math.min(msg.iter.count, skb.data.length);
-  if (size < skb.data.length) msg.outFlags |= S.MSG_TRUNC;
-  if (size > 0 && msg.iter.copyTo(k, skb.data.subarray(0, size)) < size) return -E.EFAULT;
-  if ((msg.flags & S.MSG_PEEK) === 0) {
-    sk.receiveQueue.shift();
-    sk.rmemAlloc -= skb.truesize;
-  }
-  msg.name = skb.from;
+  const size = receiveSkb(k, sk, msg, skb);
+  if (size < 0) return size;
   if (sk.flags.has(N.NETLINK_PKTINFO)) msg.cmsg.putInt(k, S.SOL_NETLINK, N.NETLINK_PKTINFO, skb.cb as number);
   if (sk.passcred && skb.creds !== null) msg.cmsg.put(k, S.SOL_SOCKET, S.SCM_CREDENTIALS, ucredBytes(skb.creds));
   return (msg.flags & S.MSG_TRUNC) !== 0 ? skb.data.length : size;
