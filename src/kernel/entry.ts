@@ -32,7 +32,7 @@ import { syscallName, syscallTable } from './syscalls/index.ts';
 import { runTaskWork, takeDelayedFputs } from './task_work.ts';
 import { runPosixCpuTimers } from './time/posix_timers.ts';
 import { runTimers } from './time/timers.ts';
-import { handleKernelTrap } from './traps.ts';
+import { handleKernelTrap } from './kernel_trap.ts';
 import { TICK_NSEC } from './time/timekeeping.ts';
 import { watchdog } from './watchdog.ts';
 

@@ -12,7 +12,7 @@ import { physToVirt } from './mm/address.ts';
 import { callGuestBig, SSTATUS_KERNEL } from './module/call.ts';
 import { type FunctionExport, fn } from './module/export.ts';
 import { findModuleAt, modulePut } from './module/module.ts';
-import { symbolAddress } from './module/exports.ts';
+import { symbolAddress } from './module/stubs.ts';
 import { publishPriority, wakeUpState } from './sched/core.ts';
 import { complete } from './sched/completion.ts';
 import { TASK_INTERRUPTIBLE, TASK_UNINTERRUPTIBLE, type Task } from './sched/task.ts';

@@ -4,7 +4,7 @@ import type { Kernel } from './kernel.ts';
 import { load32, load64, store64 } from './lib/guest_memory.ts';
 import { callGuest } from './module/call.ts';
 import { type DataExport, type FunctionExport, fn } from './module/export.ts';
-import { imageObject } from './module/exports.ts';
+import { imageObject } from './module/stubs.ts';
 import { warnInExport } from './traps.ts';
 import { BLOCKED } from './sched/wait.ts';
 

@@ -4,7 +4,7 @@ import { sprintSymbol } from './kallsyms.ts';
 import { hex64 } from './lib/seq_file.ts';
 import { readKernel64 } from './mm/maccess.ts';
 import { onKernelStack } from './module/call.ts';
-import { exportAtStub, isReturnStub } from './module/exports.ts';
+import { exportAtStub, isReturnStub } from './module/stubs.ts';
 import { printTainted, printTaintedVerbose } from './panic.ts';
 import type { Task } from './sched/task.ts';
 

@@ -9,7 +9,7 @@ import { physToVirt } from './mm/address.ts';
 import { writeKernel64 } from './mm/maccess.ts';
 import { callGuest } from './module/call.ts';
 import { type DataExport, type FunctionExport, fn, partial } from './module/export.ts';
-import { imageObject } from './module/exports.ts';
+import { imageObject } from './module/stubs.ts';
 import { TASK_UNINTERRUPTIBLE, type Task } from './sched/task.ts';
 import { addWaitQueue, BLOCKED, WaitQueueHead, wakeUp, wakeUpAll } from './sched/wait.ts';
 import { wakeUpState } from './sched/core.ts';

@@ -9,7 +9,7 @@ import { listAdd, listDel } from '../lib/list.ts';
 import { readKernel64, writeKernel32, writeKernel64 } from '../mm/maccess.ts';
 import { asInt, callAnswered, callGuest, stackBlock } from '../module/call.ts';
 import { type FunctionExport, internal } from '../module/export.ts';
-import { symbolAddress } from '../module/exports.ts';
+import { symbolAddress } from '../module/stubs.ts';
 import type { Task } from '../sched/task.ts';
 import { BLOCKED, finishWait, WaitQueueHead, wakeUpAll } from '../sched/wait.ts';
 import { fileOperation, guestResult, kfree, kzalloc, moduleFile } from './module_file.ts';

@@ -13,7 +13,7 @@ import { readKernel32, readKernel64, writeKernel32, writeKernel64 } from '../mm/
 import { copyToUserPartial } from '../mm/uaccess.ts';
 import { callGuest } from '../module/call.ts';
 import { type FunctionExport, fn, internal } from '../module/export.ts';
-import { symbolAddress } from '../module/exports.ts';
+import { symbolAddress } from '../module/stubs.ts';
 import { BLOCKED } from '../sched/wait.ts';
 import { warnInExport } from '../traps.ts';
 import { kfree, kzalloc } from './module_file.ts';

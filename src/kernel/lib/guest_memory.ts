@@ -40,30 +40,3 @@ export function storeBytes(k: Kernel, at: number, bytes: Uint8Array): void {
   if (alive(k) && bytes.length > 0 && !writeKernelBytes(k, at, bytes)) faultInExport(k, at, Access.WRITE);
 }
 const alive = (k: Kernel) => k.current.exitState === 0;
-
-/** INIT_LIST_HEAD. */
-export function initListHead(k: Kernel, head: number): void {
-  store64(k, head, head);
-  store64(k, head + 8, head);
-}
-/** __list_add between two neighbours. */
-export function listAdd(k: Kernel, node: number, prev: number, next: number): void {
-  store64(k, next + 8, node);
-  store64(k, node, next);
-  store64(k, node + 8, prev);
-  store64(k, prev, node);
-}
-/** list_del_init. */
-export function listDelInit(k: Kernel, node: number): void {
-  const next = load64(k, node);
-  const prev = load64(k, node + 8);
-  store64(k, next + 8, prev);
-  store64(k, prev, next);
-  initListHead(k, node);
-}
-/** The nodes of a list, read before the first of them is touched; a damaged list ends where it leads nowhere. */
-export function listNodes(k: Kernel, head: number, max = 100_000): number[] {
-  const nodes: number[] = [];
-  for (let at = load64(k, head); at !== head && at !== 0 && nodes.length < max; at = load64(k, at)) nodes.push(at);
-  return nodes;
-}

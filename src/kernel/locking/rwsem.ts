@@ -1,7 +1,8 @@
 import { EINTR } from '../../abi/errno.ts';
 import { rw_semaphore as RWSEM } from '../../abi/layout/structs.ts';
 import type { Kernel } from '../kernel.ts';
-import { initListHead, load64, store32, store64 } from '../lib/guest_memory.ts';
+import { load64, store32, store64 } from '../lib/guest_memory.ts';
+import { initListHead } from '../lib/list.ts';
 import { type FunctionExport, fn } from '../module/export.ts';
 import { fatalSignalPending, signalPending } from '../signal.ts';
 import { TASK_INTERRUPTIBLE, TASK_KILLABLE, TASK_UNINTERRUPTIBLE } from '../sched/task.ts';

@@ -2,7 +2,7 @@ import { kernel_mapping as MAP } from '../../abi/layout/structs.ts';
 import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import type { DataExport, FunctionExport } from '../module/export.ts';
-import { imageObject } from '../module/exports.ts';
+import { imageObject } from '../module/stubs.ts';
 import { KERNEL_IMAGE_SIZE, KERNEL_LINK_ADDR, PAGE_OFFSET } from './address.ts';
 import { writeKernel64, writeKernel8 } from './maccess.ts';
 import { pageDataExports, pageExports } from './page_exports.ts';

@@ -3,7 +3,7 @@ import { GFP_COMP, GFP_DIRECT_RECLAIM, GFP_HIGH, GFP_HIGHMEM, GFP_NOWARN, GFP_ZE
 import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import { type DataExport, type FunctionExport, fn } from '../module/export.ts';
-import { imageObject } from '../module/exports.ts';
+import { imageObject } from '../module/stubs.ts';
 import { faultInExport, warnAt } from '../traps.ts';
 import { Access } from '../../machine/api.ts';
 import { PAGE_OFFSET, PAGE_SIZE, physToVirt, virtToPhys, VMEMMAP_START } from './address.ts';

@@ -11,7 +11,7 @@ import { callArguments, type VaList, vaListArguments } from '../lib/va_list.ts';
 import { vsnprintf } from '../lib/vsprintf.ts';
 import { callGuest } from '../module/call.ts';
 import { type DataExport, type FunctionExport, fn, partial } from '../module/export.ts';
-import { imageObject } from '../module/exports.ts';
+import { imageObject } from '../module/stubs.ts';
 import { BLOCKED } from '../sched/wait.ts';
 import { dumpStack } from '../stacktrace.ts';
 import { faultInExport, warnAt } from '../traps.ts';

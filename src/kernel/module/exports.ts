@@ -6,7 +6,7 @@ import { idrExports } from '../lib/idr.ts';
 import { libExports } from '../lib/exports.ts';
 import { randomExports } from '../lib/random.ts';
 import { refcountExports } from '../lib/refcount.ts';
-import { imageToVirt, KERNEL_LINK_ADDR } from '../mm/address.ts';
+import { KERNEL_LINK_ADDR } from '../mm/address.ts';
 import { writeKernel64 } from '../mm/maccess.ts';
 import { mmDataExports, mmExports } from '../mm/exports.ts';
 import { IMAGE_TEXT_SIZE } from '../mm/mm.ts';
@@ -40,6 +40,7 @@ import { stringExports } from '../lib/string_exports.ts';
 import { procExports } from '../fs/proc/module_entries.ts';
 import { seqExports } from '../fs/seq_file.ts';
 import { debugfsExports } from '../fs/debugfs/debugfs.ts';
+import { debugValueExports } from '../fs/debugfs/values.ts';
 import { simpleAttrExports } from '../fs/debugfs/simple_attr.ts';
 import { pollExports } from '../fs/module_poll.ts';
 import { uaccessExports } from '../mm/uaccess_exports.ts';
@@ -47,6 +48,7 @@ import { coreExports } from './core_exports.ts';
 import type { DataExport, ExportedSymbol, FunctionExport } from './export.ts';
 import { paramDataExports, paramExports } from './params.ts';
 import type { ModuleState } from './state.ts';
+import { imageObject, STUB_SIZE } from './stubs.ts';
 
 // The table of exported symbols, and their addresses: each function has a stub in the kernel image, 16 bytes that hold an ecall.
 
@@ -58,6 +60,7 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...completionExports,
     ...coreExports,
     ...debugfsExports,
+    ...debugValueExports,
     ...delayExports,
     ...devPrintkExports,
     ...driverExports,
@@ -109,7 +112,6 @@ export function allDataExports(): readonly DataExport[] {
   ];
 }
 
-const STUB_SIZE = 16;
 const RETURN_STUB_OFFSET = 0x1000;
 const FIRST_STUB_OFFSET = 0x2000;
 const ECALL = 0x00000073;
@@ -153,24 +155,4 @@ export function exportInit(k: Kernel): void {
   for (const row of allDataExports()) add(row.name, row.place(k), 0, false, row.internal !== true);
   const byAddress = [...symbols.values()].sort((a, b) => a.addr - b.addr);
   k.modules = { ...state, byAddress };
-}
-/** Space for an object in the kernel image, zeroed: its guest address. */
-export function imageObject(k: Kernel, size: number, align: number): number {
-  const pa = k.mm.imageAlloc(size, align);
-  k.ram.fill(pa, size);
-  return imageToVirt(pa);
-}
-export function isReturnStub(k: Kernel, pc: number): boolean {
-  return pc === k.modules.returnStub;
-}
-/** The exported function whose stub is at `pc`. */
-export function exportAtStub(k: Kernel, pc: number): FunctionExport | null {
-  const index = (pc - k.modules.firstStub) / STUB_SIZE;
-  return Number.isInteger(index) && index >= 0 && index < k.modules.stubs.length ? k.modules.stubs[index] : null;
-}
-/** Address of an exported function's stub or of an object. */
-export function symbolAddress(k: Kernel, name: string): number {
-  const symbol = k.modules.symbols.get(name);
-  if (symbol === undefined) throw new Error(`no exported symbol ${name}`);
-  return symbol.addr;
 }

@@ -25,7 +25,7 @@ import {
 import { BLOCKED } from '../sched/wait.ts';
 import { asInt, callGuest } from './call.ts';
 import { type DataExport, type FunctionExport, fn } from './export.ts';
-import { exportAtStub, imageObject, symbolAddress } from './exports.ts';
+import { exportAtStub, imageObject, symbolAddress } from './stubs.ts';
 import { dyndbgParameter } from './dynamic_debug.ts';
 import type { Module } from './module.ts';
 

@@ -1,7 +1,8 @@
 import { ERESTARTSYS } from '../../abi/errno.ts';
 import { completion as COMPLETION, swait_queue_head as SWAIT } from '../../abi/layout/structs.ts';
 import type { Kernel } from '../kernel.ts';
-import { initListHead, load32, store32 } from '../lib/guest_memory.ts';
+import { load32, store32 } from '../lib/guest_memory.ts';
+import { initListHead } from '../lib/list.ts';
 import { type FunctionExport, fn } from '../module/export.ts';
 import { fatalSignalPending, signalPending } from '../signal.ts';
 import { jiffiesDeadline, jiffiesLeft } from './exports.ts';

@@ -1,6 +1,6 @@
 import type { Kernel } from '../kernel.ts';
 import { type DataExport, type FunctionExport, fn } from '../module/export.ts';
-import { imageObject } from '../module/exports.ts';
+import { imageObject } from '../module/stubs.ts';
 import { writeKernel32, writeKernel64 } from '../mm/maccess.ts';
 import { signalPending } from '../signal.ts';
 import { dumpStack } from '../stacktrace.ts';

@@ -10,7 +10,7 @@ import { load32, load64, store32, storeBytes } from '../lib/guest_memory.ts';
 import { physToVirt, virtToPhys } from '../mm/address.ts';
 import { readKernelBig, writeKernel64, writeKernelBytes } from '../mm/maccess.ts';
 import { type DataExport, type FunctionExport, fn, partial } from '../module/export.ts';
-import { imageObject, symbolAddress } from '../module/exports.ts';
+import { imageObject, symbolAddress } from '../module/stubs.ts';
 import { setAction, sendSignalTo, dequeueSignal } from '../signal.ts';
 import type { Task } from './task.ts';
 import { INIT_INUM } from '../ns_common.ts';

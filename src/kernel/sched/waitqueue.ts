@@ -1,10 +1,11 @@
 import { ERESTARTSYS } from '../../abi/errno.ts';
 import { wait_queue_entry as ENTRY, wait_queue_head as HEAD } from '../../abi/layout/structs.ts';
 import type { Kernel } from '../kernel.ts';
-import { initListHead, listAdd, listDelInit, listNodes, load32, load64, store32, store64 } from '../lib/guest_memory.ts';
+import { load32, load64, store32, store64 } from '../lib/guest_memory.ts';
+import { initListHead, listAdd, listAddTail, listDel, listInsert, listNodes } from '../lib/list.ts';
 import { callGuest } from '../module/call.ts';
 import { type FunctionExport, fn } from '../module/export.ts';
-import { exportAtStub, symbolAddress } from '../module/exports.ts';
+import { exportAtStub, symbolAddress } from '../module/stubs.ts';
 import { fatalSignalPending, signalPending } from '../signal.ts';
 import { scheduleTimeout } from './exports.ts';
 import { wakeUpState } from './core.ts';
@@ -35,11 +36,10 @@ function addHead(k: Kernel, head: number, entry: number): void {
     if ((load32(k, node - ENTRY.entry + ENTRY.flags) & WQ_FLAG_PRIORITY) === 0) break;
     prev = node;
   }
-  listAdd(k, entry + ENTRY.entry, prev, load64(k, prev));
+  listInsert(k, entry + ENTRY.entry, prev, load64(k, prev));
 }
 function addTail(k: Kernel, head: number, entry: number): void {
-  const list = head + HEAD.head;
-  listAdd(k, entry + ENTRY.entry, load64(k, list + 8), list);
+  listAddTail(k, entry + ENTRY.entry, head + HEAD.head);
 }
 const setFlag = (k: Kernel, entry: number, set: number, clear = 0) =>
   store32(k, entry + ENTRY.flags, ((load32(k, entry + ENTRY.flags) | set) & ~clear) >>> 0);
@@ -57,7 +57,7 @@ function prepare(k: Kernel, head: number, entry: number, state: number, exclusiv
 /** prepare_to_wait_event: 0, or -ERESTARTSYS and off the queue. */
 function prepareEvent(k: Kernel, head: number, entry: number, state: number): number {
   if (signalled(k, state)) {
-    listDelInit(k, entry + ENTRY.entry);
+    listDel(k, entry + ENTRY.entry);
     return -ERESTARTSYS;
   }
   if (!isQueued(k, entry)) ((load32(k, entry + ENTRY.flags) & WQ_FLAG_EXCLUSIVE) !== 0 ? addTail : addHead)(k, head, entry);
@@ -66,7 +66,7 @@ function prepareEvent(k: Kernel, head: number, entry: number, state: number): nu
 }
 export function finishGuestWait(k: Kernel, _head: number, entry: number): void {
   k.current.state = TASK_RUNNING;
-  if (isQueued(k, entry)) listDelInit(k, entry + ENTRY.entry);
+  if (isQueued(k, entry)) listDel(k, entry + ENTRY.entry);
 }
 
 /** default_wake_function: 1 when the task was asleep in one of the states of `mode`. */
@@ -76,7 +76,7 @@ function defaultWake(k: Kernel, entry: number, mode: number): number {
 }
 function autoremoveWake(k: Kernel, entry: number, mode: number): number {
   const woken = defaultWake(k, entry, mode);
-  if (woken !== 0) listDelInit(k, entry + ENTRY.entry);
+  if (woken !== 0) listDel(k, entry + ENTRY.entry);
   return woken;
 }
 function wokenWake(k: Kernel, entry: number, mode: number): number {
@@ -149,7 +149,7 @@ export const waitExports: readonly FunctionExport[] = [
   }),
   fn('add_wait_queue_priority', (k, head, entry) => {
     setFlag(k, entry, WQ_FLAG_PRIORITY);
-    listAdd(k, entry + ENTRY.entry, head + HEAD.head, load64(k, head + HEAD.head));
+    listAdd(k, entry + ENTRY.entry, head + HEAD.head);
   }),
   // list_del: the entry keeps poison in its links.
   fn('remove_wait_queue', (k, _head, entry) => {

@@ -1,5 +1,5 @@
 import { type DataExport, type FunctionExport, fn } from '../module/export.ts';
-import { imageObject } from '../module/exports.ts';
+import { imageObject } from '../module/stubs.ts';
 import { NSEC_PER_SEC, TICK_NSEC } from './timekeeping.ts';
 
 // What kernel/time exports: the tick counter and the clocks.

@@ -3,7 +3,7 @@ import type { Kernel } from '../kernel.ts';
 import { interruptKind, raise, retract } from '../irq/interrupt.ts';
 import { load32, load64, load8, store32, store64, storeBytes } from '../lib/guest_memory.ts';
 import { type FunctionExport, fn } from '../module/export.ts';
-import { imageObject, symbolAddress } from '../module/exports.ts';
+import { imageObject, symbolAddress } from '../module/stubs.ts';
 import { writeKernel64, writeKernelBig } from '../mm/maccess.ts';
 import { bugInExport, warnInExport } from '../traps.ts';
 import { SPINNING } from '../sched/wait.ts';

@@ -12,7 +12,7 @@ import type { Kernel } from '../../kernel.ts';
 import { bytesOf } from '../../lib/bytes.ts';
 import { readKernel64, writeKernel32, writeKernel64, writeKernel8, writeKernelBytes } from '../../mm/maccess.ts';
 import type { DataExport } from '../../module/export.ts';
-import { imageObject, symbolAddress } from '../../module/exports.ts';
+import { imageObject, symbolAddress } from '../../module/stubs.ts';
 import { initListHead } from '../../lib/list.ts';
 import { busRegister } from './bus.ts';
 import { classRegister } from './device.ts';

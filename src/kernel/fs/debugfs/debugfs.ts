@@ -6,7 +6,6 @@ import { type FunctionExport, fn, partial } from '../../module/export.ts';
 import { addDentry } from '../namei.ts';
 import { kfree, makeGuestDentry, openModuleFile } from '../module_file.ts';
 import type { Dentry, FileOperations, Inode, InodeOperations, SuperBlock } from '../types.ts';
-import { debugValueExports } from './values.ts';
 
 // The debug file system (fs/debugfs/inode.c).
 
@@ -99,7 +98,6 @@ function lookup(k: Kernel, nameAt: number, parent: number): number {
 }
 
 export const debugfsExports: readonly FunctionExport[] = [
-  ...debugValueExports,
   fn('debugfs_initialized', () => 1),
   fn('debugfs_create_dir', (k, name, parent) => debugCreate(k, name, parent, S_IFDIR | 0o755, {}, null)),
   fn('debugfs_create_file', createFile),

@@ -5,7 +5,7 @@ import type { Kernel } from '../../kernel.ts';
 import { text } from '../../lib/access.ts';
 import { readKernel64, writeKernel64 } from '../../mm/maccess.ts';
 import { type FunctionExport, fn, internal } from '../../module/export.ts';
-import { symbolAddress } from '../../module/exports.ts';
+import { symbolAddress } from '../../module/stubs.ts';
 import { runSteps, type Step, stepAction } from '../../module/steps.ts';
 import { warnInExport } from '../../traps.ts';
 import { fileOperation, kfree, kzalloc, moduleFile, openModuleFile } from '../module_file.ts';

@@ -1,0 +1,29 @@
+import type { Kernel } from '../kernel.ts';
+import { imageToVirt } from '../mm/address.ts';
+import type { FunctionExport } from './export.ts';
+
+// Addresses in the kernel image: an exported function has a stub of 16 bytes that holds an ecall. What lies where is laid out by exports.ts, which knows
+// every subsystem; this file knows none of them, so that each can import it.
+
+export const STUB_SIZE = 16;
+
+/** Space for an object in the kernel image, zeroed: its guest address. */
+export function imageObject(k: Kernel, size: number, align: number): number {
+  const pa = k.mm.imageAlloc(size, align);
+  k.ram.fill(pa, size);
+  return imageToVirt(pa);
+}
+export function isReturnStub(k: Kernel, pc: number): boolean {
+  return pc === k.modules.returnStub;
+}
+/** The exported function whose stub is at `pc`. */
+export function exportAtStub(k: Kernel, pc: number): FunctionExport | null {
+  const index = (pc - k.modules.firstStub) / STUB_SIZE;
+  return Number.isInteger(index) && index >= 0 && index < k.modules.stubs.length ? k.modules.stubs[index] : null;
+}
+/** Address of an exported function's stub or of an object. */
+export function symbolAddress(k: Kernel, name: string): number {
+  const symbol = k.modules.symbols.get(name);
+  if (symbol === undefined) throw new Error(`no exported symbol ${name}`);
+  return symbol.addr;
+}
