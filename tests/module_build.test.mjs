@@ -187,6 +187,53 @@ test("a warning is shown, also when the object comes from the cache; headers of 
   assert.equal([data.section('.data'), data.section('.sdata')].flatMap((s) => [...(s?.data ?? [])])[0], 2);
 });
 
+test('--book: source of the 5.4 era builds without a warning and runs (rows 4.63, 5.52, 5.53, 6.22)', () => {
+  const dir = directory('era', {
+    Makefile: 'obj-m := era.o\nCFLAGS_era.o += $(CC_FLAGS_FPU)\n',
+    'era.c': `#define pr_fmt(fmt) "%s: " fmt, KBUILD_MODNAME
+#include <linux/module.h>
+#include <linux/fs.h>
+#include <linux/slab.h>
+#include <linux/sched/signal.h>
+#include <asm/fpu/api.h>
+static const struct file_operations fops = { .llseek = no_llseek };
+static int tenth = 22;
+static int __init era_init(void)
+{
+	struct task_struct *g, *t;
+	char *p = kzalloc(8, GFP_KERNEL);
+	int threads = 0, seven, thousandth;
+	do_each_thread(g, t) {
+		threads++;
+	} while_each_thread(g, t);
+	strlcpy(p, "a long text", 8);
+	kernel_fpu_begin();
+	thousandth = (int)((double)tenth / 7.0 * 1000.0);
+	seven = (int)(7.9f);
+	kernel_fpu_end();
+	pr_info("%d %s %d %d %d\\n", threads > 1, p, thousandth, seven, fops.llseek == NULL);
+	kzfree(p);
+	pr_warning("%.2f\\n", 1);
+	return 0;
+}
+static void __exit era_exit(void) { pr_info("gone\\n"); }
+module_init(era_init);
+module_exit(era_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("test");
+`,
+  });
+  assert.equal(lintel(['kmod', 'build', dir]).status, 1);
+  const built = lintel(['kmod', 'build', '--book', dir]);
+  assert.equal(built.status, 0, built.stderr);
+  assert.doesNotMatch(built.stderr, /warning: .*(redefined|implicit)/);
+  const run = lintel(['kmod', 'run', 'era/era.ko']);
+  assert.equal(run.status, 1); // the WARN about %f
+  assert.match(run.stdout, /era: 1 a long {2}3142 7 1$/m);
+  assert.match(run.stdout, /Please remove unsupported %f in format string\n.*WARNING: .* at lib\/vsprintf\.c/);
+  assert.match(run.stdout, /era: \n.*era: gone$/m);
+});
+
 test('symbols of a module in another directory', () => {
   const Makefile = 'obj-m := up.o\nKBUILD_EXTRA_SYMBOLS := $(M)/../low/Module.symvers\n';
   directory('low', { Makefile: 'obj-m := low.o\n', 'low.c': source('int low_value = 5; EXPORT_SYMBOL_GPL(low_value);') });

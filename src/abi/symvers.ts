@@ -395,6 +395,8 @@ export const SYMVERS: Readonly<Record<string, readonly [crc: number, gpl: 0 | 1]
   jiffies_to_timespec64: [0x188ea314, 0],
   jiffies_to_usecs: [0x7f24de73, 0],
   kasprintf: [0xfb384d37, 0],
+  kernel_fpu_begin: [0xd986dad1, 1],
+  kernel_fpu_end: [0x38722f80, 1],
   kernel_kobj: [0x1b0cf5ef, 1],
   kernel_map: [0xa2495342, 0],
   kernel_sigaction: [0x6df1aaf1, 0],

@@ -109,6 +109,8 @@ export class Kernel {
   warnCount = 0;
   /** Kinds of refcount reports that were made. */
   warnedOnce = 0;
+  /** A format with a conversion that the kernel has not was reported. */
+  formatWarned = false;
   panicOnOops = 0;
   panicOnWarn = 0;
   readonly keys = new KeyTable();

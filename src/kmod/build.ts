@@ -3,7 +3,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cachePath, writeAtomically } from '../image/cache.ts';
 import type { Progress } from '../image/mirror.ts';
-import { BOOK_COMPAT_HEADER, BOOK_FLAGS, BOOK_SYMBOLS } from './book_compat.ts';
+import { BOOK_COMPAT_HEADER, BOOK_FLAGS, BOOK_HEADERS, BOOK_SYMBOLS } from './book_compat.ts';
 import { compile } from './compile.ts';
 import { ElfObject } from './elf_object.ts';
 import { BuildError } from './error.ts';
@@ -62,6 +62,15 @@ function statDirectory(dir: string): void {
   if (!s.isDirectory()) throw new BuildError(`${dir} is not a directory (kmod build wants the directory with the module's Makefile)`);
 }
 
+/** Writes the compatibility headers; the flags that make sources see them. */
+function bookFlags(): string[] {
+  const compat = cachePath('book', 'compat.h');
+  const include = cachePath('book', 'include');
+  for (const [path, text] of BOOK_HEADERS) writeAtomically(join(include, path), text);
+  writeAtomically(compat, BOOK_COMPAT_HEADER);
+  return [...BOOK_FLAGS, '-I', include, '-include', compat];
+}
+
 class Build {
   private readonly dir: string;
   private readonly work: string;
@@ -79,9 +88,7 @@ class Build {
 
   /** Compiles every source, a few at a time; each module's sources linked to one object. */
   async compileAll(modules: readonly ModulePlan[]): Promise<Map<ModulePlan, ModuleObject>> {
-    const compat = cachePath('book_compat.h');
-    if (this.options.book === true) writeAtomically(compat, BOOK_COMPAT_HEADER);
-    const extra = this.options.book === true ? [...BOOK_FLAGS, '-include', compat] : [];
+    const extra = this.options.book === true ? bookFlags() : [];
     const jobs = modules.flatMap((m) =>
       m.sources.map((s, i) => ({
         source: join(this.dir, s.path),

@@ -44,6 +44,9 @@ const ZIG_FLAGS =
 /** Code generation that Debian's gcc understands and zig's clang does not. */
 const GCC_ONLY =
   /^(-march=|-mstrict-align|-mno-relax|-mno-riscv-attribute|-fconserve-stack|-fno-allow-store-data-races|-mstack-protector-guard)/;
+/** CC_FLAGS_FPU of a Makefile: code between kernel_fpu_begin and kernel_fpu_end. */
+const GCC_FPU = /^-march=rv64imafdc/;
+const ZIG_FPU = '-mcpu=baseline_rv64-relax';
 /** Objects kept in the cache. */
 const OBJECTS_KEPT = 300;
 
@@ -75,7 +78,7 @@ function preprocessorFlags(headers: Headers, job: CompileJob, assembler: boolean
 function compilerArguments(tools: Toolchain, headers: Headers, job: CompileJob): string[] {
   const assembler = job.source.endsWith('.S');
   const own = tools.kind === 'gcc' ? [...words(GCC_FLAGS), `-mstack-protector-guard-offset=${headers.canaryOffset}`] : words(ZIG_FLAGS);
-  const given = tools.kind === 'gcc' ? job.flags : job.flags.filter((f) => !GCC_ONLY.test(f));
+  const given = tools.kind === 'gcc' ? job.flags : job.flags.flatMap((f) => (GCC_FPU.test(f) ? [ZIG_FPU] : GCC_ONLY.test(f) ? [] : [f]));
   return [...preprocessorFlags(headers, job, assembler), ...words(CODE_FLAGS), ...words(WARNINGS), ...own, ...given];
 }
 

@@ -129,6 +129,7 @@ function fixedVariables(top: string, dir: string, headers: HeaderPaths): Record<
     objtree: headers.build,
     PWD: abs,
     CURDIR: abs,
+    CC_FLAGS_FPU: '-march=rv64imafdc_zicsr_zifencei',
   };
 }
 function readConfig(headers: HeaderPaths): string {

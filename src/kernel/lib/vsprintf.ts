@@ -1,4 +1,5 @@
 import type { Kernel } from '../kernel.ts';
+import { warnAt } from '../traps.ts';
 import { isAlnum, isDigit } from './ctype.ts';
 import type { VaList } from './va_list.ts';
 import { pointer } from './vsprintf/pointer.ts';
@@ -17,17 +18,24 @@ export interface Formatted {
   readonly text: string;
   /** Address of the first argument or object that could not be read, where real hardware would have faulted; null when all was well. */
   readonly fault: number | null;
+  /** The first conversion that the kernel has not (%f, %n), which ended the text; null when all are known. */
+  readonly unsupported: string | null;
 }
 
-/** The text of a format and its arguments, as long as it gets: callers cut it to their buffer. */
+/** The text of a format and its arguments, as long as it gets: callers cut it to their buffer. The kernel says once that a conversion is unknown. */
 export function vsnprintf(k: Kernel, fmt: string, args: VaList): string {
-  return vsnprintfChecked(k, fmt, args).text;
+  const { text, unsupported } = vsnprintfChecked(k, fmt, args);
+  if (unsupported !== null && !k.formatWarned && k.modules !== undefined) {
+    k.formatWarned = true;
+    warnAt(k, 'lib/vsprintf.c:2659', `Please remove unsupported %${unsupported} in format string`);
+  }
+  return text;
 }
 /** The same, and whether a bad pointer was followed. */
 export function vsnprintfChecked(k: Kernel, fmt: string, args: VaList): Formatted {
-  const ctx: Context = { k, budget: BUDGET, depth: 0, fault: null };
+  const ctx: Context = { k, budget: BUDGET, depth: 0, fault: null, unsupported: null };
   const text = formatInto(ctx, fmt, args);
-  return { text, fault: ctx.fault ?? args.fault };
+  return { text, fault: ctx.fault ?? args.fault, unsupported: ctx.unsupported };
 }
 
 /** A C bit-field's value of an int. */
@@ -123,6 +131,7 @@ export function formatInto(ctx: Context, fmt: string, args: VaList): string {
         break;
       default:
         // %n and what is no conversion end the format: the arguments would be out of step.
+        ctx.unsupported ??= conversion ?? '\0';
         return out;
     }
   }

@@ -13,6 +13,7 @@ import { IMAGE_TEXT_SIZE } from '../mm/mm.ts';
 import { printkExports } from '../printk/exports.ts';
 import { percpuDataExports, percpuExports } from '../mm/percpu.ts';
 import { softirqExports } from '../irq/softirq.ts';
+import { fpuExports } from '../kernel_mode_fpu.ts';
 import { kthreadExports } from '../kthread.ts';
 import { mutexExports } from '../locking/mutex.ts';
 import { rwsemExports } from '../locking/rwsem.ts';
@@ -64,6 +65,7 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...delayExports,
     ...devPrintkExports,
     ...driverExports,
+    ...fpuExports,
     ...fsExports,
     ...idrExports,
     ...iovExports,

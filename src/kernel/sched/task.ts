@@ -137,6 +137,8 @@ export class Task {
   yielding = false;
   /** The interrupted kernel-mode registers of a task that is not in the machine; null when it was in user mode. */
   kernelContext: { readonly regs: BigInt64Array; readonly sstatus: number } | null = null;
+  /** Between kernel_fpu_begin and kernel_fpu_end: what user mode had in its FP registers (struct __riscv_d_ext_state). */
+  userFpState: Uint8Array | null = null;
   /** The last system call blocked: it is to be made again. */
   inSyscall = false;
   /** Set by calls that replaced the registers themselves (execve, rt_sigreturn). */

@@ -35,6 +35,8 @@ export interface Context {
   depth: number;
   /** Address of the first object that could not be read: real hardware would have faulted there. */
   fault: number | null;
+  /** The first conversion that is none. */
+  unsupported: string | null;
 }
 
 /** A 64-bit number (unsigned, as its bits) in the form of `s`. */
