@@ -1,5 +1,5 @@
 // Processes, signals, futexes, time and event files against real Linux: proctest (tests/guest/proc) runs as init; tests/fixtures/proc/proctest.txt
-// is what it printed, and the same of nstest (namespaces, pidfds, seccomp and more) in Linux 6.12 (tests/guest/proc/build.sh made both).
+// is what it printed, and the same of nstest (namespaces, pidfds, seccomp and more) and vdsotest, in Linux 6.12 (tests/guest/proc/build.sh made both).
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -31,6 +31,16 @@ for (const [cpus, seed] of [
     const { text, halted } = boot(nstest, { cpus, seed });
     assert.equal(halted, 'poweroff');
     sameLines(text, nsExpected);
+  });
+}
+for (const [cpus, seed, tier] of [
+  [1, 1, 'auto'],
+  [2, 2, 'eager'],
+]) {
+  test(`the vDSO: its image, its functions, its mappings, ${tier}`, () => {
+    const { text, halted } = boot(gunzipSync(fixture('vdsotest.gz')), { cpus, seed, tier });
+    assert.equal(halted, 'poweroff');
+    sameLines(text, fixture('vdsotest.txt').toString('latin1'));
   });
 }
 test('one seed gives one run: instructions, clock, log', () => {

@@ -15,6 +15,7 @@ import type { Kernel } from './kernel.ts';
 import { IovIter } from './lib/iov_iter.ts';
 import { mmPut } from './mm/memory.ts';
 import type { MmStruct } from './mm/mm_struct.ts';
+import { forkTimeNs, switchNamespaces } from './nsproxy.ts';
 import { ptraceExec, ptraceLink, ptraceUnlink } from './ptrace.ts';
 import { fromKid, makeKid } from './user_namespace.ts';
 import { publishPriority } from './sched/core.ts';
@@ -248,6 +249,7 @@ export function beginNewExec(k: Kernel, bprm: Bprm, mm: MmStruct): void {
   }
   k.current = task;
   k.machine.setPageTable(mm.pgd);
+  if (task.nsproxy.time !== task.nsproxy.timeForChildren) switchNamespaces(k, task, forkTimeNs(task.nsproxy));
 
   task.comm = bprm.filename.slice(bprm.filename.lastIndexOf('/') + 1);
   task.flags &= ~PF_FORKNOEXEC;

@@ -50,6 +50,7 @@ import { publishPriority } from './sched/core.ts';
 import { attachPid, detachPid } from './sched/pid.ts';
 import { PF_FORKNOEXEC, TASK_UNINTERRUPTIBLE, Task, THREAD_ORDER } from './sched/task.ts';
 import { BLOCKED, WaitQueueHead } from './sched/wait.ts';
+import { vdsoJoinTimens } from './vdso/vdso.ts';
 
 // Making tasks (kernel/fork.c, clone(2)).
 
@@ -411,6 +412,7 @@ function copyProcess(k: Kernel, parent: Task, thread: boolean, args: CloneArgs):
   if (pidNs.dead) return fail(-ENOMEM);
   child.pidNs = pidNs;
   switchNamespaces(k, child, proxy);
+  if (child.mm !== null && child.mm !== parent.mm && proxy.time !== parent.nsproxy.time) vdsoJoinTimens(k, child.mm, proxy.time);
   allocPidNumbers(pidNs, child, args.setTid);
   if (pidNs.parent !== null && pidNs.childReaper === null) pidNs.childReaper = child;
   copySemundo(k, child, (flags & CLONE_SYSVSEM) !== 0);

@@ -13,7 +13,7 @@ import { ObjectOrder } from './lib/object_order.ts';
 import { PointerPolicy } from './lib/pointers.ts';
 import type { IpcNamespace } from './ipc/namespace.ts';
 import type { MemoryManager } from './mm/mm.ts';
-import type { VdsoPages } from './mm/special.ts';
+import type { Vdso } from './vdso/vdso.ts';
 import { InterruptState } from './irq/interrupt.ts';
 import type { Ksoftirqd } from './irq/softirq.ts';
 import { LockQueues } from './locking/queues.ts';
@@ -82,7 +82,7 @@ export class Kernel {
   /** How pointers are printed. */
   readonly pointers: PointerPolicy;
   /** The shared pages of [vvar] and [vdso], once made. */
-  vdsoPages: VdsoPages | null = null;
+  vdso: Vdso | null = null;
   /** reboot(2)'s CAD switch: whether Ctrl-Alt-Del reboots at once. */
   ctrlAltDel = true;
   /** kernel.softlockup_panic. */

@@ -10,6 +10,7 @@ import { CLONE_NS_ALL, INIT_INUM, NS_FLAG, type NsCommon, type NsKind } from './
 import { inPidNs, initPidNamespace, MAX_PID_NS_LEVEL, newPidNamespace, type PidNamespace } from './pid_namespace.ts';
 import type { Task } from './sched/task.ts';
 import { INIT_USER_NS, inUserNs, MAX_USER_NS_LEVEL, newUserNamespace, type UserNamespace } from './user_namespace.ts';
+import { vdsoJoinTimens } from './vdso/vdso.ts';
 
 // The namespaces of a task, all but its user namespace (kernel/nsproxy.c, namespaces(7)). Tasks share the object; a change makes a new one.
 
@@ -232,6 +233,7 @@ export function setns(k: Kernel, list: readonly NsCommon[]): number {
     }
   }
   if (next.mnt !== task.nsproxy.mnt || list.some((ns) => ns.kind === 'mnt')) mntNsEnter(next.mnt, task);
+  if (next.time !== task.nsproxy.time && task.mm !== null) vdsoJoinTimens(k, task.mm, next.time);
   switchNamespaces(k, task, next);
   if (cred !== task.cred) task.cred = cred;
   return 0;

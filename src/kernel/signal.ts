@@ -49,7 +49,6 @@ import { fromKidMunged, INIT_USER_NS } from './user_namespace.ts';
 import { ptraceBeforeUser, ptraceGroupContinued, ptraceInjected, ptraceJoinGroupStop, ptraceSignal } from './ptrace.ts';
 import { rseqSignalDeliver } from './rseq.ts';
 import type { SigAction, SigInfo, SigPending } from './signal_types.ts';
-import { VDSO_SIGRETURN } from './vdso.ts';
 
 export type { SigAction, SigHandStruct, SigInfo, SigPending, SignalStruct } from './signal_types.ts';
 
@@ -370,7 +369,7 @@ function setupFrame(k: Kernel, task: Task, info: SigInfo, action: SigAction): bo
   frameBytes.set(k.ram.bytes(task.fpState, FP_SIZE), FP_AT);
   if (frame < 0 || copyToUser(k, frame, frameBytes) < 0) return false;
   regs.pc = action.handler;
-  regs.set(1, (task.mm?.vdso ?? 0) + VDSO_SIGRETURN);
+  regs.set(1, (task.mm?.vdso ?? 0) + (k.vdso?.sigreturn ?? 0));
   regs.set(2, frame);
   regs.set(10, info.signo);
   regs.set(11, frame);

@@ -23,7 +23,7 @@ import {
   VM_READ,
   VM_WRITE,
 } from '../mm/mm_struct.ts';
-import { mapVdso } from '../mm/special.ts';
+import { mapVdso } from '../vdso/vdso.ts';
 import { PF_RANDOMIZE } from '../sched/task.ts';
 import { forceSignal } from '../signal.ts';
 import { pathWalk } from './namei.ts';
@@ -322,7 +322,7 @@ function createElfTables(k: Kernel, bprm: Bprm, mm: MmStruct, elf: ElfFile, info
   if (r < 0) return r;
   const headers = elf.phdrs.find((p) => p.type === ELF.PT_LOAD && p.offset <= elf.phoff && elf.phoff < p.offset + p.filesz);
   const { cred } = bprm;
-  const aux: number[] = [];
+  const aux: number[] = [ELF.AT_SYSINFO_EHDR, mm.vdso];
   for (let i = 0; i < 8; i++) aux.push(ELF.AT_L1I_CACHESIZE + i, 0);
   aux.push(
     ELF.AT_MINSIGSTKSZ,

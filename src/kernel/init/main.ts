@@ -57,7 +57,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   const k = new Kernel(machine, host, options);
   k.time = new Timekeeper(k);
   machine.scounteren = SCOUNTEREN_TM;
-  machine.readTime = () => Math.floor(k.time.now() / 100);
+  machine.readTime = () => Math.floor(k.time.now());
   k.printk = new Printk(k);
   const log = (text: string, level = 6) => k.printk.log(level, text);
   log(`Linux version ${UTS_RELEASE} ${COMPILER_BANNER} ${UTS_VERSION}`, 5);
@@ -73,8 +73,8 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   k.sched = new Scheduler(k);
   k.vfs = new Vfs(k);
   k.caches = taskCachesInit(k);
-  log('sched_clock: 64 bits at 10MHz, resolution 100ns, wraps every 4398046511100ns');
-  log('Calibrating delay loop (skipped), value calculated using timer frequency.. 20.00 BogoMIPS (lpj=40000)');
+  log('sched_clock: 64 bits at 1000MHz, resolution 1ns, wraps every 4398046511103ns');
+  log('Calibrating delay loop (skipped), value calculated using timer frequency.. 2000.00 BogoMIPS (lpj=4000000)');
   log('pid_max: default: 32768 minimum: 301');
   log('LSM: initializing lsm=capability');
   tmpfsInit(k);

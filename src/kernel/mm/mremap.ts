@@ -143,6 +143,11 @@ function moveArea(k: Kernel, mm: MmStruct, addr: number, oldLen: number, newLen:
     else mm.unlink(source);
     freeTablesAround(k, mm, addr, addr + oldLen);
   }
+  // Signal handlers return through it wherever it is (vdso_mremap).
+  if (source.mapping !== null && source.mapping === k.vdso?.vdso) {
+    mm.vdso = to;
+    mm.publish();
+  }
   mergeAround(mm, to, to + newLen);
   mm.publishCounts();
   return to;

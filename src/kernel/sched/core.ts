@@ -256,6 +256,13 @@ export function publishPriority(k: Kernel, task: Task): void {
   ram.write64(task.addr + TASK.se + SE.load_weight, PRIO_TO_WEIGHT[task.nice + 20] * 1024);
 }
 
+/** The CPUs that `task` may run on; when it runs on another one now, that ends before its next instruction (set_cpus_allowed_ptr). */
+export function setCpusAllowed(k: Kernel, task: Task, mask: number): void {
+  task.affinity = mask;
+  k.ram.write64(task.addr + TASK.cpus_mask, mask);
+  if (task === k.current && ((mask >>> k.cpu) & 1) === 0) task.needResched = true;
+}
+
 /** Makes a sleeping task runnable, whatever it sleeps as (not a stopped one). True when it was asleep. */
 export function tryToWakeUp(k: Kernel, task: Task): boolean {
   return wakeUpState(k, task, TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE | TASK_KILLABLE);

@@ -1,10 +1,11 @@
+import { RISCV_TIMEBASE } from '../cpufeature.ts';
 import type { Kernel } from '../kernel.ts';
 import { type DataExport, type FunctionExport, fn } from '../module/export.ts';
 import { imageObject } from '../module/stubs.ts';
 import { writeKernel32, writeKernel64 } from '../mm/maccess.ts';
 import { signalPending } from '../signal.ts';
 import { dumpStack } from '../stacktrace.ts';
-import { TICK_NSEC } from '../time/timekeeping.ts';
+import { HZ, TICK_NSEC } from '../time/timekeeping.ts';
 import { EINTR } from '../../abi/errno.ts';
 import { load64 } from '../lib/guest_memory.ts';
 import { TASK_INTERRUPTIBLE, TASK_KILLABLE, TASK_RUNNING, TASK_UNINTERRUPTIBLE } from './task.ts';
@@ -157,7 +158,7 @@ export const schedDataExports: readonly DataExport[] = [
     name: 'loops_per_jiffy',
     place(k) {
       const addr = imageObject(k, 8, 8);
-      writeKernel64(k, addr, 40_000);
+      writeKernel64(k, addr, RISCV_TIMEBASE / HZ);
       return addr;
     },
   },

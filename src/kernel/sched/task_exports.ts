@@ -12,6 +12,7 @@ import { readKernelBig, writeKernel64, writeKernelBytes } from '../mm/maccess.ts
 import { type DataExport, type FunctionExport, fn, partial } from '../module/export.ts';
 import { imageObject, symbolAddress } from '../module/stubs.ts';
 import { setAction, sendSignalTo, dequeueSignal } from '../signal.ts';
+import { setCpusAllowed } from './core.ts';
 import type { Task } from './task.ts';
 import { INIT_INUM } from '../ns_common.ts';
 import { pidOf } from './pid.ts';
@@ -184,7 +185,7 @@ export const taskExports: readonly FunctionExport[] = [
     const task = taskAt(k, addr);
     const bits = load32(k, mask) & (2 ** k.cpus - 1);
     if (task === null || bits === 0) return -22;
-    task.affinity = bits;
+    setCpusAllowed(k, task, bits);
     return 0;
   }),
 ];

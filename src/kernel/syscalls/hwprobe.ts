@@ -1,9 +1,8 @@
 import { EFAULT, EINVAL } from '../../abi/errno.ts';
 import * as H from '../../abi/hwprobe.ts';
 import * as NR from '../../abi/syscall_nr.ts';
-import { HWPROBE_IMA_EXT_0 } from '../cpufeature.ts';
+import { HWPROBE_VALUES } from '../cpufeature.ts';
 import type { Kernel } from '../kernel.ts';
-import { TASK_SIZE } from '../mm/address.ts';
 import { copyFromUser, copyToUser, getUserBig } from '../mm/uaccess.ts';
 import type { SyscallRow } from './table.ts';
 
@@ -12,24 +11,7 @@ import type { SyscallRow } from './table.ts';
 /** Bytes of a cpumask: up to 64 CPUs. */
 const CPUMASK_SIZE = 8;
 const PAIR_SIZE = 16;
-const TIMEBASE_HZ = 10_000_000n;
 
-const VALUES: ReadonlyMap<bigint, bigint> = new Map(
-  (
-    [
-      [H.RISCV_HWPROBE_KEY_MVENDORID, 0n],
-      [H.RISCV_HWPROBE_KEY_MARCHID, 0n],
-      [H.RISCV_HWPROBE_KEY_MIMPID, 0n],
-      [H.RISCV_HWPROBE_KEY_BASE_BEHAVIOR, H.RISCV_HWPROBE_BASE_BEHAVIOR_IMA],
-      [H.RISCV_HWPROBE_KEY_IMA_EXT_0, HWPROBE_IMA_EXT_0],
-      [H.RISCV_HWPROBE_KEY_CPUPERF_0, H.RISCV_HWPROBE_MISALIGNED_FAST],
-      [H.RISCV_HWPROBE_KEY_ZICBOZ_BLOCK_SIZE, 0n],
-      [H.RISCV_HWPROBE_KEY_HIGHEST_VIRT_ADDRESS, BigInt(TASK_SIZE)],
-      [H.RISCV_HWPROBE_KEY_TIME_CSR_FREQ, TIMEBASE_HZ],
-      [H.RISCV_HWPROBE_KEY_MISALIGNED_SCALAR_PERF, H.RISCV_HWPROBE_MISALIGNED_FAST],
-    ] as const
-  ).map(([key, value]) => [BigInt(key), value]),
-);
 /** Keys whose values are sets of bits. */
 const BITMASKS: ReadonlySet<bigint> = new Set([
   BigInt(H.RISCV_HWPROBE_KEY_BASE_BEHAVIOR),
@@ -59,7 +41,7 @@ function getValues(k: Kernel, pairs: number, count: number, size: number, cpus: 
     const at = pairs + i * PAIR_SIZE;
     const key = getUserBig(k, at);
     if (key === null) return -EFAULT;
-    const value = VALUES.get(key);
+    const value = HWPROBE_VALUES.get(key);
     const r = putPair(k, at, value === undefined ? -1n : key, value ?? 0n);
     if (r < 0) return r;
   }
@@ -78,7 +60,7 @@ function getCpus(k: Kernel, pairs: number, count: number, size: number, cpus: nu
     const key = getUserBig(k, at);
     const value = getUserBig(k, at + 8);
     if (key === null || value === null) return -EFAULT;
-    const ours = VALUES.get(key);
+    const ours = HWPROBE_VALUES.get(key);
     if (ours === undefined) {
       unknown = true;
       if (putPair(k, at, -1n, 0n) < 0) return -EFAULT;

@@ -1,11 +1,10 @@
 import { E2BIG, EACCES, EBUSY, EFAULT, EINVAL, EPERM, ESRCH } from '../../abi/errno.ts';
-import { task_struct as TASK } from '../../abi/layout/structs.ts';
 import * as S from '../../abi/sched.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyFromUser, copyToUser, getUser32, putUser32, viewFromUser } from '../mm/uaccess.ts';
 import { pidOfVnr, taskByVpid } from '../pid.ts';
-import { publishPriority } from '../sched/core.ts';
+import { publishPriority, setCpusAllowed } from '../sched/core.ts';
 import type { Task } from '../sched/task.ts';
 import { writeTimespec } from '../time/time.ts';
 import type { SyscallRow } from './table.ts';
@@ -159,8 +158,7 @@ function sysSchedSetaffinity(k: Kernel, pid: number, length: number, umask: numb
   let mask = 0;
   for (let cpu = 0; cpu < k.cpus; cpu++) if (((bytes[cpu >> 3] ?? 0) >> (cpu & 7)) & 1) mask |= 1 << cpu;
   if (mask === 0) return -EINVAL;
-  task.affinity = mask >>> 0;
-  k.ram.write64(task.addr + TASK.cpus_mask, mask >>> 0);
+  setCpusAllowed(k, task, mask >>> 0);
   return 0;
 }
 function sysSchedGetaffinity(k: Kernel, pid: number, lengthArg: number, umask: number): number {

@@ -13,12 +13,21 @@ import type { SyscallRow } from './table.ts';
 
 // Clocks and sleeps (time(7), kernel/time/posix-timers.c).
 
-const WALL: readonly number[] = [T.CLOCK_REALTIME, T.CLOCK_REALTIME_COARSE, T.CLOCK_TAI];
-const MONOTONIC: readonly number[] = [T.CLOCK_MONOTONIC, T.CLOCK_MONOTONIC_RAW, T.CLOCK_MONOTONIC_COARSE, T.CLOCK_BOOTTIME];
+const MONOTONIC: readonly number[] = [T.CLOCK_MONOTONIC, T.CLOCK_MONOTONIC_RAW, T.CLOCK_BOOTTIME];
+
+const USEC_PER_SEC = 1_000_000;
+/** 15 hours. */
+const MAX_MINUTES_WEST = 15 * 60;
 
 /** Reads a clock, or -EINVAL when there is no such clock. The alarm clocks need a real-time clock device. */
 function clockNow(k: Kernel, clock: number): TimeValue | number {
-  if (WALL.includes(clock)) return k.time.wall();
+  if (clock === T.CLOCK_REALTIME_COARSE) return k.time.coarseWall();
+  if (clock === T.CLOCK_TAI) return k.time.tai();
+  if (clock === T.CLOCK_REALTIME) return k.time.wall();
+  if (clock === T.CLOCK_MONOTONIC_COARSE) {
+    const now = k.time.now() + timensOffset(k, clock);
+    return split(now - (now % TICK_NSEC));
+  }
   if (MONOTONIC.includes(clock)) return split(k.time.now() + timensOffset(k, clock));
   const cpu = cpuClock(k, clock);
   if (typeof cpu === 'number') return cpu;
@@ -99,14 +108,31 @@ function sysClockNanosleep(k: Kernel, clockArg: number, flags: number, req: numb
 function sysGettimeofday(k: Kernel, tv: number, tz: number): number {
   const w = k.time.wall();
   if (tv !== 0 && putPair(k, tv, w.sec, w.nsec / 1000) < 0) return -EFAULT;
-  return tz !== 0 ? copyToUser(k, tz, new Uint8Array(8)) : 0;
+  if (tz === 0) return 0;
+  const zone = new DataView(new ArrayBuffer(8));
+  zone.setInt32(0, k.time.zone?.minutesWest ?? 0, true);
+  zone.setInt32(4, k.time.zone?.dstTime ?? 0, true);
+  return copyToUser(k, tz, new Uint8Array(zone.buffer));
 }
-function sysSettimeofday(k: Kernel, tv: number): number {
-  if (tv === 0) return 0;
-  const v = viewFromUser(k, tv, 16);
-  if (typeof v === 'number') return v;
-  const { sec, usec } = timevalIn(v, 0);
-  return sec < 0 || usec < 0 || usec > 999_999 ? -EINVAL : setWall(k, sec, usec * 1000);
+/** do_sys_settimeofday64: the time zone first. */
+function sysSettimeofday(k: Kernel, tv: number, tz: number): number {
+  let wall: { sec: number; usec: number } | null = null;
+  if (tv !== 0) {
+    const v = viewFromUser(k, tv, 16);
+    if (typeof v === 'number') return v;
+    wall = timevalIn(v, 0);
+    if (wall.usec < 0 || wall.usec > USEC_PER_SEC - 1) return -EINVAL;
+  }
+  const zone = tz === 0 ? null : viewFromUser(k, tz, 8);
+  if (typeof zone === 'number') return zone;
+  if (wall !== null && wall.sec < 0) return -EINVAL;
+  if (!k.current.capable(CAP_SYS_TIME)) return -EPERM;
+  if (zone !== null) {
+    const minutesWest = zone.getInt32(0, true);
+    if (Math.abs(minutesWest) > MAX_MINUTES_WEST) return -EINVAL;
+    k.time.setZone(minutesWest, zone.getInt32(4, true), wall === null);
+  }
+  return wall === null ? 0 : setWall(k, wall.sec, wall.usec * 1000);
 }
 /** Only the wall clock can be disciplined. */
 function sysClockAdjtime(k: Kernel, clock: number, ptr: number): number {

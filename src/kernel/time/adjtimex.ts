@@ -3,6 +3,7 @@ import { CAP_SYS_TIME } from '../../abi/sched.ts';
 import { NSEC_PER_SEC, NSEC_PER_USEC } from '../../abi/time.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyToUser, viewFromUser } from '../mm/uaccess.ts';
+import { updateVsyscall } from '../vdso/datapage.ts';
 import { NTP_PHASE_LIMIT, type NtpData, ntpUpdate, STA_UNSYNC, USER_HZ } from './ntp.ts';
 
 // adjtimex(2), clock_adjtime(2): struct timex and its modes (kernel/time/ntp.c, timekeeping.c).
@@ -117,6 +118,7 @@ export function doAdjtimex(k: Kernel, ptr: number): number {
     shown = Math.trunc(ntp.offset / ((ntp.status & STA_NANO) !== 0 ? 1 : NSEC_PER_USEC));
   }
   fill(k, v, shown);
+  updateVsyscall(k);
   if (copyToUser(k, ptr, new Uint8Array(v.buffer)) < 0) return -14; // EFAULT
   if ((ntp.status & (STA_UNSYNC | STA_CLOCKERR)) !== 0) return TIME_ERROR;
   return (ntp.status & STA_INS) !== 0 ? TIME_INS : (ntp.status & STA_DEL) !== 0 ? TIME_DEL : TIME_OK;

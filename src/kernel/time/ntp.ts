@@ -1,5 +1,6 @@
 import { NSEC_PER_SEC, NSEC_PER_USEC } from '../../abi/time.ts';
 import type { Kernel } from '../kernel.ts';
+import { updateVsyscall } from '../vdso/datapage.ts';
 
 // The discipline of the wall clock (kernel/time/ntp.c). Corrections of phase and frequency (adjtimex.ts) move CLOCK_REALTIME as time passes;
 // CLOCK_MONOTONIC keeps the machine's own pace.
@@ -33,13 +34,19 @@ export class NtpData {
   at = 0;
 }
 
+/** Is the wall clock being moved against the others? */
+export function ntpActive(ntp: NtpData): boolean {
+  return ntp.freq !== 0 || ntp.offset !== 0 || ntp.adjust !== 0 || ntp.tick !== 1e6 / USER_HZ;
+}
+
 /** Corrects the wall clock for the time since the last look. Called by whoever reads or sets that clock. */
 export function ntpUpdate(k: Kernel): void {
   const { ntp } = k.time;
   const now = k.time.now();
   const elapsed = now - ntp.at;
   if (elapsed <= 0) return;
-  if (ntp.freq === 0 && ntp.offset === 0 && ntp.adjust === 0 && ntp.tick === 1e6 / USER_HZ && elapsed < NSEC_PER_SEC) return;
+  const active = ntpActive(ntp);
+  if (!active && elapsed < NSEC_PER_SEC) return;
   let moved = elapsed * (ntp.freq / 65536 / 1e6 + (ntp.tick * USER_HZ) / 1e6 - 1);
   if (ntp.adjust !== 0) {
     const most = (SLEW_NS * elapsed) / NSEC_PER_SEC / NSEC_PER_USEC;
@@ -56,5 +63,6 @@ export function ntpUpdate(k: Kernel): void {
   if (ntp.maxError >= NTP_PHASE_LIMIT) ntp.status |= STA_UNSYNC;
   ntp.at = now;
   k.time.wallOffset += moved;
+  if (active && !ntpActive(ntp)) updateVsyscall(k);
 }
 

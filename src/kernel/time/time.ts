@@ -57,7 +57,7 @@ export function deadlineOf(k: Kernel, clock: number, t: TimeValue, absolute: boo
   const now = k.time.now();
   if (!absolute) return now + nsOf(t);
   if (!isWallClock(clock)) return Math.max(0, nsOf(t) - timensOffset(k, clock));
-  const wall = k.time.wall();
+  const wall = clock === CLOCK_TAI ? k.time.tai() : k.time.wall();
   // Differences first: nanoseconds since the epoch are not exact in a number.
   return now + (t.sec - wall.sec) * NSEC_PER_SEC + (t.nsec - wall.nsec);
 }

@@ -1,5 +1,6 @@
 import type { Kernel } from '../kernel.ts';
 import { virtToImage } from '../mm/address.ts';
+import { updateVsyscall } from '../vdso/datapage.ts';
 import { NtpData, ntpUpdate } from './ntp.ts';
 
 /** Virtual nanoseconds that one retired instruction takes (docs/architecture.md, Time). */
@@ -66,6 +67,11 @@ export class Timekeeper {
     const sec = Math.floor(total / NSEC_PER_SEC);
     return { sec: this.bootSec + sec, nsec: Math.floor(total - sec * NSEC_PER_SEC) };
   }
+  /** International atomic time, as far as adjtimex(2) said how far it is from the wall clock. */
+  tai(): { sec: number; nsec: number } {
+    const { sec, nsec } = this.wall();
+    return { sec: sec + this.ntp.tai, nsec };
+  }
   /** The wall clock at the last tick (ktime_get_coarse_real_ts64); one object for all who ask within it. */
   coarseWall(): { readonly sec: number; readonly nsec: number } {
     const tick = Math.floor((this.bootNsec + this.now() + this.wallOffset) / TICK_NSEC);
@@ -77,13 +83,28 @@ export class Timekeeper {
     }
     return this.coarse;
   }
+  /** The time zone that settimeofday(2) was told: kept for those who ask, and for a real-time clock that keeps local time. */
+  zone: { readonly minutesWest: number; readonly dstTime: number } | null = null;
+  /** The first one, when it comes without a time, says that the wall clock was set from local time (timekeeping_warp_clock). */
+  setZone(minutesWest: number, dstTime: number, warp: boolean): void {
+    if (warp && this.zone === null) this.wallOffset += minutesWest * 60 * NSEC_PER_SEC;
+    this.zone = { minutesWest, dstTime };
+    updateVsyscall(this.k);
+  }
   setWall(sec: number, nsec: number): void {
     const w = this.wall();
     this.wallOffset += (sec - w.sec) * NSEC_PER_SEC + (nsec - w.nsec);
+    updateVsyscall(this.k);
   }
-  /** Jumps forward to `at` when that lies ahead. */
+  /** What the wall clock shows at time 0 of the others, with the corrections made so far. */
+  wallAtZero(): { sec: number; nsec: number } {
+    const total = Math.floor(this.bootNsec + this.wallOffset);
+    const sec = Math.floor(total / NSEC_PER_SEC);
+    return { sec: this.bootSec + sec, nsec: total - sec * NSEC_PER_SEC };
+  }
+  /** Jumps forward to `at` when that lies ahead. The clock shows whole nanoseconds. */
   advanceTo(at: number): void {
-    const ahead = at - this.now();
+    const ahead = Math.ceil(at) - this.now();
     if (ahead > 0) {
       this.skipped += ahead;
       this.idle += ahead;
@@ -92,8 +113,9 @@ export class Timekeeper {
   /** Nanoseconds that CPUs spent waiting in place (udelay, spinning), which no instruction shows. */
   burnt = 0;
   burn(ns: number): void {
-    this.skipped += ns;
-    this.burnt += ns;
+    const whole = Math.ceil(ns);
+    this.skipped += whole;
+    this.burnt += whole;
   }
   addTimer(timer: KernelTimer): void {
     this.timers.push(timer);

@@ -13,5 +13,5 @@ riscv64-linux-gnu-gcc -march=rv64gc -O1 -fno-builtin -fno-stack-protector -fno-p
   -o "$work/isatest" isatest.c machine.c decode.c traps.c faults.c codechange.c steps.c atomics.c
 gzip -9nc "$work/isatest" > $out/isatest.gz
 if [ -n "${RUN_LINUX:-}" ]; then
-  echo /isatest | "$RUN_LINUX" -m "$work" - | tr -d '\r' > $out/isatest.txt
+  echo /isatest | "$RUN_LINUX" -m -t 900 "$work" - | tr -d '\r' > $out/isatest.txt
 fi

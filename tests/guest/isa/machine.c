@@ -29,8 +29,9 @@ static void probe(void) {
     struct pair p = { key, 0x5555 };
     long r = S(NR_hwprobe, &p, 1, 0, 0, 0);
     put("hwprobe "); num(key); put(": "); num(r); put(" "); num(p.key); put(" ");
-    // 0 to 2 name the implementation; 5 and 9 are measured by the kernel.
+    // 0 to 2 name the implementation; 5 and 9 are measured by the kernel; 8 is how fast the machine's clock ticks.
     if (key >= 0 && key <= 2) put("id");
+    else if (key == 8) put(p.value >= 1000000 ? "frequency" : "?");
     else if (key == 5 || key == 9) put(p.value <= 4 ? "speed" : "?");
     else hex(p.value);
     put("\n");

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Builds proctest and nstest and records what real Linux says (the lab's oracle), for tests/proc.test.mjs. Needs riscv64-linux-gnu-gcc;
+# Builds proctest, nstest and vdsotest and records what real Linux says (the lab's oracle), for tests/proc.test.mjs. Needs riscv64-linux-gnu-gcc;
 # RUN_LINUX is the lab's oracle/run-linux.sh (without it only the program is built).
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -11,7 +11,10 @@ riscv64-linux-gnu-gcc -static -Os -s -o "$work/proctest" proctest.c sysfuzz.c -l
 gzip -9nc "$work/proctest" > $out/proctest.gz
 riscv64-linux-gnu-gcc -static -Os -s -o "$work/nstest" nstest.c -w
 gzip -9nc "$work/nstest" > $out/nstest.gz
+riscv64-linux-gnu-gcc -static -Os -s -o "$work/vdsotest" vdsotest.c -w
+gzip -9nc "$work/vdsotest" > $out/vdsotest.gz
 if [ -n "${RUN_LINUX:-}" ]; then
   echo 'ulimit -c 0; /proctest' | "$RUN_LINUX" -m "$work" - | tr -d '\r' > $out/proctest.txt
   echo 'ulimit -c 0; /nstest' | "$RUN_LINUX" -m -c 2 "$work" - | tr -d '\r' > $out/nstest.txt
+  echo /vdsotest | "$RUN_LINUX" -m -c 2 "$work" - | tr -d '\r' > $out/vdsotest.txt
 fi
