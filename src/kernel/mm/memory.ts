@@ -5,6 +5,7 @@ import { exitAio } from '../fs/aio_context.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, TASK_SIZE } from './address.ts';
 import type { AddressSpace } from './filemap.ts';
+import { anonFrame } from './frame_runs.ts';
 import {
   type MmStruct,
   mmAlloc,
@@ -91,16 +92,16 @@ export function handleMmFault(k: Kernel, mm: MmStruct, addr: number, access: Acc
   k.mm.stat.pgfault++;
   k.current.minFlt++;
   if (ptePresent(old)) return presentFault(k, vma, at, page, old, write);
-  return vma.mapping === null ? anonFault(k, vma, at, write) : fileFault(k, vma, vma.mapping, at, page, write);
+  return vma.mapping === null ? anonFault(k, vma, at, page, write) : fileFault(k, vma, vma.mapping, at, page, write);
 }
 
 /** First touch of private memory: reads share one page of zeros. */
-function anonFault(k: Kernel, vma: VmArea, at: number, write: boolean): number {
+function anonFault(k: Kernel, vma: VmArea, at: number, page: number, write: boolean): number {
   if (!write) {
     setPte(k.ram, at, makePte(k.mm.zeroPage, protOf(vma)));
     return Fault.DONE;
   }
-  const pa = k.mm.pages.allocUser();
+  const pa = anonFrame(k, vma, page);
   if (pa === 0) return Fault.OOM;
   vma.anon = true;
   pageAddNewAnon(k, vma.mm, pa);
@@ -167,7 +168,7 @@ function presentFault(k: Kernel, vma: VmArea, at: number, page: number, old: num
   if (write && (vma.flags & VM_SHARED) === 0 && (old & PTE_W) === 0) {
     if (pa !== zeroPage && isAnon(ram, pages.pageStruct(pa)) && pages.refCount(pa) === 1) k.mm.stat.pgreuse++;
     else {
-      const copy = pages.allocUser(0, pa === zeroPage);
+      const copy = anonFrame(k, vma, page, pa === zeroPage);
       if (copy === 0) return Fault.OOM;
       if (pa !== zeroPage) ram.u8.copyWithin(copy, pa, pa + PAGE_SIZE);
       pageRemoveMapping(k, vma.mm, pa);

@@ -14,6 +14,7 @@ import {
   VMALLOC_START,
   VMEMMAP_START,
 } from './address.ts';
+import type { FrameRun } from './frame_runs.ts';
 import type { ImageMapping } from './image_mapping.ts';
 import { type OvercommitSettings, overcommitDefaults } from './overcommit.ts';
 import { reclaim } from './vmscan.ts';
@@ -53,6 +54,8 @@ export class MemoryManager {
   readonly swapperPgDir: number;
   /** The frame of zeros behind every read of untouched private memory. */
   readonly zeroPage: number;
+  /** Runs whose room others leave alone. */
+  readonly runs = new Set<FrameRun>();
   nextShmIno = 1;
   /** WARN_ON_ONCE of __alloc_pages has been said. */
   warnedOrder = false;

@@ -4,6 +4,7 @@ import type { AioContext } from '../fs/aio_context.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, physToVirt, TASK_SIZE } from './address.ts';
 import type { AddressSpace } from './filemap.ts';
+import { endRun, type FrameRun } from './frame_runs.ts';
 import { freeUserTables } from './pgtable.ts';
 
 // vm_flags (include/linux/mm.h).
@@ -58,6 +59,9 @@ export interface VmArea {
   name: string;
   /** It has had private copies of pages (anon_vma is set): fork must copy its page table entries. */
   anon: boolean;
+  /** Where its private pages get their frames (frame_runs.ts), and how many it got before there was such a place. */
+  run: FrameRun | null;
+  touched: number;
 }
 
 /** An address space (mm_struct). Areas are sorted by address and do not overlap. */
@@ -134,7 +138,7 @@ export class MmStruct {
   /** Puts an area into the list; it takes over the references that its mapping and file need. */
   link(spec: VmAreaSpec, anon = false): VmArea {
     const { start, end, flags, mapping, file, pgoff, name } = spec;
-    const vma: VmArea = { mm: this, start, end, flags, mapping, file, pgoff, name, anon };
+    const vma: VmArea = { mm: this, start, end, flags, mapping, file, pgoff, name, anon, run: null, touched: 0 };
     this.vmas.splice(this.indexAbove(start), 0, vma);
     if (vma.file !== null) vma.file.refs++;
     vma.mapping?.addArea(vma);
@@ -147,6 +151,7 @@ export class MmStruct {
     if (this.vmas[i] === vma) this.vmas.splice(i, 1);
     this.account(vma.flags, -(vma.end - vma.start) / PAGE_SIZE);
     vma.mapping?.removeArea(this.k, vma);
+    endRun(this.k, vma);
     if (vma.file !== null) this.k.vfs.fput(vma.file);
   }
   /** Moves an area's bounds; pgoff keeps step with start. */

@@ -89,6 +89,7 @@ export function mergeAround(mm: MmStruct, from: number, to: number): void {
       continue;
     }
     a.anon = a.anon || b.anon;
+    if (a.run === null) [a.run, b.run] = [b.run, null];
     const end = b.end;
     mm.unlink(b);
     mm.resize(a, a.start, end);
@@ -269,7 +270,7 @@ function mmapRegion(k: Kernel, mm: MmStruct, file: File | null, start: number, l
   }
   const spec = { start, end, flags: vmFlags, mapping, file: null as File | null, pgoff: start / PAGE_SIZE, name: '' };
   if (file !== null) {
-    const draft: VmArea = { ...spec, file, pgoff, mm, anon: false };
+    const draft: VmArea = { ...spec, file, pgoff, mm, anon: false, run: null, touched: 0 };
     const answer = file.op.mmap?.(k, file, draft) ?? -ENODEV;
     if (typeof answer === 'number') {
       // Zero: the driver wants plain zeroed memory (/dev/zero, mapped privately).

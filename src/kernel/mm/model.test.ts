@@ -77,7 +77,12 @@ function pageSteps(k: Kernel, steps: number, next: (below: number) => number): v
     const what = next(100);
     if (what < 52 || held.length === 0) {
       const order = Math.min(next(MAX_ORDER + 1), next(MAX_ORDER + 1), next(MAX_ORDER + 1));
-      const pa = what % 2 === 0 ? pages.alloc(order, false) : pages.allocUser(order, false);
+      const at = next(k.ram.size / PAGE_SIZE) * PAGE_SIZE;
+      const wasFree = pages.isFree(at);
+      const exact = order === 0 && what % 4 === 1;
+      const pa = exact ? pages.allocUserAt(at, false) : what % 2 === 0 ? pages.alloc(order, false) : pages.allocUser(order, false);
+      if (exact && pa !== 0 && (pa !== at || !wasFree)) assert.fail('not the frame that was asked for');
+      if (exact && pa === 0 && wasFree && pages.freePages > pages.watermarks.min) assert.fail('a free frame was refused');
       if (pa === 0) {
         if (held.length > 0) {
           // Full: gives back half of all.

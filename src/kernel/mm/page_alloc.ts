@@ -12,6 +12,10 @@ export const PAGEBLOCK_PAGES = 512;
 const THP_MIN_PAGES = (512 * 2 ** 20) / PAGE_SIZE;
 /** Pages that one round of reclaim asks for (SWAP_CLUSTER_MAX). */
 const RECLAIM_BATCH = 32;
+/** Blocks of each size that frameOutside looks at. */
+const OUTSIDE_TRIES = 4;
+/** Frames. */
+const STRETCH_GRAIN = 64;
 const NONE = -1;
 const NOT_FREE = 255;
 
@@ -198,6 +202,9 @@ export class PageAllocator {
       o--;
       this.link(pfn + (1 << o), o);
     }
+    return this.handOut(pfn, order, zero);
+  }
+  private handOut(pfn: number, order: number, zero: boolean): number {
     this.freePages -= 1 << order;
     this.allocated += 1 << order;
     const pa = pfn * PAGE_SIZE;
@@ -206,6 +213,54 @@ export class PageAllocator {
     this.setRefCount(pa, 1);
     if (this.onFrames !== null) this.onFrames(pa, 1 << order, false);
     return pa;
+  }
+  /** One frame, the one at `pa`: 0 when it is not free, or memory is short (as for allocUser). */
+  allocUserAt(pa: number, zero: boolean): number {
+    const pfn = Math.floor(pa / PAGE_SIZE);
+    if (pfn < 0 || pfn >= this.endPfn || this.freePages <= this.watermarks.min) return 0;
+    for (let o = 0; o <= MAX_ORDER; o++) {
+      let start = pfn - (pfn % (1 << o));
+      if (this.blockOrder[start] !== o) continue;
+      this.unlink(start, o);
+      // The halves that the frame is not in stay free.
+      while (o > 0) {
+        o--;
+        const upper = start + (1 << o);
+        this.link(pfn < upper ? upper : start, o);
+        if (pfn >= upper) start = upper;
+      }
+      return this.handOut(pfn, 0, zero);
+    }
+    return 0;
+  }
+  /** A free frame outside of [from, to) from one of the smallest blocks, -1 when those few that are looked at all lie inside. */
+  frameOutside(from: number, to: number): number {
+    for (let o = 0; o <= MAX_ORDER; o++) {
+      let pfn = this.head[o];
+      for (let i = 0; i < OUTSIDE_TRIES && pfn !== NONE; i++, pfn = this.next[pfn]) {
+        const pa = pfn * PAGE_SIZE;
+        if (pa + (PAGE_SIZE << o) <= from || pa >= to) return pa;
+      }
+    }
+    return -1;
+  }
+  /**
+   * Calls `visit` for the stretches of free frames [from, to), as physical addresses in ascending order, until it answers true. Stretches are seen in
+   * pieces of STRETCH_GRAIN frames; what is smaller is not seen.
+   */
+  eachStretch(visit: (from: number, to: number) => boolean): void {
+    let from = NONE;
+    for (let pfn = 0; pfn < this.endPfn; ) {
+      const o = this.blockOrder[pfn];
+      const isFree = o !== NOT_FREE && 1 << o >= STRETCH_GRAIN;
+      if (isFree && from === NONE) from = pfn;
+      if (!isFree && from !== NONE) {
+        if (visit(from * PAGE_SIZE, pfn * PAGE_SIZE)) return;
+        from = NONE;
+      }
+      pfn += isFree ? 1 << o : STRETCH_GRAIN;
+    }
+    if (from !== NONE) visit(from * PAGE_SIZE, this.endPfn * PAGE_SIZE);
   }
   /** The same for memory that can wait for better times: leaves the reserve below the min watermark alone (GFP_USER). */
   allocUser(order = 0, zero = true): number {
