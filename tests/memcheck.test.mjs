@@ -75,7 +75,7 @@ const CATALOGUE = {
   leak_string: LEAK,
 };
 /** Modules of other suites that do look at memory that was never written, or at red zones, to show what is there. */
-const KNOWN = new Set(['lt_pages', 'lt_slab', 'lt_vmalloc', 'lt_slub', 'lt_free']);
+const KNOWN = new Set(['lt_pages', 'lt_slab', 'lt_vmalloc', 'lt_slub', 'lt_free', 'lj_poison']);
 /** Its init never comes back. */
 const ENDLESS = new Set(['kc_deadlock']);
 

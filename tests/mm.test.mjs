@@ -1,4 +1,4 @@
-// Memory as programs see it against real Linux (M53, M68, M70 to M73): memtest (tests/guest/mm) runs as init; tests/fixtures/mm/memtest.txt is what it
+// Memory as programs see it against real Linux (M53, M68, M70 to M73; J7-9.22 to J7-9.26): memtest (tests/guest/mm) runs as init; tests/fixtures/mm/memtest.txt is what it
 // printed in Linux 6.12 (tests/guest/mm/build.sh made both): overcommit, scores, the log of the OOM killer, drop_caches, SysRq, texts that agree.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

@@ -11,11 +11,10 @@ import {
   SIGTRAP,
   TRAP_BRKPT,
 } from '../abi/signal.ts';
-import { Access, type AccessKind } from '../machine/api.ts';
+import { Access } from '../machine/api.ts';
 import { Trap } from '../machine/trap.ts';
 import { putDeadTasks } from './fork.ts';
 import type { Kernel } from './kernel.ts';
-import { hex64 } from './lib/seq_file.ts';
 import { TASK_SIZE } from './mm/address.ts';
 import { Fault, handleMmFault } from './mm/memory.ts';
 import { outOfMemory } from './mm/oom_kill.ts';
@@ -34,6 +33,7 @@ import { runPosixCpuTimers } from './time/posix_timers.ts';
 import { runTimers } from './time/timers.ts';
 import { handleKernelTrap } from './kernel_trap.ts';
 import { TICK_NSEC } from './time/timekeeping.ts';
+import { doTrap } from './unhandled_signal.ts';
 import { watchdog } from './watchdog.ts';
 
 // The way into the kernel and back: the run loop over harts, traps, system calls (arch/riscv/kernel/entry.S, traps.c, and the idle loop).
@@ -230,47 +230,40 @@ function handleUserTrap(k: Kernel, task: Task, cause: number): void {
     case Trap.INSN_PAGE_FAULT:
     case Trap.LOAD_PAGE_FAULT:
     case Trap.STORE_PAGE_FAULT:
-      userFault(
-        k,
-        task,
-        machine.tval,
-        cause === Trap.INSN_PAGE_FAULT ? Access.EXEC : cause === Trap.LOAD_PAGE_FAULT ? Access.READ : Access.WRITE,
-      );
+      userFault(k, task, machine.tval, cause);
       return;
     case Trap.BREAKPOINT:
       forceSignal(k, task, { signo: SIGTRAP, code: TRAP_BRKPT, addr: machine.regs.pc });
       return;
     case Trap.ILLEGAL:
-      forceSignal(k, task, { signo: SIGILL, code: ILL_ILLOPC, addr: machine.regs.pc });
+      doTrap(k, task, SIGILL, ILL_ILLOPC, machine.regs.pc, cause);
       return;
     case Trap.INSN_MISALIGNED:
     case Trap.LOAD_MISALIGNED:
     case Trap.STORE_MISALIGNED:
       // The address is the instruction's (arch/riscv/kernel/traps.c: do_trap_error with epc).
-      forceSignal(k, task, { signo: SIGBUS, code: BUS_ADRALN, addr: machine.regs.pc });
+      doTrap(k, task, SIGBUS, BUS_ADRALN, machine.regs.pc, cause);
       return;
     default:
-      forceSignal(k, task, { signo: SIGSEGV, code: SEGV_ACCERR, addr: machine.tval });
+      doTrap(k, task, SIGSEGV, SEGV_ACCERR, machine.tval, cause);
   }
 }
 
-function userFault(k: Kernel, task: Task, addr: number, access: AccessKind): void {
+function userFault(k: Kernel, task: Task, addr: number, cause: number): void {
   const mm = task.mm;
+  const access = cause === Trap.INSN_PAGE_FAULT ? Access.EXEC : cause === Trap.LOAD_PAGE_FAULT ? Access.READ : Access.WRITE;
   const r = mm === null || addr < 0 || addr >= TASK_SIZE ? Fault.MAPERR : handleMmFault(k, mm, addr, access);
   switch (r) {
     case Fault.DONE:
       return;
     case Fault.SIGBUS:
-      forceSignal(k, task, { signo: SIGBUS, code: BUS_ADRERR, addr });
+      doTrap(k, task, SIGBUS, BUS_ADRERR, addr, cause);
       return;
     case Fault.OOM:
       outOfMemory(k, task);
       return;
     default:
-      if (k.showUnhandledSignals && task.sighand.action[SIGSEGV - 1].handler === 0) {
-        k.printk.log(6, `${task.comm}[${task.pid}]: unhandled signal 11 code 0x${r.toString(16)} at 0x${hex64(addr)}`);
-      }
-      forceSignal(k, task, { signo: SIGSEGV, code: r === Fault.ACCERR ? SEGV_ACCERR : SEGV_MAPERR, addr });
+      doTrap(k, task, SIGSEGV, r === Fault.ACCERR ? SEGV_ACCERR : SEGV_MAPERR, addr, cause);
   }
 }
 

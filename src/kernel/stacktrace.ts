@@ -53,11 +53,7 @@ export function showRegs(k: Kernel, task: Task, cause: number, badaddr: number):
   printStackInfo(k, task);
   printk.log(4, `epc : ${sprintSymbol(k, regs.pc, 'S')}`);
   printk.log(4, ` ra : ${sprintSymbol(k, regs.get(1), 'S')}`);
-  const value = (i: number) => hex64(i < 0 ? regs.pc : regs.getBig(i));
-  for (let i = 0; i < NAMES.length; i += 3) {
-    const cells = NAMES.slice(i, i + 3).map(([name, x]) => `${name}: ${value(x)}`);
-    printk.log(4, `${i === 0 ? '' : ' '}${cells.join(' ')}`);
-  }
+  registerLines(k);
   // UXL = 2 (64 bits), SPP and SPIE as on entry from S mode with interrupts on.
   const status = (2n << 32n) | BigInt((regs.sstatus & ~2) | ((regs.sstatus & 2) !== 0 ? 0x20 : 0) | 0x100);
   printk.log(4, `status: ${hex64(status)} badaddr: ${hex64(badaddr)} cause: ${hex64(cause)}`);
@@ -66,6 +62,21 @@ export function showRegs(k: Kernel, task: Task, cause: number, badaddr: number):
   const inExport = exportAtStub(k, regs.pc) !== null;
   if (inExport) printFrame(k, regs.get(1));
   walkFrames(k, task, !inExport, (pc) => printFrame(k, pc));
+}
+/** The same for a program. What it did with floating point is not known: FS says "clean". */
+export function showUserRegs(k: Kernel, task: Task, cause: number, badaddr: number): void {
+  printStackInfo(k, task);
+  registerLines(k);
+  const status = (2n << 32n) | 0x4020n;
+  k.printk.log(4, `status: ${hex64(status)} badaddr: ${hex64(badaddr)} cause: ${hex64(cause)}`);
+}
+function registerLines(k: Kernel): void {
+  const { regs } = k.machine;
+  const value = (i: number) => hex64(i < 0 ? regs.pc : regs.getBig(i));
+  for (let i = 0; i < NAMES.length; i += 3) {
+    const cells = NAMES.slice(i, i + 3).map(([name, x]) => `${name}: ${value(x)}`);
+    k.printk.log(4, `${i === 0 ? '' : ' '}${cells.join(' ')}`);
+  }
 }
 function printFrame(k: Kernel, pc: number): void {
   k.printk.log(4, `[<${hex64(pc)}>] ${sprintSymbol(k, pc, 'S')}`);

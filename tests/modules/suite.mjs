@@ -1,5 +1,5 @@
 // The module suite's cases and what surrounds each of them, the same in real Linux (record.mjs) and in Lintel (module.test.mjs).
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -25,7 +25,12 @@ export function allSets() {
   ];
 }
 
-/** Every case of a set's *.txt in order: a line "=== name", then the script. */
+/** Words of the kernel command line with which a set's system starts: its file `cmdline`. */
+export function cmdlineOf(set) {
+  const file = join(casesOf(set), 'cmdline');
+  return existsSync(file) ? readFileSync(file, 'utf8').trim().split(/\s+/) : [];
+}
+/** Every case of a set's *.txt in order: a line "=== name", then the script. What comes before the first such line is for readers. */
 export function readCases(set) {
   const cases = [];
   for (const file of readdirSync(casesOf(set))
@@ -97,7 +102,7 @@ const CASE_MILLISECONDS = 60_000; // of virtual time
 /** Boots Lintel and runs every case of a set in order. Yields { name, exit, stdout, stderr }. */
 export async function* runAll(set, cpus = 1) {
   const { boot } = await import('../../dist/index.js');
-  const vm = await boot({ seed: 1, memory: '256M', cpus });
+  const vm = await boot({ seed: 1, memory: '256M', cpus, append: cmdlineOf(set).join(' ') });
   await vm.run(['mkdir', '-p', '/ko']);
   for (const [name, bytes] of fixtureFiles(set)) vm.writeFile(`/ko/${name}`, bytes);
   const setup = await vm.run(['sh', '-c', SETUP]);

@@ -139,7 +139,7 @@ export function loadElf(k: Kernel, bprm: Bprm): number {
 function setUpImage(k: Kernel, bprm: Bprm, mm: MmStruct, elf: ElfFile, interp: ElfFile | null): number {
   const task = k.current;
   task.personality &= ~PER_MASK;
-  const randomize = k.mm.randomizeVaSpace > 0 && (task.personality & ADDR_NO_RANDOMIZE) === 0;
+  const randomize = k.mm.randomizeVaSpace !== 0 && (task.personality & ADDR_NO_RANDOMIZE) === 0;
   task.flags = (task.flags & ~PF_RANDOMIZE) | (randomize ? PF_RANDOMIZE : 0);
   const stackLimit = k.current.signal.rlimit(RLIMIT_STACK);
   pickMmapLayout(k, mm, stackLimit, randomize, (task.personality & ADDR_COMPAT_LAYOUT) !== 0);

@@ -30,6 +30,8 @@ export const mmDataExports: readonly DataExport[] = [
     },
   },
   // Where the kernel image begins and ends; modules lie between _end - 2 GiB and _start (asm/pgtable.h).
+  { name: '_text', place: () => KERNEL_LINK_ADDR, internal: true },
+  { name: '_stext', place: () => KERNEL_LINK_ADDR, internal: true },
   { name: '_start', place: () => KERNEL_LINK_ADDR },
   { name: '_end', place: () => KERNEL_LINK_ADDR + KERNEL_IMAGE_SIZE },
   { name: 'pgtable_l4_enabled', place: (k) => flag(k, 0) },

@@ -137,6 +137,7 @@ export function mmInit(k: Kernel): void {
   };
   k.mm.pages.onShort = (pages) => reclaim(k, pages);
   k.mm.overcommit = overcommitDefaults(k.mm.pages.freePages);
+  if (k.mm.slab.tracksUsers) k.mm.stackDepot.earlyInit(k);
   if (checksMemory(k)) k.mm.check = new MemoryCheck(k, releaseChecked);
   k.mm.slab.onComplaint = (cache, pa, what) => badFree(k, cache, pa, what);
   k.machine.setPageTable(k.mm.swapperPgDir);

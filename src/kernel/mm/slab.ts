@@ -145,6 +145,10 @@ export class SlabAllocator {
     this.kmallocCaches = [normal, make(KmallocType.RECLAIM), make(KmallocType.CGROUP)];
     for (const cache of this.caches) this.nameCache(cache);
   }
+  /** slab_debug= asks for tracks somewhere. */
+  get tracksUsers(): boolean {
+    return this.debugOptions.some((o) => (o.flags & SLAB_STORE_USER) !== 0);
+  }
   /** kmem_cache_flags: what slab_debug= adds. */
   private flagsFor(name: string, flags: number): number {
     let add = 0;

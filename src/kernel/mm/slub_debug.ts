@@ -52,6 +52,14 @@ export class StackDepot {
     const entries = Math.min(2 ** 20, Math.max(2 ** 12, 2 ** Math.ceil(Math.log2(managedPages - watermarks.high)) / 4));
     k.printk.log(KERN_INFO, `stackdepot: allocating hash table of ${entries} entries via kvcalloc`);
   }
+  /** stack_depot_early_init, when slab_debug= asks for tracks: an entry of 16 bytes for every 16 KiB of memory. */
+  earlyInit(k: Kernel): void {
+    this.ready = true;
+    const entries = Math.min(2 ** 20, 2 ** Math.ceil(Math.log2(k.mm.pages.totalPages / 4)));
+    k.printk.log(KERN_INFO, 'stackdepot: allocating hash table via alloc_large_system_hash');
+    const order = Math.max(0, Math.log2((entries * 16) / PAGE_SIZE));
+    k.printk.log(KERN_INFO, `stackdepot hash table entries: ${entries} (order: ${order}, ${entries * 16} bytes, linear)`);
+  }
   save(stack: readonly number[]): number {
     const key = stack.join();
     let handle = this.handles.get(key);

@@ -112,6 +112,17 @@ export function showVmstat(k: Kernel): string {
   return ROWS.map((name) => `${name} ${now.get(name) ?? 0}\n`).join('');
 }
 
+/** One counter of /proc/vmstat. */
+export function statValue(k: Kernel, name: string): number {
+  return values(k).get(name) ?? 0;
+}
+/** node0/vmstat: the rows of zones, then those of nodes. */
+export function showNodeVmstat(k: Kernel): string {
+  const now = values(k);
+  const rows = [...ROWS.slice(0, ROWS.indexOf('numa_other') + 1), ...NODE_ROWS];
+  return rows.map((name) => `${name} ${now.get(name) ?? 0}\n`).join('');
+}
+
 export function showBuddyinfo(k: Kernel): string {
   let out = 'Node 0, zone    DMA32 ';
   for (let o = 0; o <= MAX_ORDER; o++) out += `${String(k.mm.pages.freeCount[o]).padStart(6)} `;

@@ -2,6 +2,7 @@ import { makeDev } from '../../../abi/fs.ts';
 import type { Attribute, KernfsNode } from '../../fs/sysfs/kernfs.ts';
 import { sysfsText } from '../../fs/sysfs/sysfs.ts';
 import type { Kernel } from '../../kernel.ts';
+import { nodeSysfsInit } from '../../mm/node_sysfs.ts';
 import { slabSysfsInit } from '../../mm/slab_sysfs.ts';
 import { cpuList, hex } from '../../lib/seq_file.ts';
 import { memDeviceNames } from '../char/mem.ts';
@@ -84,6 +85,7 @@ function cpuInit(k: Kernel): void {
   sysfsText(k, node0, 'cpulist', `${all}\n`);
   sysfsText(k, node0, 'cpumap', `${hex(2 ** cpus - 1)}\n`);
   sysfsText(k, node0, 'distance', '10\n');
+  nodeSysfsInit(k, node0);
 }
 
 const ueventSeqnum: Attribute = { show: (k) => `${k.drivers.model.ueventSeqnum}\n` };

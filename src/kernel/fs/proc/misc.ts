@@ -3,6 +3,7 @@ import { RAM_BASE } from '../../../machine/layout.ts';
 import { ISA_STRING } from '../../cpufeature.ts';
 import { hex } from '../../lib/seq_file.ts';
 import { KERNEL_IMAGE_SIZE } from '../../mm/address.ts';
+import { IMAGE_TEXT_SIZE } from '../../mm/mm.ts';
 import { sysrqInit } from '../../drivers/tty/sysrq.ts';
 import type { Kernel } from '../../kernel.ts';
 import { showLocks } from '../locks.ts';
@@ -103,7 +104,14 @@ function showIomem(k: Kernel): string {
   const all = k.current.capable(CAP_SYS_ADMIN);
   const line = (indent: string, from: number, to: number, name: string) =>
     `${indent}${hex(all ? from : 0, 8)}-${hex(all ? to : 0, 8)} : ${name}\n`;
-  return line('', RAM_BASE, k.ram.size - 1, 'System RAM') + line('  ', RAM_BASE, RAM_BASE + KERNEL_IMAGE_SIZE - 1, 'Kernel image');
+  const text = RAM_BASE + IMAGE_TEXT_SIZE;
+  const end = RAM_BASE + KERNEL_IMAGE_SIZE - 1;
+  return (
+    line('', RAM_BASE, k.ram.size - 1, 'System RAM') +
+    line('  ', RAM_BASE, end, 'Kernel image') +
+    line('    ', RAM_BASE, text - 1, 'Kernel code') +
+    line('    ', text, end, 'Kernel data')
+  );
 }
 function showInterrupts(k: Kernel): string {
   let head = ' '.repeat(11);

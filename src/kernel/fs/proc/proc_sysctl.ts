@@ -51,7 +51,7 @@ function setLastPid(k: Kernel, n: number): void {
 }
 /** Settings with an effect. */
 const LIVE: readonly (readonly [string, IntRow])[] = [
-  ['kernel/randomize_va_space', { get: (k) => k.mm.randomizeVaSpace, set: (k, n) => (k.mm.randomizeVaSpace = n), min: 0, max: INT_MAX }],
+  ['kernel/randomize_va_space', { get: (k) => k.mm.randomizeVaSpace, set: (k, n) => (k.mm.randomizeVaSpace = n), min: -INT_MAX - 1, max: INT_MAX }],
   // One way: no way back to 0.
   ['kernel/modules_disabled', { get: (k) => (k.modules.disabled ? 1 : 0), set: (k) => (k.modules.disabled = true), min: 1, max: 1 }],
   ['kernel/panic_on_oops', { get: (k) => k.panicOnOops, set: (k, n) => (k.panicOnOops = n), min: 0, max: INT_MAX }],
