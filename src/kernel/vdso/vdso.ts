@@ -4,6 +4,7 @@ import { AddressSpace } from '../mm/filemap.ts';
 import { zapRange } from '../mm/memory.ts';
 import { getUnmappedArea, insertVma } from '../mm/mmap.ts';
 import { type MmStruct, VM_DONTEXPAND, VM_EXEC, VM_MAYEXEC, VM_MAYREAD, VM_MAYWRITE, VM_PFNMAP, VM_READ } from '../mm/mm_struct.ts';
+import { PG_RESERVED, setPageFlags } from '../mm/page.ts';
 import { INIT_INUM } from '../ns_common.ts';
 import type { TimeNamespace } from '../nsproxy.ts';
 import { initDataPage, updateVsyscall } from './datapage.ts';
@@ -17,7 +18,8 @@ class SpecialPages extends AddressSpace {
   constructor(k: Kernel, pages: number) {
     super();
     this.size = pages * PAGE_SIZE;
-    for (let i = 0; i < pages; i++) this.grab(k, i);
+    // In Linux they lie in the kernel's image, which is reserved memory.
+    for (let i = 0; i < pages; i++) setPageFlags(k.ram, k.mm.pages.pageStruct(this.grab(k, i)), PG_RESERVED);
     k.mm.stat.filePages -= pages;
   }
 }

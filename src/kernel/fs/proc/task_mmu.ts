@@ -28,7 +28,7 @@ import {
   type VmArea,
 } from '../../mm/mm_struct.ts';
 import { SharedAnon } from '../../mm/filemap.ts';
-import { mapCount, PG_DIRTY, pageFlags } from '../../mm/page.ts';
+import { mapCount, PG_DIRTY, PG_RESERVED, pageFlags } from '../../mm/page.ts';
 import { PTE_D, ptePa, ptePresent, walkRange } from '../../mm/pgtable.ts';
 import { kindOf } from '../../mm/rmap.ts';
 import type { Task } from '../../sched/task.ts';
@@ -207,6 +207,7 @@ export function showNumaMaps(k: Kernel, task: Task): string {
       const pa = ptePa(pte);
       if (!ptePresent(pte) || pa === k.mm.zeroPage || (v.flags & VM_PFNMAP) !== 0) return;
       const page = k.mm.pages.pageStruct(pa);
+      if ((pageFlags(k.ram, page) & PG_RESERVED) !== 0) return;
       const anon = kindOf(k, pa) === 'anon';
       n.pages++;
       if (anon) n.anon++;
