@@ -1,6 +1,6 @@
 // Boots an initramfs whose init is the workloads and copies its console to standard output; ends when it does.
 // Usage: node bench/lintel_peer.mjs INITRAMFS 'COMMAND LINE'
-import { boot } from '../dist/index.js';
+import { boot } from '../dist/esm/index.js';
 
 const [image, append] = process.argv.slice(2);
 const vm = await boot({

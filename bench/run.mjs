@@ -5,8 +5,8 @@
 //
 // The figure is operations per second of processor time that the whole peer used (an emulator and its compiler threads too), read from
 // /proc when the workload says that it begins and ends: on a machine that does other things as well, wall time says little.
-import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -114,6 +114,12 @@ const median = (list) => {
 const geomean = (list) => Math.exp(list.reduce((s, x) => s + Math.log(x), 0) / list.length);
 const show = (x) => (x === undefined || Number.isNaN(x) ? '' : x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x.toFixed(2));
 
+// What users import, of the modules as tsc wrote them last.
+const changed = (path) => statSync(join(here, '../dist', path), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+if (changed('esm/index.js') < changed('index.js')) {
+  const r = spawnSync(process.execPath, ['scripts/bundle.mjs'], { cwd: join(here, '..'), stdio: 'inherit' });
+  if (r.status !== 0) process.exit(1);
+}
 const work = mkdtempSync(join(tmpdir(), 'lintel-bench-'));
 try {
   for (const [compiler, name] of [

@@ -1,11 +1,13 @@
 // The command as a user sees it: child processes of `node bin/lintel.js`, their exit statuses, streams, signals and terminals.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { cachePath } from '../dist/image/cache.js';
 
 const LINTEL = join(import.meta.dirname, '../bin/lintel.js');
 const LIMIT = 60_000;
@@ -160,6 +162,33 @@ test('a cache that cannot be written', (t) => {
       spawnSync('umount', [tiny]);
     }
   }
+});
+test('the compiled code of a run is kept for the next; a damaged entry is made anew', (t) => {
+  const env = { env: { ...process.env, LINTEL_CACHE: scratch(t) } };
+  symlinkSync(cachePath('images'), join(env.env.LINTEL_CACHE, 'images'));
+  const hello = () => assert.equal(exits(['run', '--', 'echo', 'hello'], 0, env).stdout, 'hello\n');
+  const kept = join(env.env.LINTEL_CACHE, 'v8');
+  exits(['--version'], 0, env);
+  assert.equal(existsSync(kept), false, 'nothing worth keeping was compiled');
+  hello();
+  const [name, ...more] = readdirSync(kept);
+  assert.deepEqual(more, []);
+  const path = join(kept, name);
+  const code = readFileSync(path);
+  hello();
+  assert.deepEqual(readFileSync(path), code, 'the second run took it as it was');
+  for (const damage of [(b) => b.subarray(0, 1000), (b) => b.fill(0x5a, 5000, 9000), () => Buffer.alloc(0)]) {
+    writeFileSync(path, damage(Buffer.from(code)));
+    hello();
+    const anew = readFileSync(path);
+    assert.deepEqual(createHash('sha256').update(anew.subarray(32)).digest(), anew.subarray(0, 32));
+    assert.ok(anew.length > code.length / 2);
+  }
+  // Another version of Node, or of the bundle, has an entry of its own; the oldest go.
+  for (let i = 0; i < 12; i++) writeFileSync(join(kept, `older-${i}`), '');
+  rmSync(path);
+  hello();
+  assert.equal(readdirSync(kept).length, 8);
 });
 test('--json reports everything of the run', () => {
   const r = exits(['run', '--json', '--', 'sh', '-c', 'cat; echo err >&2; exit 4'], 4, { input: 'in' });

@@ -1,6 +1,5 @@
 import { gunzipSync } from 'node:zlib';
 import { decompress as unzstd } from 'fzstd';
-import xz from 'xz-decompress';
 
 // Debian packages (deb(5)): an ar archive with control.tar.* and data.tar.*.
 
@@ -40,6 +39,7 @@ export function readAr(bytes: Uint8Array): Map<string, Uint8Array> {
 }
 
 async function unxz(bytes: Uint8Array): Promise<Uint8Array> {
+  const { default: xz } = await import('xz-decompress');
   const source = new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(bytes);

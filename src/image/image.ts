@@ -2,7 +2,6 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { IMAGE_MAGIC } from '../abi/image_format.ts';
 import type { ImageLayer } from '../kernel/host.ts';
-import { buildBase, buildLayered } from './build.ts';
 import { cachePath, writeAtomically } from './cache.ts';
 import { openLayer } from './layer.ts';
 import type { Progress } from './mirror.ts';
@@ -81,6 +80,7 @@ export function listImages(): { name: string; built: boolean }[] {
 export async function ensureImage(name: string, progress: Progress, warn: (text: string) => void = progress): Promise<string> {
   const pins = BUILT_IN[name]?.() ?? userRecipe(name)?.pins;
   if (pins === undefined) throw new Error(`there is no image '${name}' (lintel image list shows those there are)`);
+  const { buildBase, buildLayered } = await import('./build.ts'); // with the unpackers, which a run from the cache never needs
   return name === 'base' ? await buildBase(progress) : await buildLayered(name, pins, progress, warn);
 }
 

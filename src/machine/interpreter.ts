@@ -53,6 +53,8 @@ export interface InterpreterImports {
   fetchMiss(lo: number, hi: number): number;
   /** The upper halfword of an instruction at the page boundary; -1 = fault. */
   fetchHigh(lo: number, hi: number): number;
+  /** The 32-bit instruction for halfword `half`, 0 when illegal; the table has it from then on. */
+  expand(half: number): number;
   /** A load or store that missed the TLB: value through SLOW_VALUE; 0 = fault. */
   slowLoad(lo: number, hi: number, size: number): number;
   slowStore(lo: number, hi: number, size: number): number;
@@ -622,6 +624,7 @@ export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Arra
   const imports = {
     fetchMiss: m.importFunc('fetchMiss', [I32, I32], [I32]),
     fetchHigh: m.importFunc('fetchHigh', [I32, I32], [I32]),
+    expand: m.importFunc('expand', [I32], [I32]),
     slowLoad: m.importFunc('slowLoad', [I32, I32, I32], [I32]),
     slowStore: m.importFunc('slowStore', [I32, I32, I32], [I32]),
     amoAddress: m.importFunc('amoAddress', [I32, I32, I32, I32], [I32]),
@@ -884,9 +887,11 @@ function runBody(shared: Shared, regionType: number): FuncBody {
   f.i32(3).op(Op.i32_and).i32(3).op(Op.i32_ne).if();
   f.i32(2).set(e.ilen);
   f.get(e.insn).i32(2).op(Op.i32_shl).mem(Op.i32_load, RVC_TABLE, 2).set(e.a1);
-  // An illegal compressed instruction keeps its own bits for tval.
   f.get(e.a1).op(Op.i32_eqz).unlikelyIf();
+  f.get(e.insn).call(shared.imports.expand).tee(e.a1).op(Op.i32_eqz).if();
+  // An illegal compressed instruction keeps its own bits for tval.
   e.trap(Trap.ILLEGAL);
+  f.end();
   f.end();
   f.get(e.a1).set(e.insn);
   f.else();

@@ -67,7 +67,7 @@ export const TLB_BASE = 0x1_0000;
 export const TLB_MODE_STRIDE = TLB_BYTES * 3;
 /** Tag of an empty entry (both halves): no page address has all bits set. */
 export const TLB_EMPTY = -1;
-/** u32 for each of the 65536 halfwords: the 32-bit instruction that a compressed one stands for, 0 = illegal. */
+/** u32 for each of the 65536 halfwords: the 32-bit instruction that a compressed one stands for; 0 = illegal, or not met yet. */
 export const RVC_TABLE = 0x4_0000;
 
 /** i32 for each index of the function table: instructions that may retire in its region before the translator hears of it (`improve`). */

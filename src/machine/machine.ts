@@ -4,10 +4,9 @@ import { hasFusedMadd } from './fpu/probe.ts';
 import { fpuExecute } from './fpu/ops.ts';
 import { buildInterpreter } from './interpreter.ts';
 import { SystemOp } from './isa/integer.ts';
-import { expandCompressed } from './isa/rvc.ts';
+import { expandedAt } from './isa/rvc.ts';
 import {
   PAGE_SIZE,
-  RVC_TABLE,
   SLOW_VALUE,
   STATE_CAUSE,
   STATE_CODE_WRITTEN,
@@ -147,7 +146,6 @@ export class Machine implements MachineApi {
   private constructor(memoryBytes: number, tier: Tier, clock: () => number) {
     this.ram = new Ram(memoryBytes);
     this.regs = new StateRegisters(this.ram);
-    for (let w = 0; w < 65536; w++) if ((w & 3) !== 3) this.ram.u32[(RVC_TABLE >> 2) + w] = expandCompressed(w);
     this.flushTlb();
     this.clearReservation();
     const pages = memoryBytes / 65536;
@@ -163,6 +161,7 @@ export class Machine implements MachineApi {
         m: this.ram.memory,
         fetchMiss: (lo: number, hi: number) => (this.fill(address(lo, hi), Access.EXEC, Trap.INSN_PAGE_FAULT) < 0 ? 0 : 1),
         fetchHigh: (lo: number, hi: number) => this.fetchHigh(address(lo, hi)),
+        expand: (half: number) => expandedAt(this.ram, half),
         slowLoad: (lo: number, hi: number, size: number) => this.slowAccess(address(lo, hi), size, Access.READ),
         slowStore: (lo: number, hi: number, size: number) => this.slowAccess(address(lo, hi), size, Access.WRITE),
         amoAddress,

@@ -10,7 +10,7 @@ import type { IovIter } from '../lib/iov_iter.ts';
 import { getUser32, putUser32 } from '../mm/uaccess.ts';
 import { devIoctl } from './core/dev_ioctl.ts';
 import { CmsgBuffer } from './core/scm.ts';
-import type { Sock } from './core/sock.ts';
+import { type Sock, wallAt } from './core/sock.ts';
 import type { InetSock } from './ipv4/inet_sock.ts';
 import { Net } from './net.ts';
 
@@ -146,13 +146,6 @@ function sockIoctl(k: Kernel, file: File, cmd: number, arg: number): number {
   return r === -ENOTTY ? devIoctl(k, cmd, arg) : r;
 }
 
-/** The wall clock at the moment `at` of k.time.now(). */
-export function wallAt(k: Kernel, at: number): { sec: number; nsec: number } {
-  const { sec, nsec } = k.time.wall();
-  const ns = nsec - (k.time.now() - at);
-  const carry = Math.floor(ns / 1e9);
-  return { sec: sec + carry, nsec: Math.floor(ns - carry * 1e9) };
-}
 /** The time that something arrived, for receivers that asked with SO_TIMESTAMP, and for SIOCGSTAMP (sock_recv_timestamp). */
 export function sockTimestamp(k: Kernel, sk: Sock, msg: MsgHdr, at: number): void {
   if (sk.stamp >= 0) sk.stamp = at;

@@ -1,4 +1,6 @@
 // RV64C (ISA manual, volume I, chapter 26): every 16-bit instruction stands for one 32-bit instruction.
+import { RVC_TABLE } from '../layout.ts';
+import type { Ram } from '../ram.ts';
 
 const bits = (w: number, hi: number, lo: number) => (w >> lo) & ((1 << (hi - lo + 1)) - 1);
 const sign = (v: number, width: number) => (v << (32 - width)) >> (32 - width);
@@ -24,6 +26,13 @@ const jType = (rd: number, imm: number) =>
 /** The 32-bit equivalent of halfword `w` (low two bits not 3), as an unsigned number; 0 when reserved or illegal. */
 export function expandCompressed(w: number): number {
   return expand(w) >>> 0;
+}
+
+/** The same out of the machine's table, which fills as halfwords are met: programs use a few hundred of the 49,152. */
+export function expandedAt(ram: Ram, w: number): number {
+  const at = (RVC_TABLE >> 2) + w;
+  const known = ram.u32[at];
+  return known !== 0 ? known : (ram.u32[at] = expandCompressed(w));
 }
 
 function expand(w: number): number {

@@ -1,5 +1,6 @@
 import { decode } from '../isa/table.ts';
-import { PAGE_SHIFT, PAGE_SIZE, RVC_TABLE } from '../layout.ts';
+import { expandedAt } from '../isa/rvc.ts';
+import { PAGE_SHIFT, PAGE_SIZE } from '../layout.ts';
 import type { Ram } from '../ram.ts';
 import { type Block, type Context, edgeKey, type Insn, newBlock } from './block.ts';
 import { dominates, number } from './dominators.ts';
@@ -127,7 +128,7 @@ class RegionBuilder {
     if (half < 0) return 'away';
     let word: number;
     let length = 2;
-    if ((half & 3) !== 3) word = this.source.ram.read32(RVC_TABLE + half * 4);
+    if ((half & 3) !== 3) word = expandedAt(this.source.ram, half);
     else {
       const high = this.half(off + 2);
       if (high < 0) return 'interpret';

@@ -144,3 +144,10 @@ export function freeSkb(k: Kernel, skb: Skb): void {
 export function initPeercred(k: Kernel, sk: Sock): void {
   sk.peer = { pid: k.current.tgid, cred: k.current.cred };
 }
+/** The wall clock at the moment `at` of k.time.now(). */
+export function wallAt(k: Kernel, at: number): { sec: number; nsec: number } {
+  const { sec, nsec } = k.time.wall();
+  const ns = nsec - (k.time.now() - at);
+  const carry = Math.floor(ns / 1e9);
+  return { sec: sec + carry, nsec: Math.floor(ns - carry * 1e9) };
+}
