@@ -1,5 +1,5 @@
 // Processes, signals, futexes, time and event files against real Linux: proctest (tests/guest/proc) runs as init; tests/fixtures/proc/proctest.txt
-// is what it printed, and the same of nstest (namespaces, pidfds, seccomp and more) and vdsotest, in Linux 6.12 (tests/guest/proc/build.sh made both).
+// is what it printed, and the same of nstest (namespaces, pidfds, seccomp and more), vdsotest and pitest, in Linux 6.12 (tests/guest/proc/build.sh made both).
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -41,6 +41,13 @@ for (const [cpus, seed, tier] of [
     const { text, halted } = boot(gunzipSync(fixture('vdsotest.gz')), { cpus, seed, tier });
     assert.equal(halted, 'poweroff');
     sameLines(text, fixture('vdsotest.txt').toString('latin1'));
+  });
+}
+for (const seed of [1, 2]) {
+  test(`futexes with priority inheritance, seed ${seed}`, () => {
+    const { text, halted } = boot(gunzipSync(fixture('pitest.gz')), { cpus: 1, seed });
+    assert.equal(halted, 'poweroff');
+    sameLines(text, fixture('pitest.txt').toString('latin1'));
   });
 }
 test('one seed gives one run: instructions, clock, log', () => {

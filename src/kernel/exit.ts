@@ -18,7 +18,8 @@ import {
 import { acctProcess } from './acct.ts';
 import { disassociateCtty } from './drivers/tty/jobctl.ts';
 import { freeTask, unlinkThread } from './fork.ts';
-import { futexExit, futexWakeAddress } from './futex.ts';
+import { futexWakeAddress } from './futex/core.ts';
+import { futexExit } from './futex/robust.ts';
 import { exitSem } from './ipc/sem.ts';
 import type { Kernel } from './kernel.ts';
 import { mmPut } from './mm/memory.ts';

@@ -2,7 +2,7 @@ import type { MachineApi } from '../machine/api.ts';
 import type { Ram } from '../machine/ram.ts';
 import type { DriverCore } from './drivers/core.ts';
 import type { TaskCaches } from './fork.ts';
-import { FutexTable } from './futex.ts';
+import { FutexTable } from './futex/core.ts';
 import type { ProcFs } from './fs/proc/generic.ts';
 import type { DebugFs } from './fs/debugfs/debugfs.ts';
 import type { Kernfs } from './fs/sysfs/kernfs.ts';

@@ -15,7 +15,7 @@ import type { File, FileOperations } from './types.ts';
 
 /** Largest file offset (MAX_LFS_FILESIZE is 2^63-1; here what a number holds exactly). */
 const MAX_LFS = Number.MAX_SAFE_INTEGER;
-const RLIMIT_FSIZE = 1;
+export const RLIMIT_FSIZE = 1;
 const SIGXFSZ = 25;
 const FIONREAD = 0x541b;
 const FALLOC_KEEP_SIZE = 1;

@@ -243,14 +243,24 @@ export class Scheduler {
 export function isRealTime(task: Task): boolean {
   return task.policy === SCHED_FIFO || task.policy === SCHED_RR;
 }
-/** Brings the members that modules read in line: prio = 120 + nice, or 99 - rt_priority (__setscheduler_prio). */
+/** Priorities below this are real-time ones; nice 0 is DEFAULT_PRIO (include/linux/sched/prio.h). Lower is better. */
+export const MAX_RT_PRIO = 100;
+export const DEFAULT_PRIO = 120;
+/** The priority that its policy gives a task; a deadline task's is -1 (MAX_DL_PRIO - 1). */
+export function normalPrio(task: Task): number {
+  if (task.policy === SCHED_DEADLINE) return -1;
+  return isRealTime(task) ? MAX_RT_PRIO - 1 - task.rtPriority : DEFAULT_PRIO + task.nice;
+}
+/** The same, or what a waiter for a PI lock lends it. */
+export function effectivePrio(task: Task): number {
+  return Math.min(normalPrio(task), task.piPrio);
+}
+/** Brings the members that modules read in line: prio = 120 + nice, or 99 - rt_priority, or what is lent (__setscheduler_prio). */
 export function publishPriority(k: Kernel, task: Task): void {
   const { ram } = k;
-  // A deadline task's is -1 (MAX_DL_PRIO - 1).
-  const prio = task.policy === SCHED_DEADLINE ? -1 : isRealTime(task) ? 99 - task.rtPriority : 120 + task.nice;
   ram.write32(task.addr + TASK.static_prio, 120 + task.nice);
-  ram.write32(task.addr + TASK.prio, prio);
-  ram.write32(task.addr + TASK.normal_prio, prio);
+  ram.write32(task.addr + TASK.prio, effectivePrio(task));
+  ram.write32(task.addr + TASK.normal_prio, normalPrio(task));
   ram.write32(task.addr + TASK.rt_priority, task.rtPriority);
   ram.write32(task.addr + TASK.policy, task.policy);
   ram.write64(task.addr + TASK.se + SE.load_weight, PRIO_TO_WEIGHT[task.nice + 20] * 1024);

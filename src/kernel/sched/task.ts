@@ -4,6 +4,7 @@ import type { Ram } from '../../machine/ram.ts';
 import { type Cred, publishCred } from '../cred.ts';
 import type { FilesStruct, FsStruct } from '../fs/file_table.ts';
 import type { File, Inode } from '../fs/types.ts';
+import type { PiState } from '../futex/pi.ts';
 import type { Kernel } from '../kernel.ts';
 import { objectToVirt, physToVirt } from '../mm/address.ts';
 import type { KthreadState } from '../kthread.ts';
@@ -173,6 +174,10 @@ export class Task {
   rtPriority = 0;
   /** SCHED_DEADLINE: ns of running time in each period, to be had before the deadline. */
   deadline = { runtime: 0, deadline: 0, period: 0 };
+  /** PI locks that it holds and others wait for, the one that it waits for, and the priority that it is lent (Infinity: none). */
+  readonly piOwned = new Set<PiState>();
+  piBlockedOn: PiState | null = null;
+  piPrio = Number.POSITIVE_INFINITY;
   vruntime = 0;
   affinity = 0xffff_ffff;
   dumpable = true;
@@ -332,9 +337,10 @@ export class Task {
   get isNsInit(): boolean {
     return this.tgid === 1 || this.pidNs.childReaper === this.groupLeader;
   }
-  /** Rank among runnable tasks: deadline tasks before real-time ones. */
+  /** Rank among runnable tasks: deadline tasks before real-time ones, and all by what they are lent. */
   get schedRank(): number {
-    return this.policy === SCHED_DEADLINE ? 100 : this.rtPriority;
+    const own = this.policy === SCHED_DEADLINE ? 100 : this.rtPriority;
+    return this.piPrio < 100 ? Math.max(own, 99 - this.piPrio) : own;
   }
   get isLeader(): boolean {
     return this.groupLeader === this;

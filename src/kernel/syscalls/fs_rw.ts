@@ -1,11 +1,12 @@
 import { EBADF, EFAULT, EFBIG, EINVAL, EISDIR, ENODEV, EOPNOTSUPP, EOVERFLOW, EPERM, ESPIPE } from '../../abi/errno.ts';
 import { FMODE_READ, FMODE_WRITE, O_APPEND, O_NONBLOCK, S_IFBLK, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, S_IFREG } from '../../abi/fs.ts';
+import { SIGXFSZ } from '../../abi/signal.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { isAppendOnly, isImmutable } from '../fs/fileattr.ts';
 import { isDir } from '../fs/namei.ts';
 import { fsnotifyAccess, fsnotifyModify } from '../fs/notify/fsnotify.ts';
 import { pipeFifoOps, pipeInfo } from '../fs/pipe.ts';
-import { mayPread, vfsRead, vfsWrite } from '../fs/read_write.ts';
+import { mayPread, RLIMIT_FSIZE, vfsRead, vfsWrite } from '../fs/read_write.ts';
 import { dirLlseek } from '../fs/readdir.ts';
 import { checkCopy, copyFile, type CopyRange, doSplice, pipeToPipe, SPLICE_F_NONBLOCK, userToPipe } from '../fs/splice.ts';
 import type { File } from '../fs/types.ts';
@@ -226,7 +227,11 @@ function sysFallocate(k: Kernel, fd: number, mode: number, offset: number, lengt
   if (type === S_IFIFO) return -ESPIPE;
   if (type === S_IFDIR) return -EISDIR;
   if (type !== S_IFREG && type !== S_IFBLK) return -ENODEV;
-  if (offset + length > Number.MAX_SAFE_INTEGER) return -EFBIG;
+  if (offset + length > Number.MAX_SAFE_INTEGER) {
+    // Linux's files can be larger still: there the limit of the process says it.
+    if (what === 0 && !keep && offset + length > k.current.signal.rlimit(RLIMIT_FSIZE)) k.sched.sendSignal(k.current, SIGXFSZ);
+    return -EFBIG;
+  }
   if (file.op.fallocate === undefined) return -EOPNOTSUPP;
   const r = file.op.fallocate(k, file, mode, offset, length);
   if (r === 0) fsnotifyModify(k, file);

@@ -1,16 +1,9 @@
 import { EFAULT, EINVAL, ENOSYS, EPERM, ESRCH } from '../../abi/errno.ts';
 import * as F from '../../abi/futex.ts';
 import * as NR from '../../abi/syscall_nr.ts';
-import {
-  futexLockPi,
-  futexRequeue,
-  futexUnlockPi,
-  type FutexVector,
-  futexWait,
-  futexWaitMultiple,
-  futexWake,
-  futexWakeOp,
-} from '../futex.ts';
+import { futexRequeue, type FutexVector, futexWait, futexWaitMultiple, futexWake, futexWakeOp } from '../futex/core.ts';
+import { futexLockPi, futexUnlockPi } from '../futex/pi.ts';
+import { futexCmpRequeuePi, futexWaitRequeuePi } from '../futex/requeue_pi.ts';
 import type { Kernel } from '../kernel.ts';
 import { taskByVpid } from '../pid.ts';
 import { putUser64, viewFromUser } from '../mm/uaccess.ts';
@@ -61,6 +54,10 @@ function sysFutex(k: Kernel, uaddr: number, opArg: number, valArg: number, utime
       return futexLockPi(k, uaddr, shared, deadline, true);
     case F.FUTEX_UNLOCK_PI:
       return futexUnlockPi(k, uaddr, shared);
+    case F.FUTEX_WAIT_REQUEUE_PI:
+      return futexWaitRequeuePi(k, uaddr, shared, val, deadline, F.FUTEX_BITSET_MATCH_ANY, uaddr2);
+    case F.FUTEX_CMP_REQUEUE_PI:
+      return futexCmpRequeuePi(k, uaddr, shared, uaddr2, val | 0, val2, val3 >>> 0);
     default:
       return -ENOSYS;
   }
@@ -126,13 +123,7 @@ function sysGetRobustList(k: Kernel, pid: number, headPtr: number, lengthPtr: nu
 }
 
 export const futexSyscalls: readonly SyscallRow[] = [
-  {
-    nr: NR.NR_futex,
-    name: 'futex',
-    handler: sysFutex,
-    support: 'partial',
-    note: 'PI locks do not raise the priority of their owner; FUTEX_WAIT_REQUEUE_PI and FUTEX_CMP_REQUEUE_PI are missing',
-  },
+  { nr: NR.NR_futex, name: 'futex', handler: sysFutex, support: 'full' },
   { nr: NR.NR_futex_waitv, name: 'futex_waitv', handler: sysFutexWaitv, support: 'full' },
   { nr: NR.NR_futex_wait, name: 'futex_wait', handler: sysFutexWait, support: 'full' },
   { nr: NR.NR_futex_wake, name: 'futex_wake', handler: sysFutexWake, support: 'full' },

@@ -1,6 +1,7 @@
 import { E2BIG, EACCES, EBUSY, EFAULT, EINVAL, EPERM, ESRCH } from '../../abi/errno.ts';
 import * as S from '../../abi/sched.ts';
 import * as NR from '../../abi/syscall_nr.ts';
+import { adjustPi } from '../futex/pi.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyFromUser, copyToUser, getUser32, putUser32, viewFromUser } from '../mm/uaccess.ts';
 import { pidOfVnr, taskByVpid } from '../pid.ts';
@@ -52,6 +53,7 @@ function setScheduler(k: Kernel, pid: number, policyArg: number, priority: numbe
   task.rtPriority = priority;
   task.schedResetOnFork = resetOnFork;
   publishPriority(k, task);
+  adjustPi(k, task);
   return 0;
 }
 function sysSchedSetscheduler(k: Kernel, pid: number, policy: number, param: number): number {
@@ -98,6 +100,7 @@ function setDeadline(k: Kernel, pid: number, policy: number, v: DataView): numbe
   task.deadline = { runtime, deadline, period };
   task.schedResetOnFork = (policy & S.SCHED_RESET_ON_FORK) !== 0;
   publishPriority(k, task);
+  adjustPi(k, task);
   return 0;
 }
 /** struct sched_attr, version 0: 48 bytes. */

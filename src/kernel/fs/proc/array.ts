@@ -1,4 +1,5 @@
 import { SIG_DFL, SIG_IGN } from '../../../abi/signal.ts';
+import { effectivePrio, MAX_RT_PRIO } from '../../sched/core.ts';
 import { THREAD_SIZE } from '../../sched/task.ts';
 import type { Kernel } from '../../kernel.ts';
 import { cpuList, hex } from '../../lib/seq_file.ts';
@@ -78,8 +79,7 @@ export function showStat(k: Kernel, task: Task, thread = false): string {
   const allowed = mayAccess(k, task) && task.exitState === 0;
   const low32 = (set: bigint) => (set & 0x7fff_ffffn).toString();
   const { ignored, caught } = dispositions(task);
-  const real = task.policy === 1 || task.policy === 2;
-  const priority = real ? -1 - task.rtPriority : 20 + task.nice;
+  const priority = effectivePrio(task) - MAX_RT_PRIO;
   const at = (n: number) => (mm !== null && allowed ? n : 0);
   const fields: (number | string)[] = [
     nr(task.pid),

@@ -1,27 +1,17 @@
-import { EAGAIN, EDEADLK, EFAULT, EINVAL, ENOSYS, EPERM, ERESTARTSYS, ESRCH, ETIMEDOUT } from '../abi/errno.ts';
-import {
-  FUTEX_OP_ADD,
-  FUTEX_OP_ANDN,
-  FUTEX_OP_OPARG_SHIFT,
-  FUTEX_OP_OR,
-  FUTEX_OP_SET,
-  FUTEX_OP_XOR,
-  FUTEX_OWNER_DIED,
-  FUTEX_TID_MASK,
-  FUTEX_WAITERS,
-  ROBUST_LIST_LIMIT,
-} from '../abi/futex.ts';
-import { Access } from '../machine/api.ts';
-import type { Kernel } from './kernel.ts';
-import { TASK_SIZE } from './mm/address.ts';
-import { VM_SHARED } from './mm/mm_struct.ts';
-import { getUser64, getUserBig, userPage } from './mm/uaccess.ts';
-import { tryToWakeUp } from './sched/core.ts';
-import { TASK_INTERRUPTIBLE, type Task } from './sched/task.ts';
-import { BLOCKED } from './sched/wait.ts';
-import { signalPending } from './signal.ts';
+import { EAGAIN, EFAULT, EINVAL, ENOSYS, ERESTARTSYS, ETIMEDOUT } from '../../abi/errno.ts';
+import { FUTEX_OP_ADD, FUTEX_OP_ANDN, FUTEX_OP_OPARG_SHIFT, FUTEX_OP_OR, FUTEX_OP_SET, FUTEX_OP_XOR } from '../../abi/futex.ts';
+import { Access } from '../../machine/api.ts';
+import type { Kernel } from '../kernel.ts';
+import { TASK_SIZE } from '../mm/address.ts';
+import { VM_SHARED } from '../mm/mm_struct.ts';
+import { userPage } from '../mm/uaccess.ts';
+import { MAX_RT_PRIO, normalPrio, tryToWakeUp } from '../sched/core.ts';
+import { TASK_INTERRUPTIBLE, type Task } from '../sched/task.ts';
+import { BLOCKED } from '../sched/wait.ts';
+import { signalPending } from '../signal.ts';
+import { leavePi, type PiState } from './pi.ts';
 
-// Fast user-space locking (kernel/futex/, futex(2)). A waiter is plain data in a table by key; the call that sleeps is made again after the
+// Fast user-space locking (kernel/futex/core.c, waitwake.c, requeue.c; futex(2)). A waiter is plain data in a table by key; the call that sleeps is made again after the
 // wake-up (design rule 3) and finds in `task.restart` what it waits with.
 
 /** One sleeping waiter (struct futex_q). */
@@ -31,18 +21,26 @@ export interface FutexQ {
   readonly bitset: number;
   /** A waker took it off: the wait is over. */
   woken: boolean;
-  /** Waits for a PI lock: the unlocker made it the owner when `woken`. */
-  readonly pi: boolean;
+  /** The PI lock that it waits for: the unlocker made it the owner when `woken`. */
+  pi: PiState | null;
+  /** FUTEX_WAIT_REQUEUE_PI: the key of the PI futex to which it waits to be moved. */
+  readonly requeueTo: string | null;
 }
 
-/** All waiters, by key, in order of arrival. */
+/** All waiters by key: real-time tasks by priority, then the others, in order of arrival each (futex_q.list is a plist). */
 export class FutexTable {
   private readonly buckets = new Map<string, FutexQ[]>();
 
   enqueue(q: FutexQ): void {
     const bucket = this.buckets.get(q.key);
-    if (bucket === undefined) this.buckets.set(q.key, [q]);
-    else bucket.push(q);
+    if (bucket === undefined) {
+      this.buckets.set(q.key, [q]);
+      return;
+    }
+    const rank = listRank(q.task);
+    const after = bucket.findIndex((other) => listRank(other.task) > rank);
+    if (after < 0) bucket.push(q);
+    else bucket.splice(after, 0, q);
   }
   remove(q: FutexQ): void {
     const bucket = this.buckets.get(q.key);
@@ -54,13 +52,21 @@ export class FutexTable {
   waiters(key: string): readonly FutexQ[] {
     return this.buckets.get(key) ?? [];
   }
-  /** Forgets a task that dies asleep. */
-  removeTask(task: Task): void {
-    for (const bucket of [...this.buckets.values()]) for (const q of [...bucket]) if (q.task === task) this.remove(q);
+  /** What `task` waits with. */
+  waitsOf(task: Task): FutexQ[] {
+    return [...this.buckets.values()].flatMap((bucket) => bucket.filter((q) => q.task === task));
   }
   get size(): number {
     return this.buckets.size;
   }
+}
+
+/** Real-time tasks (and those with a deadline) before all others, which are equal. */
+const listRank = (task: Task) => Math.min(normalPrio(task), MAX_RT_PRIO);
+/** Takes a waiter off its futex (futex_unqueue); the owner of a PI lock is no longer what it was for it. */
+export function unqueue(k: Kernel, q: FutexQ): void {
+  k.futexes.remove(q);
+  if (q.pi !== null) leavePi(k, q, q.pi);
 }
 
 /**
@@ -81,14 +87,14 @@ export function futexKey(k: Kernel, uaddr: number, shared: boolean): string | nu
 }
 
 /** Physical address of a futex word, faulted in for writing; 0 when it cannot be. */
-function wordForWrite(k: Kernel, uaddr: number): number {
+export function wordForWrite(k: Kernel, uaddr: number): number {
   const pa = uaddr % 4 === 0 ? userPage(k, uaddr, Access.WRITE) : 0;
   if (pa !== 0) k.machine.invalidateCode(pa, 4);
   return pa;
 }
 
 /** What futex_wait keeps between its attempts. */
-interface FutexRestart {
+export interface FutexRestart {
   readonly q: FutexQ | null;
   /** Virtual ns, Infinity = none. */
   readonly deadline: number;
@@ -98,10 +104,9 @@ export function futexRestart(task: Task): FutexRestart | null {
   return (task.restart?.['futex'] as FutexRestart | undefined) ?? null;
 }
 
-/** Puts the current task to sleep with `q` in the table. */
-function sleepOn(k: Kernel, q: FutexQ, deadline: number): number {
+/** Puts the current task to sleep; `q` is in the table. */
+export function sleepOn(k: Kernel, q: FutexQ, deadline: number): number {
   const task = k.current;
-  k.futexes.enqueue(q);
   task.restart = { futex: { q, deadline } };
   return sleepAgain(k, deadline);
 }
@@ -113,20 +118,20 @@ function sleepAgain(k: Kernel, deadline: number): number {
   return BLOCKED;
 }
 /** The second and later attempts of a wait: a result, or null when the call starts over (a signal without a handler came). */
-function resumeWait(k: Kernel, again: FutexRestart): number | null {
+export function resumeWait(k: Kernel, again: FutexRestart, interrupted: number): number | null {
   const task = k.current;
   const { q, deadline } = again;
   if (q === null) return null;
   if (q.woken) return 0;
   if (deadline <= k.time.now()) {
-    k.futexes.remove(q);
+    unqueue(k, q);
     return -ETIMEDOUT;
   }
   if (signalPending(task)) {
-    k.futexes.remove(q);
+    unqueue(k, q);
     // The deadline of a relative wait survives a call that is made again without a handler.
     task.restart = { futex: { q: null, deadline } };
-    return -ERESTARTSYS;
+    return interrupted;
   }
   return sleepAgain(k, deadline);
 }
@@ -136,7 +141,7 @@ export function futexWait(k: Kernel, uaddr: number, shared: boolean, val: number
   if (bitset === 0) return -EINVAL;
   const again = futexRestart(k.current);
   if (again !== null) {
-    const result = resumeWait(k, again);
+    const result = resumeWait(k, again, -ERESTARTSYS);
     if (result !== null) return result;
   }
   const key = futexKey(k, uaddr, shared);
@@ -147,7 +152,9 @@ export function futexWait(k: Kernel, uaddr: number, shared: boolean, val: number
   const until = again?.deadline ?? deadline;
   if (until <= k.time.now()) return -ETIMEDOUT;
   if (signalPending(k.current)) return -ERESTARTSYS;
-  return sleepOn(k, { task: k.current, key, bitset: bitset >>> 0, woken: false, pi: false }, until);
+  const q: FutexQ = { task: k.current, key, bitset: bitset >>> 0, woken: false, pi: null, requeueTo: null };
+  k.futexes.enqueue(q);
+  return sleepOn(k, q, until);
 }
 
 /** One word of futex_waitv. */
@@ -176,7 +183,7 @@ export function futexWaitMultiple(k: Kernel, words: readonly FutexVector[], dead
   for (const w of words) {
     const key = futexKey(k, w.uaddr, w.shared);
     if (typeof key === 'number') return key;
-    list.push({ task, key, bitset: 0xffff_ffff, woken: false, pi: false });
+    list.push({ task, key, bitset: 0xffff_ffff, woken: false, pi: null, requeueTo: null });
   }
   for (const w of words) {
     const pa = userPage(k, w.uaddr, Access.READ);
@@ -190,7 +197,7 @@ export function futexWaitMultiple(k: Kernel, words: readonly FutexVector[], dead
   return sleepAgain(k, deadline);
 }
 
-function wakeOne(k: Kernel, q: FutexQ): void {
+export function wakeOne(k: Kernel, q: FutexQ): void {
   k.futexes.remove(q);
   q.woken = true;
   tryToWakeUp(k, q.task);
@@ -198,7 +205,7 @@ function wakeOne(k: Kernel, q: FutexQ): void {
 function wakeKey(k: Kernel, key: string, count: number, bitset: number): number {
   let woken = 0;
   for (const q of [...k.futexes.waiters(key)]) {
-    if (q.pi) return -EINVAL;
+    if (q.pi !== null || q.requeueTo !== null) return -EINVAL;
     if ((q.bitset & bitset) === 0) continue;
     wakeOne(k, q);
     if (++woken >= count) break;
@@ -241,7 +248,7 @@ export function futexRequeue(
   let count = 0;
   for (const q of [...k.futexes.waiters(from)]) {
     if (count - wake >= requeue) break;
-    if (q.pi) return -EINVAL;
+    if (q.pi !== null || q.requeueTo !== null) return -EINVAL;
     if (++count <= wake) {
       wakeOne(k, q);
     } else if (from !== to) {
@@ -320,102 +327,4 @@ export function futexWakeOp(
   if (woken < 0 || !holds) return woken;
   const more = wakeKey(k, key2, wake2, 0xffff_ffff);
   return more < 0 ? more : woken + more;
-}
-
-/** FUTEX_LOCK_PI, FUTEX_TRYLOCK_PI. The owner's priority is not raised: that is what `partial` says of it in the table. */
-export function futexLockPi(k: Kernel, uaddr: number, shared: boolean, deadline: number, tryOnly: boolean): number {
-  const task = k.current;
-  const again = futexRestart(task);
-  if (again !== null) {
-    const result = resumeWait(k, again);
-    if (result !== null) return result;
-  }
-  const key = futexKey(k, uaddr, shared);
-  if (typeof key === 'number') return key;
-  const pa = wordForWrite(k, uaddr);
-  if (pa === 0) return -EFAULT;
-  const word = k.ram.read32(pa);
-  const owner = word & FUTEX_TID_MASK;
-  if (owner === task.pid) return -EDEADLK;
-  const waiters = k.futexes.waiters(key);
-  if (waiters.some((q) => !q.pi)) return -EINVAL;
-  if (owner === 0) {
-    k.ram.write32(pa, task.pid | (word & FUTEX_OWNER_DIED) | (waiters.length > 0 ? FUTEX_WAITERS : 0));
-    return 0;
-  }
-  if (tryOnly) return -EAGAIN;
-  const holder = k.sched.tasks.get(owner);
-  if (holder === undefined || holder.exitState !== 0) return -ESRCH;
-  k.ram.write32(pa, word | FUTEX_WAITERS);
-  const until = again?.deadline ?? deadline;
-  if (until <= k.time.now()) return -ETIMEDOUT;
-  if (signalPending(task)) return -ERESTARTSYS;
-  return sleepOn(k, { task, key, bitset: 0xffff_ffff, woken: false, pi: true }, until);
-}
-/** Hands a PI word to its first waiter, or frees it. */
-function passPiWord(k: Kernel, key: string, pa: number, died: number): void {
-  const [next, ...rest] = k.futexes.waiters(key);
-  k.ram.write32(pa, next === undefined ? died : next.task.pid | died | (rest.length > 0 ? FUTEX_WAITERS : 0));
-  if (next !== undefined) wakeOne(k, next);
-}
-export function futexUnlockPi(k: Kernel, uaddr: number, shared: boolean): number {
-  const key = futexKey(k, uaddr, shared);
-  if (typeof key === 'number') return key;
-  const pa = wordForWrite(k, uaddr);
-  if (pa === 0) return -EFAULT;
-  if ((k.ram.read32(pa) & FUTEX_TID_MASK) !== k.current.pid) return -EPERM;
-  if (k.futexes.waiters(key).some((q) => !q.pi)) return -EINVAL;
-  passPiWord(k, key, pa, 0);
-  return 0;
-}
-
-/** A lock whose owner dies: marks it and wakes one waiter (handle_futex_death). False stops the walk. */
-function futexDeath(k: Kernel, task: Task, uaddr: number, pi: boolean, pending: boolean): boolean {
-  if (!(uaddr >= 0) || uaddr % 4 !== 0) return false;
-  const pa = wordForWrite(k, uaddr);
-  if (pa === 0) return false;
-  const word = k.ram.read32(pa);
-  const owner = word & FUTEX_TID_MASK;
-  if (pending && !pi && owner === 0) {
-    // Unlocked already, but its waiter may have been missed.
-    futexWake(k, uaddr, true, 1, 0xffff_ffff);
-    return true;
-  }
-  if (owner !== task.pid) return true;
-  if (pi) {
-    const key = futexKey(k, uaddr, true);
-    if (typeof key === 'string') passPiWord(k, key, pa, FUTEX_OWNER_DIED);
-    return true;
-  }
-  k.ram.write32(pa, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED);
-  if ((word & FUTEX_WAITERS) !== 0) futexWake(k, uaddr, true, 1, 0xffff_ffff);
-  return true;
-}
-
-/** Walks the robust list of the current task as it dies or execs (exit_robust_list). Hostile lists end at a fault or the limit. */
-function exitRobustList(k: Kernel, task: Task): void {
-  const head = task.robustList;
-  if (head === 0) return;
-  task.robustList = 0;
-  const fetch = (at: number): { entry: number; pi: boolean } | null => {
-    const raw = getUserBig(k, at);
-    return raw === null ? null : { entry: Number(raw & ~1n), pi: (raw & 1n) !== 0n };
-  };
-  let next = fetch(head);
-  const offset = getUser64(k, head + 8);
-  const pending = fetch(head + 16);
-  if (next === null || offset === null || pending === null) return;
-  for (let i = 0; i < ROBUST_LIST_LIMIT && next !== null && next.entry !== head; i++) {
-    const { entry, pi } = next;
-    next = fetch(entry);
-    // The entry may be the one whose list operation was cut short: that one comes last.
-    if (entry !== pending.entry && !futexDeath(k, task, entry + offset, pi, false)) return;
-  }
-  if (pending.entry !== 0) futexDeath(k, task, pending.entry + offset, pending.pi, true);
-}
-
-/** The current task leaves its address space (exit or exec): called while that is still mapped (futex_exit_release, mm_release). */
-export function futexExit(k: Kernel, task: Task): void {
-  k.futexes.removeTask(task);
-  if (task === k.current && task.mm !== null) exitRobustList(k, task);
 }
