@@ -25,6 +25,21 @@ for (const [cpus, seed] of [
   });
 }
 
+// vmaops makes random calls of mmap, munmap, mprotect, mremap, madvise, mlock and fork from eight seeds, with stores in between: after each of 4,500 steps the
+// same answer, the same areas (lines of /proc/self/maps) and the same contents as in Linux.
+for (const [cpus, megabytes] of [
+  [1, 64],
+  [2, 256],
+])
+  test(`random operations on areas as in real Linux, ${cpus} harts`, () => {
+    const { text, halted, k } = boot(gunzipSync(fixture('vmaops.gz')), { cpus, seed: 1, megabytes });
+    assert.equal(halted, 'poweroff');
+    const linux = gunzipSync(fixture('vmaops.txt.gz')).toString();
+    assert.ok(linux.split('\n').length > 4000);
+    sameLines(text, linux);
+    assert.ok(k.mm.stat.anonPages < 100, `${k.mm.stat.anonPages} anonymous pages are left`);
+  });
+
 test('numa_maps of BusyBox as in real Linux', async (t) => {
   // Recorded with: echo 'cat /proc/self/numa_maps' | run-linux.sh -m -M 256M - -   How many processes share the program's pages, where chance put
   // areas, and which of the stack's pages were used of late, differ.

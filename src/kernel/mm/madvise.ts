@@ -1,4 +1,4 @@
-import { EACCES, EBADF, EFAULT, EINVAL, ENOMEM } from '../../abi/errno.ts';
+import { EACCES, EFAULT, EINVAL, ENOMEM } from '../../abi/errno.ts';
 import * as M from '../../abi/mman.ts';
 import { Access } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
@@ -53,6 +53,7 @@ export function doMadvise(k: Kernel, mm: MmStruct, start: number, length: number
   if (start % PAGE_SIZE !== 0 || length < 0 || start < 0) return -EINVAL;
   const end = start + pageAlign(length);
   if (end === start) return 0;
+  if (POPULATES.has(advice)) return populateRange(k, mm, start, end, advice === M.MADV_POPULATE_WRITE);
   let at = start;
   let hole = false;
   // Splitting changes the list: collect first.
@@ -87,9 +88,6 @@ function adviseArea(
     return changeFlags(mm, from, to, (flags) => (flags & ~change[0]) | change[1]);
   }
   switch (advice) {
-    case M.MADV_WILLNEED:
-      // Read-ahead of pages that are all in memory; anonymous memory without swap has none.
-      return vma.file === null && vma.mapping === null ? -EBADF : 0;
     case M.MADV_DONTNEED:
     case M.MADV_DONTNEED_LOCKED:
       if ((vma.flags & VM_PFNMAP) !== 0 || (advice === M.MADV_DONTNEED && (vma.flags & VM_LOCKED) !== 0)) return -EINVAL;
@@ -106,9 +104,6 @@ function adviseArea(
     case M.MADV_COLD:
     case M.MADV_PAGEOUT:
       return (vma.flags & (VM_LOCKED | VM_PFNMAP)) !== 0 ? -EINVAL : 0;
-    case M.MADV_POPULATE_READ:
-    case M.MADV_POPULATE_WRITE:
-      return populateArea(k, mm, vma, from, to, advice === M.MADV_POPULATE_WRITE);
     default:
       return 0;
   }
@@ -125,6 +120,17 @@ function removePages(k: Kernel, mm: MmStruct, vma: VmArea, from: number, to: num
   return 0;
 }
 
+/** Faults pages in from the first on, up to the first that cannot be: -ENOMEM in a hole (madvise_populate). */
+function populateRange(k: Kernel, mm: MmStruct, start: number, end: number, write: boolean): number {
+  for (let at = start; at < end; ) {
+    const vma = mm.find(at);
+    if (vma === undefined) return -ENOMEM;
+    const r = populateArea(k, mm, vma, at, Math.min(end, vma.end), write);
+    if (r < 0) return r;
+    at = vma.end;
+  }
+  return 0;
+}
 function populateArea(k: Kernel, mm: MmStruct, vma: VmArea, from: number, to: number, write: boolean): number {
   if ((vma.flags & (VM_PFNMAP | VM_IO)) !== 0) return -EINVAL;
   const access = write ? Access.WRITE : Access.READ;

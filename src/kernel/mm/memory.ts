@@ -3,6 +3,7 @@ import { EFAULT, ENOMEM } from '../../abi/errno.ts';
 import { Access, type AccessKind } from '../../machine/api.ts';
 import { exitAio } from '../fs/aio_context.ts';
 import type { Kernel } from '../kernel.ts';
+import { anonVmaPrepare } from './anon_vma.ts';
 import { PAGE_SIZE, TASK_SIZE } from './address.ts';
 import type { AddressSpace } from './filemap.ts';
 import { anonFrame } from './frame_runs.ts';
@@ -103,7 +104,7 @@ function anonFault(k: Kernel, vma: VmArea, at: number, page: number, write: bool
   }
   const pa = anonFrame(k, vma, page);
   if (pa === 0) return Fault.OOM;
-  vma.anon = true;
+  anonVmaPrepare(k, vma);
   pageAddNewAnon(k, vma.mm, pa);
   setPte(k.ram, at, makePte(pa, protOf(vma) | PTE_W | PTE_D));
   return Fault.DONE;
@@ -129,7 +130,7 @@ function fileFault(k: Kernel, vma: VmArea, mapping: AddressSpace, at: number, pa
     const pa = k.mm.pages.allocUser(0, false);
     if (pa === 0) return Fault.OOM;
     ram.u8.copyWithin(pa, cached, cached + PAGE_SIZE);
-    vma.anon = true;
+    anonVmaPrepare(k, vma);
     pageAddNewAnon(k, vma.mm, pa);
     setPte(ram, at, makePte(pa, protOf(vma) | PTE_W | PTE_D));
     return Fault.DONE;
@@ -172,7 +173,7 @@ function presentFault(k: Kernel, vma: VmArea, at: number, page: number, old: num
       if (copy === 0) return Fault.OOM;
       if (pa !== zeroPage) ram.u8.copyWithin(copy, pa, pa + PAGE_SIZE);
       pageRemoveMapping(k, vma.mm, pa);
-      vma.anon = true;
+      anonVmaPrepare(k, vma);
       pageAddNewAnon(k, vma.mm, copy);
       pa = copy;
     }
@@ -324,10 +325,11 @@ export function dupMm(k: Kernel, from: MmStruct): MmStruct | number {
       return -ENOMEM;
     }
     const wipe = (vma.flags & VM_WIPEONFORK) !== 0;
+    const inherits = !wipe && vma.anon !== 0;
     // Locks are not inherited (mlock(2)).
-    const copy = mm.link({ ...vma, flags: vma.flags & ~VM_LOCKED_MASK }, vma.anon && !wipe);
+    const copy = mm.link({ ...vma, flags: vma.flags & ~VM_LOCKED_MASK }, inherits ? k.mm.nextAnonVma++ : 0, inherits);
     // Pages that can be faulted in again from a mapping are not copied (vma_needs_copy).
-    if (wipe || !vma.anon) continue;
+    if (!inherits) continue;
     if (!copyTables(k, from, mm, copy)) {
       mmPut(k, mm);
       return -ENOMEM;

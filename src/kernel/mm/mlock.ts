@@ -19,12 +19,16 @@ import {
 
 // Locking memory and faulting it in ahead of use (mm/mlock.c, mm_populate of mm/gup.c).
 
-/** Sets the lock bits of every area in the range to `bits`. -ENOMEM where part of the range is not mapped. */
+/** Sets the lock bits of the areas in the range to `bits`, up to the first hole: -ENOMEM when there is one (apply_vma_lock_flags). */
 export function applyMlock(mm: MmStruct, start: number, length: number, bits: number): number {
   if (length === 0) return 0;
   const end = start + length;
   if (end > TASK_SIZE) return -ENOMEM;
-  return changeFlags(mm, start, end, (flags) => ((flags & (VM_IO | VM_PFNMAP)) !== 0 ? flags : (flags & ~VM_LOCKED_MASK) | bits));
+  let mapped = start;
+  for (let i = mm.indexAbove(start); i < mm.vmas.length && mm.vmas[i].start <= mapped && mapped < end; i++) mapped = mm.vmas[i].end;
+  if (mapped === start) return -ENOMEM;
+  const r = changeFlags(mm, start, Math.min(end, mapped), (flags) => ((flags & (VM_IO | VM_PFNMAP)) !== 0 ? flags : (flags & ~VM_LOCKED_MASK) | bits));
+  return mapped < end ? -ENOMEM : r;
 }
 
 /** Faults in the pages of the areas in the range, for writing where that breaks copy-on-write. 0 or -errno of the first hole. */

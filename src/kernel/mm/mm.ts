@@ -57,6 +57,7 @@ export class MemoryManager {
   /** Runs whose room others leave alone. */
   readonly runs = new Set<FrameRun>();
   nextShmIno = 1;
+  nextAnonVma = 1;
   /** WARN_ON_ONCE of __alloc_pages has been said. */
   warnedOrder = false;
   warnedVmallocZero = false;

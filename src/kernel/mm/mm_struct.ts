@@ -57,8 +57,10 @@ export interface VmArea {
   pgoff: number;
   /** What /proc/PID/maps shows for areas without a file. */
   name: string;
-  /** It has had private copies of pages (anon_vma is set): fork must copy its page table entries. */
-  anon: boolean;
+  /** Number of its anon_vma; 0 = it never had a private page, so that fork need not copy its page table entries. */
+  anon: number;
+  /** It was forked: its pages may be its parent's as well. */
+  anonInherited: boolean;
   /** Where its private pages get their frames (frame_runs.ts), and how many it got before there was such a place. */
   run: FrameRun | null;
   touched: number;
@@ -136,9 +138,9 @@ export class MmStruct {
   }
 
   /** Puts an area into the list; it takes over the references that its mapping and file need. */
-  link(spec: VmAreaSpec, anon = false): VmArea {
+  link(spec: VmAreaSpec, anon = 0, anonInherited = false): VmArea {
     const { start, end, flags, mapping, file, pgoff, name } = spec;
-    const vma: VmArea = { mm: this, start, end, flags, mapping, file, pgoff, name, anon, run: null, touched: 0 };
+    const vma: VmArea = { mm: this, start, end, flags, mapping, file, pgoff, name, anon, anonInherited, run: null, touched: 0 };
     this.vmas.splice(this.indexAbove(start), 0, vma);
     if (vma.file !== null) vma.file.refs++;
     vma.mapping?.addArea(vma);

@@ -19,6 +19,7 @@ import {
 import { MS_NOEXEC } from '../../abi/mount.ts';
 import type { File } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
+import { anonJoinable, anonMergeable } from './anon_vma.ts';
 import { PAGE_SIZE, pageAlign, TASK_SIZE } from './address.ts';
 import { type AddressSpace, SharedAnon } from './filemap.ts';
 import { changeProtection, freeTablesAround, STACK_GUARD_GAP, zapRange } from './memory.ts';
@@ -64,7 +65,7 @@ export function splitAt(mm: MmStruct, addr: number): void {
   if (vma === undefined || vma.start >= addr) return;
   const upper: VmAreaSpec = { ...vma, start: addr, pgoff: vma.pgoff + (addr - vma.start) / PAGE_SIZE };
   mm.resize(vma, vma.start, addr);
-  mm.link(upper, vma.anon);
+  mm.link(upper, vma.anon, vma.anonInherited);
 }
 /** May two neighbours be one area (can_vma_merge_after)? */
 function mergeable(a: VmArea, b: VmArea): boolean {
@@ -78,22 +79,36 @@ function mergeable(a: VmArea, b: VmArea): boolean {
     a.pgoff + (a.end - a.start) / PAGE_SIZE === b.pgoff
   );
 }
-/** Joins neighbours that are one area in all but name (vma_merge). */
-export function mergeAround(mm: MmStruct, from: number, to: number): void {
-  let i = Math.max(1, mm.indexAbove(from) - 1);
-  while (i < mm.vmas.length && mm.vmas[i - 1].end <= to) {
-    const a = mm.vmas[i - 1];
-    const b = mm.vmas[i];
-    if (!mergeable(a, b)) {
-      i++;
-      continue;
-    }
-    a.anon = a.anon || b.anon;
-    if (a.run === null) [a.run, b.run] = [b.run, null];
-    const end = b.end;
-    mm.unlink(b);
-    mm.resize(a, a.start, end);
-  }
+/** Joins an area that changed, or is new, with the neighbours that it fits (vma_merge_existing_range, vma_merge_new_range). */
+export function mergeArea(mm: MmStruct, vma: VmArea): void {
+  const i = mm.indexAbove(vma.start);
+  const prev = mm.vmas[i - 1];
+  const next = mm.vmas[i + 1];
+  const left = prev !== undefined && mergeable(prev, vma) && anonMergeable(vma.anon, prev);
+  const right = next !== undefined && mergeable(vma, next) && anonMergeable(vma.anon, next) && (!left || anonJoinable(prev, next));
+  if (right) join(mm, vma, next);
+  if (left) join(mm, prev, vma);
+}
+/** An area that grew joins the one behind it if they fit (vma_merge_extend). */
+export function mergeBehind(mm: MmStruct, vma: VmArea): void {
+  const next = mm.vmas[mm.indexAbove(vma.start) + 1];
+  if (next !== undefined && mergeable(vma, next) && anonMergeable(vma.anon, next)) join(mm, vma, next);
+}
+function join(mm: MmStruct, a: VmArea, b: VmArea): void {
+  if (a.anon === 0) [a.anon, a.anonInherited] = [b.anon, b.anonInherited];
+  if (a.run === null) [a.run, b.run] = [b.run, null];
+  const { end } = b;
+  mm.unlink(b);
+  mm.resize(a, a.start, end);
+}
+/** Gives [from, to) of an area other flags: splits it, and joins the part with its neighbours (vma_modify). */
+function modifyArea(mm: MmStruct, from: number, to: number, flags: number): void {
+  splitAt(mm, from);
+  splitAt(mm, to);
+  const part = mm.find(from);
+  if (part === undefined) return;
+  mm.setFlags(part, flags);
+  mergeArea(mm, part);
 }
 
 /** Splits of a middle piece make two areas of one. */
@@ -268,25 +283,26 @@ function mmapRegion(k: Kernel, mm: MmStruct, file: File | null, start: number, l
     const r = doMunmap(k, mm, start, len);
     if (r < 0) return r;
   }
+  let made: VmArea;
   const spec = { start, end, flags: vmFlags, mapping, file: null as File | null, pgoff: start / PAGE_SIZE, name: '' };
   if (file !== null) {
-    const draft: VmArea = { ...spec, file, pgoff, mm, anon: false, run: null, touched: 0 };
+    const draft: VmArea = { ...spec, file, pgoff, mm, anon: 0, anonInherited: false, run: null, touched: 0 };
     const answer = file.op.mmap?.(k, file, draft) ?? -ENODEV;
     if (typeof answer === 'number') {
       // Zero: the driver wants plain zeroed memory (/dev/zero, mapped privately).
       if (answer < 0) return answer;
       if (shared) mapping = new SharedAnon(k, len);
     } else mapping = answer;
-    mm.link({
+    made = mm.link({
       ...spec,
       flags: draft.flags,
       mapping,
       file: mapping === answer ? file : null,
       pgoff: mapping === answer ? pgoff : shared ? 0 : spec.pgoff,
     });
-  } else if (shared) mm.link({ ...spec, mapping: new SharedAnon(k, len), pgoff: 0, name: '/dev/zero (deleted)' });
-  else mm.link(spec);
-  mergeAround(mm, start, end);
+  } else if (shared) made = mm.link({ ...spec, mapping: new SharedAnon(k, len), pgoff: 0, name: '/dev/zero (deleted)' });
+  else made = mm.link(spec);
+  mergeArea(mm, made);
   mm.publishCounts();
   return start;
 }
@@ -301,26 +317,29 @@ function overlap(mm: MmStruct, start: number, end: number): number {
 
 /** Adds an area where nothing is (the kernel's own: stack, heap, vdso), and joins it with its neighbours. */
 export function insertVma(_k: Kernel, mm: MmStruct, vma: VmAreaSpec): void {
-  mm.link(vma);
-  mergeAround(mm, vma.start, vma.end);
+  mergeArea(mm, mm.link(vma));
   mm.publishCounts();
 }
 
 /** Gives every area in [start, end) the flags that `change` makes of its own, splitting and joining. -ENOMEM where there is a hole. */
 export function changeFlags(mm: MmStruct, start: number, end: number, change: (flags: number) => number): number {
-  splitAt(mm, start);
-  splitAt(mm, end);
   let at = start;
   let r = 0;
-  for (let i = mm.indexAbove(start); i < mm.vmas.length && mm.vmas[i].start < end; i++) {
-    const vma = mm.vmas[i];
+  while (at < end) {
+    const vma = mm.vmas[mm.indexAbove(at)];
+    if (vma === undefined || vma.start >= end) {
+      r = -ENOMEM;
+      break;
+    }
     if (vma.start > at) r = -ENOMEM;
-    mm.setFlags(vma, change(vma.flags));
-    at = vma.end;
+    const from = Math.max(at, vma.start);
+    const to = Math.min(end, vma.end);
+    const flags = change(vma.flags);
+    if (flags !== vma.flags) modifyArea(mm, from, to, flags);
+    at = to;
   }
-  mergeAround(mm, start, end);
   mm.publishCounts();
-  return at < end ? -ENOMEM : r;
+  return r;
 }
 
 /** mprotect. Areas change one after the other: an error in the middle leaves the first ones changed, as in Linux. */
@@ -362,15 +381,12 @@ function protectArea(k: Kernel, mm: MmStruct, vma: VmArea, from: number, to: num
   if ((access & VM_WRITE) !== 0 && (vma.flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) === 0) {
     if (!mayExpand(k, mm, flags, 0) || !enoughMemory(k, pages)) return -ENOMEM;
     flags |= VM_ACCOUNT;
-  } else if ((flags & VM_WRITE) === 0 && (vma.flags & VM_ACCOUNT) !== 0 && vma.mapping === null && !vma.anon) flags &= ~VM_ACCOUNT; // no page of it is there
+  } else if ((flags & VM_WRITE) === 0 && (vma.flags & VM_ACCOUNT) !== 0 && vma.mapping === null && vma.anon === 0) flags &= ~VM_ACCOUNT; // no page of it is there
   if ((vma.start < from || vma.end > to) && mm.vmas.length + (vma.start < from && vma.end > to ? 1 : 0) >= k.mm.maxMapCount) return -ENOMEM;
-  splitAt(mm, from);
-  splitAt(mm, to);
+  modifyArea(mm, from, to, flags);
   const part = mm.find(from);
   if (part === undefined) return -ENOMEM;
-  mm.setFlags(part, flags);
   changeProtection(k, mm, part, from, to);
-  mergeAround(mm, from, to);
   mm.publishCounts();
   return to;
 }

@@ -4,7 +4,7 @@ import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from '../../abi/mman.t
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, pageAlign, TASK_SIZE } from './address.ts';
 import { freeTablesAround } from './memory.ts';
-import { doMunmap, getUnmappedArea, mayExpand, mayLockMore, mergeAround, splitAt } from './mmap.ts';
+import { doMunmap, getUnmappedArea, mayExpand, mayLockMore, mergeArea, mergeBehind, splitAt } from './mmap.ts';
 import {
   type MmStruct,
   VM_ACCOUNT,
@@ -52,7 +52,7 @@ export function doMremap(
   if (bad < 0) return bad;
   if (oldLen === vma.end - addr && canExpandHere(mm, vma, newLen - oldLen)) {
     mm.resize(vma, vma.start, vma.end + newLen - oldLen);
-    mergeAround(mm, vma.start, vma.end);
+    mergeBehind(mm, vma);
     mm.publishCounts();
     return addr;
   }
@@ -112,7 +112,7 @@ function mremapTo(k: Kernel, mm: MmStruct, addr: number, oldLength: number, newL
 function moveArea(k: Kernel, mm: MmStruct, addr: number, oldLen: number, newLen: number, to: number, keepOld: boolean): number {
   const { ram } = k;
   if (mm.vmas.length >= k.mm.maxMapCount - 3) return -ENOMEM;
-  if (oldLen > 0) {
+  if (oldLen > 0 && !keepOld) {
     splitAt(mm, addr);
     splitAt(mm, addr + oldLen);
   }
@@ -120,8 +120,8 @@ function moveArea(k: Kernel, mm: MmStruct, addr: number, oldLen: number, newLen:
   if (source === undefined) return -EFAULT;
   // Private memory that was never touched takes the page offset of its new place; touched memory keeps its own.
   const inArea = (addr - source.start) / PAGE_SIZE;
-  const pgoff = source.mapping === null && !source.anon ? to / PAGE_SIZE : source.pgoff + inArea;
-  mm.link({ ...source, start: to, end: to + newLen, pgoff }, source.anon);
+  const pgoff = source.mapping === null && source.anon === 0 ? to / PAGE_SIZE : source.pgoff + inArea;
+  const made = mm.link({ ...source, start: to, end: to + newLen, pgoff }, source.anon, source.anonInherited);
   let failed = false;
   if (oldLen > 0) {
     walkRange(ram, mm.pgd, addr, addr + oldLen, (at, va) => {
@@ -139,8 +139,11 @@ function moveArea(k: Kernel, mm: MmStruct, addr: number, oldLen: number, newLen:
       doMunmap(k, mm, addr, oldLen);
       return -ENOMEM;
     }
-    if (keepOld) mm.setFlags(source, source.flags & ~VM_LOCKED_MASK);
-    else mm.unlink(source);
+    if (keepOld) {
+      mm.setFlags(source, source.flags & ~VM_LOCKED_MASK);
+      if (source.start === addr && source.end === addr + oldLen) source.anon = 0;
+    }
+    if (!keepOld) mm.unlink(source);
     freeTablesAround(k, mm, addr, addr + oldLen);
   }
   // Signal handlers return through it wherever it is (vdso_mremap).
@@ -148,7 +151,7 @@ function moveArea(k: Kernel, mm: MmStruct, addr: number, oldLen: number, newLen:
     mm.vdso = to;
     mm.publish();
   }
-  mergeAround(mm, to, to + newLen);
+  mergeArea(mm, made);
   mm.publishCounts();
   return to;
 }

@@ -5,6 +5,7 @@ import { Access } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, pageAlign, pageFloor, TASK_SIZE } from '../mm/address.ts';
 import { doMadvise } from '../mm/madvise.ts';
+import { getMempolicy } from '../mm/mempolicy.ts';
 import { pageState } from '../mm/memory.ts';
 import { applyMlock, populate } from '../mm/mlock.ts';
 import { doBrk, doMmap, doMprotect, doMunmap } from '../mm/mmap.ts';
@@ -195,6 +196,7 @@ export const mmSyscalls: readonly SyscallRow[] = [
   row(NR.NR_remap_file_pages, 'remap_file_pages', sysRemapFilePages),
   row(NR.NR_mincore, 'mincore', sysMincore),
   row(NR.NR_mlock, 'mlock', (k, addr, length) => sysMlock(k, addr, length, 0)),
+  row(NR.NR_get_mempolicy, 'get_mempolicy', (k, policy, nodes, maxnode, addr, flags) => getMempolicy(k, mmOf(k), policy, nodes, maxnode, addr, flags)),
   row(NR.NR_mlock2, 'mlock2', (k, addr, length, flags) => ((flags & ~M.MLOCK_ONFAULT) !== 0 ? -EINVAL : sysMlock(k, addr, length, flags))),
   row(NR.NR_munlock, 'munlock', (k, addr, length) =>
     badRange(addr, length) ? -EINVAL : applyMlock(mmOf(k), pageFloor(addr), pagesTouched(addr, length), 0),

@@ -364,8 +364,39 @@ static void agree(void)
 	munmap(p, 16 << 20);
 }
 
+/* Where memory comes from, with one node. */
+static void policy_of(const char *what, int asks, int masks, unsigned long maxnode, void *addr, unsigned long flags)
+{
+	static unsigned long mask[128];
+	int policy = 77;
+
+	memset(mask, 0xff, sizeof(mask));
+	long r = syscall(SYS_get_mempolicy, asks ? &policy : NULL, masks ? mask : NULL, maxnode, addr, flags);
+	say("%s: %s, policy %d, mask %lx %lx\n", what, err(r), policy, mask[0], mask[1]);
+}
+static void policy(void)
+{
+	int here = 0;
+
+	policy_of("nothing", 0, 0, 0, NULL, 0);
+	policy_of("its own", 1, 0, 0, NULL, 0);
+	policy_of("with nodes", 1, 1, 1024, NULL, 0);
+	policy_of("one bit", 1, 1, 1, NULL, 0);
+	policy_of("no bit", 1, 1, 0, NULL, 0);
+	for (unsigned long bits = 64; bits < 67; bits++) policy_of("allowed", 1, 1, bits, NULL, 4);
+	policy_of("allowed, two words", 1, 1, 129, NULL, 4);
+	policy_of("allowed, too many", 1, 1, 100000, NULL, 4);
+	policy_of("allowed of a node", 1, 1, 129, NULL, 5);
+	policy_of("of an address", 1, 0, 0, &here, 2);
+	policy_of("node of an address", 1, 0, 0, &here, 3);
+	policy_of("of no address", 1, 0, 0, (void *)8, 2);
+	policy_of("address without asking", 1, 0, 0, (void *)8, 0);
+	policy_of("node of nothing", 1, 0, 0, NULL, 1);
+	policy_of("unknown", 1, 0, 0, NULL, 8);
+}
+
 static const struct { const char *name; void (*run)(void); } parts[] = {
-	{ "overcommit", overcommit }, { "scores", scores }, { "agree", agree }, { "caches", caches }, { "oom", oom }, { "sysrq", sysrq },
+	{ "overcommit", overcommit }, { "scores", scores }, { "agree", agree }, { "policy", policy }, { "caches", caches }, { "oom", oom }, { "sysrq", sysrq },
 };
 
 int main(int argc, char **argv)
