@@ -1,5 +1,7 @@
 // A system whose init is one program, as real Linux ran it for the fixtures of tests/guest: for tests that compare what it prints.
+// At its end every frame must be free, or be held by what its struct page and the counters say (frame_audit.ts): a leak fails the test.
 import assert from 'node:assert/strict';
+import { auditFrames } from '../dist/kernel/mm/frame_audit.js';
 import { runKernel } from '../dist/kernel/entry.js';
 import { startKernel } from '../dist/kernel/init/main.js';
 import { Machine } from '../dist/machine/machine.js';
@@ -36,6 +38,8 @@ export function boot(init, { cpus, seed, args = '', tier = 'auto', megabytes = 6
   const end = performance.now() + 60_000;
   let run = 'running';
   while (run === 'running' && performance.now() < end) run = runKernel(k, 20_000_000);
+  // Frames that belong to nobody are a leak, whatever the test is about.
+  assert.deepEqual(auditFrames(k), []);
   const stuck = run === 'halted' ? '' : `not finished: ${JSON.stringify(run)}\n`;
   return { text: text.replaceAll('\r', '').replace(/^\[.*\n/gm, '') + stuck, halted: k.halted?.reason, instret: machine.instret, k };
 }

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { boot as bootImage } from '../dist/index.js';
+import { auditFrames } from '../dist/kernel/mm/frame_audit.js';
 import { boot, sameLines } from './boot_init.mjs';
 
 const fixture = (name) => readFileSync(new URL(`fixtures/mm/${name}`, import.meta.url));
@@ -39,6 +40,16 @@ for (const [cpus, megabytes] of [
     sameLines(text, linux);
     assert.ok(k.mm.stat.anonPages < 100, `${k.mm.stat.anonPages} anonymous pages are left`);
   });
+
+test('frames that nobody holds are found', () => {
+  const { k } = boot(program, { cpus: 1, seed: 1, megabytes: 128, args: '-- policy' });
+  assert.deepEqual(auditFrames(k), []);
+  const lost = k.mm.pages.alloc();
+  assert.match(auditFrames(k).join(), new RegExp(`^1 frames belong to nobody .*: ${lost.toString(16)}$`));
+  k.mm.pages.free(lost);
+  k.mm.stat.anonPages++;
+  assert.match(auditFrames(k).join(), /^anonymous frames: \d+ found, \d+ counted$/);
+});
 
 test('numa_maps of BusyBox as in real Linux', async (t) => {
   // Recorded with: echo 'cat /proc/self/numa_maps' | run-linux.sh -m -M 256M - -   How many processes share the program's pages, where chance put

@@ -1,6 +1,7 @@
 // The library as its users call it: boot(), vm.run and the rest, against the built package.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { auditFrames } from '../dist/kernel/mm/frame_audit.js';
 import { boot } from '../dist/index.js';
 
 let vm;
@@ -14,7 +15,9 @@ after(async () => {
 async function withVm(options, fn) {
   const v = await boot(options);
   try {
-    return await fn(v);
+    const result = await fn(v);
+    assert.deepEqual(auditFrames(v.kernel), []);
+    return result;
   } finally {
     v.close();
   }

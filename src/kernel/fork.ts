@@ -33,7 +33,7 @@ import { IpcNamespace } from './ipc/namespace.ts';
 import { copySemundo } from './ipc/sem.ts';
 import type { Kernel } from './kernel.ts';
 import { objectToVirt, physToVirt, virtToObject } from './mm/address.ts';
-import { dupMm } from './mm/memory.ts';
+import { dupMm, mmPut } from './mm/memory.ts';
 import { putUser32 } from './mm/uaccess.ts';
 import type { KmemCache } from './mm/slab_cache.ts';
 import { type Cred, ROOT_CRED } from './cred.ts';
@@ -372,6 +372,13 @@ function copyProcess(k: Kernel, parent: Task, thread: boolean, args: CloneArgs):
   if (where === null) return -ENOMEM;
   const child = new Task(k, where, pid, thread ? parent.groupLeader : null, false);
   const fail = (errno: number): number => {
+    // What it has by now, the last first.
+    const { fs, files, sighand, signal } = child as Partial<Task>;
+    if (fs !== undefined) fs.users--;
+    if (files !== undefined && --files.users === 0) files.closeAll(k, false);
+    if (sighand !== undefined) sighand.users--;
+    if (signal !== undefined && !thread) k.mm.slab.cacheFree(k.caches.signal, signal.addr);
+    if (child.mm !== null) mmPut(k, child.mm);
     child.threads.splice(child.threads.indexOf(child), 1);
     freeTask(k, child);
     return errno;

@@ -1,5 +1,6 @@
 // The differential suites' cases and what surrounds each of them, the same in real Linux (record.mjs) and in Lintel (busybox.test.mjs,
 // debian.test.mjs).
+import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -103,6 +104,8 @@ export class Session {
     return { exit: -1, stdout: r.stdout ?? '', stderr: `${r.stderr ?? ''}\n[${name}: ${why}]\n${log}` };
   }
   async close() {
+    const { auditFrames } = await import('../../dist/kernel/mm/frame_audit.js');
+    if (this.vm.kernel.halted === null) assert.deepEqual(auditFrames(this.vm.kernel), []);
     await this.vm[Symbol.asyncDispose]();
   }
 }

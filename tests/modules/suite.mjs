@@ -1,4 +1,5 @@
 // The module suite's cases and what surrounds each of them, the same in real Linux (record.mjs) and in Lintel (module.test.mjs).
+import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -97,11 +98,15 @@ export function expectations(set) {
   return { ...JSON.parse(readFileSync(join(fixturesOf(set), 'expected.json'), 'utf8')), exceptions: named[set] ?? {} };
 }
 
+/** Whole pages that the modules of a set hold at its end. Any other frame that belongs to nobody has leaked. */
+const LEFT_PAGES = {};
+
 const CASE_MILLISECONDS = 60_000; // of virtual time
 
 /** Boots Lintel and runs every case of a set in order. Yields { name, exit, stdout, stderr }. */
 export async function* runAll(set, cpus = 1) {
   const { boot } = await import('../../dist/index.js');
+  const { auditFrames } = await import('../../dist/kernel/mm/frame_audit.js');
   const vm = await boot({ seed: 1, memory: '256M', cpus, append: cmdlineOf(set).join(' ') });
   await vm.run(['mkdir', '-p', '/ko']);
   for (const [name, bytes] of fixtureFiles(set)) vm.writeFile(`/ko/${name}`, bytes);
@@ -113,5 +118,6 @@ export async function* runAll(set, cpus = 1) {
     yield { name, exit: r.exitCode, stdout: r.stdout, stderr: r.stderr + why };
     if (vm.kernel.halted !== null) return;
   }
+  assert.deepEqual(auditFrames(vm.kernel, LEFT_PAGES[set] ?? 0), []);
   vm.close();
 }

@@ -79,8 +79,10 @@ export const pipeFull = (pipe: Pipe) => pipe.buffers.length >= pipe.maxBuffers;
 
 /** A new buffer of `length` bytes that the caller fills, or null when there is no memory; the caller checked `pipeFull`. */
 function addBuffer(k: Kernel, pipe: Pipe, length: number, packet: boolean): PipeBuffer | null {
-  const pa = pipe.spare.pop() ?? k.mm.pages.allocUser(0, false);
+  const spare = pipe.spare.pop();
+  const pa = spare ?? k.mm.pages.allocUser(0, false);
   if (pa === 0) return null;
+  if (spare === undefined) k.mm.stat.pipePages++;
   const buffer = { pa, start: 0, end: length, packet };
   pipe.buffers.push(buffer);
   return buffer;
@@ -92,9 +94,13 @@ export function pipePush(k: Kernel, pipe: Pipe, bytes: Uint8Array, packet: boole
   k.ram.u8.set(bytes, buffer.pa);
   return true;
 }
+function freeFrame(k: Kernel, pa: number): void {
+  k.mm.stat.pipePages--;
+  k.mm.pages.put(pa);
+}
 function putFrame(k: Kernel, pipe: Pipe, pa: number): void {
   if (pipe.spare.length < SPARE_FRAMES) pipe.spare.push(pa);
-  else k.mm.pages.put(pa);
+  else freeFrame(k, pa);
 }
 /** Takes the oldest buffer out. */
 export function pipeShift(k: Kernel, pipe: Pipe): void {
@@ -103,8 +109,8 @@ export function pipeShift(k: Kernel, pipe: Pipe): void {
 }
 /** Nobody has it open any more (free_pipe_info). */
 function freePipe(k: Kernel, pipe: Pipe): void {
-  for (const b of pipe.buffers) k.mm.pages.put(b.pa);
-  for (const pa of pipe.spare) k.mm.pages.put(pa);
+  for (const b of pipe.buffers) freeFrame(k, b.pa);
+  for (const pa of pipe.spare) freeFrame(k, pa);
   pipe.buffers.length = 0;
   pipe.spare.length = 0;
 }

@@ -133,6 +133,19 @@ export function freeUserTables(ram: Ram, root: number, tables: TableAllocator): 
   tables.freeTable(root);
 }
 
+/** Calls `visit` for the root and each table below its first `entries` entries. */
+export function eachTable(ram: Ram, root: number, entries: number, visit: (pa: number) => void): void {
+  visit(root);
+  for (let i = 0; i < entries; i++) {
+    const top = ram.read32(root + i * 8);
+    if (!pteIsTable(top)) continue;
+    visit(ptePa(top));
+    for (let j = 0; j < 512; j++) {
+      const mid = ram.read32(ptePa(top) + j * 8);
+      if (pteIsTable(mid)) visit(ptePa(mid));
+    }
+  }
+}
 /** How many table frames the user half has, the root included (pgtables_bytes / 4096). */
 export function countUserTables(ram: Ram, root: number): number {
   let n = 1;

@@ -332,6 +332,14 @@ export class SlabAllocator {
     const order = this.large.get(pa);
     return order === undefined ? 0 : PAGE_SIZE << order;
   }
+  /** Whether a large allocation of kmalloc holds the frame at `pa`. */
+  largeAt(pa: number): boolean {
+    for (let order = 0; order <= MAX_PAGE_ORDER; order++) {
+      const start = pa - (pa % (PAGE_SIZE << order));
+      if ((this.large.get(start) ?? -1) >= order) return true;
+    }
+    return false;
+  }
   /** The allocation that contains `pa`, for checks of copies and of stray accesses. */
   objectAt(pa: number): { start: number; size: number; cache: string; allocated: boolean } | null {
     const slab = this.slub.slabAt(pa);

@@ -10,6 +10,8 @@ export class VmStat {
   slabReclaimable = 0;
   slabUnreclaimable = 0;
   vmallocPages = 0;
+  /** Pages in the buffers of pipes. */
+  pipePages = 0;
   mlocked = 0;
   /** Pages of private writable areas: what could be needed at most (Committed_AS). */
   committed = 0;
