@@ -153,6 +153,15 @@ const STRUCTS = {
   atomic_notifier_head: 0,
   ida: 0,
   __kfifo: 0,
+  fasync_struct: 0,
+  kretprobe: 1,
+  kretprobe_instance: 0,
+  netlink_kernel_cfg: 0,
+  netlink_skb_parms: 0,
+  sock: 0,
+  die_args: 0,
+  ctl_table_header: 0,
+  subprocess_info: 0,
 };
 function section(elf, name) {
   const v = new DataView(elf.buffer, elf.byteOffset, elf.length);

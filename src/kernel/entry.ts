@@ -1,4 +1,4 @@
-import { ENOSYS, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../abi/errno.ts';
+import { EFAULT, ENOSYS, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, ERESTART_RESTARTBLOCK } from '../abi/errno.ts';
 import {
   BUS_ADRALN,
   BUS_ADRERR,
@@ -17,6 +17,7 @@ import { putDeadTasks } from './fork.ts';
 import type { Kernel } from './kernel.ts';
 import { TASK_SIZE } from './mm/address.ts';
 import { Fault, handleMmFault } from './mm/memory.ts';
+import { startDriverFault } from './mm/module_fault.ts';
 import { outOfMemory } from './mm/oom_kill.ts';
 import { loadRegs, publishThreadFlags, saveRegs } from './module/call.ts';
 import { deliverInterrupts } from './irq/interrupt.ts';
@@ -28,7 +29,7 @@ import { TASK_RUNNING, type Task } from './sched/task.ts';
 import { secureComputing } from './seccomp.ts';
 import { BLOCKED } from './sched/wait.ts';
 import { syscallName, syscallTable } from './syscalls/index.ts';
-import { runTaskWork, takeDelayedFputs } from './task_work.ts';
+import { runTaskWork, takeDelayedWorks } from './task_work.ts';
 import { runPosixCpuTimers } from './time/posix_timers.ts';
 import { runTimers } from './time/timers.ts';
 import { handleKernelTrap } from './kernel_trap.ts';
@@ -165,7 +166,7 @@ function runTask(k: Kernel, task: Task, insns: number): void {
   deliverInterrupts(k, task);
   if (machine.regs.mode === 1) publishThreadFlags(k, task);
   if (machine.regs.mode === 0) {
-    takeDelayedFputs(k, task);
+    takeDelayedWorks(k, task);
     // A call that blocked is made again before any signal is looked at: it settles its own result (rule 3).
     if (task.inSyscall) doSyscall(k, task);
     if (task.state === TASK_RUNNING) returnToUser(k, task);
@@ -256,6 +257,10 @@ function userFault(k: Kernel, task: Task, addr: number, cause: number): void {
   switch (r) {
     case Fault.DONE:
       return;
+    case Fault.DRIVER:
+      task.driverFault = null;
+      if (!startDriverFault(k, task, addr, access === Access.WRITE, false)) forceSignal(k, task, { signo: SIGBUS, code: BUS_ADRERR, addr });
+      return;
     case Fault.SIGBUS:
       doTrap(k, task, SIGBUS, BUS_ADRERR, addr, cause);
       return;
@@ -283,6 +288,7 @@ function doSyscall(k: Kernel, task: Task): void {
       return;
     }
   }
+  task.driverFault = null;
   const row = syscallTable[nr];
   let result: number;
   if (row === undefined) {
@@ -300,10 +306,22 @@ function doSyscall(k: Kernel, task: Task): void {
   finishSyscall(k, task, result);
 }
 
+/** The call met a page that a driver's fault function has to bring: it is made again afterwards. False when that has failed before. */
+function startCallFault(k: Kernel, task: Task, fault: { readonly page: number; readonly write: boolean }): boolean {
+  task.driverFault = null;
+  if (task.failedFault === fault.page) return false;
+  task.inSyscall = true;
+  if (startDriverFault(k, task, fault.page, fault.write, true)) return true;
+  task.inSyscall = false;
+  return false;
+}
+
 /** Settles a call's result: blocked and interrupted ones leave pc at the ecall. */
 export function finishSyscall(k: Kernel, task: Task, result: number): void {
   task.inSyscall = result === BLOCKED;
   if (result === BLOCKED || task.exitState !== 0 || k.sched.loaded !== task || task.frames.length > 0) return;
+  if (result === -EFAULT && task.driverFault !== null && startCallFault(k, task, task.driverFault)) return;
+  task.failedFault = -1;
   const { regs } = k.machine;
   if (result === -ERESTARTSYS || result === -ERESTARTNOINTR || result === -ERESTARTNOHAND || result === -ERESTART_RESTARTBLOCK) {
     // Without a pending signal nothing makes the call again, and the program sees the number (only a module's init can do that).

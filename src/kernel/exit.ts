@@ -35,6 +35,7 @@ import { beginExitWork } from './task_work.ts';
 import { exitItimers } from './time/posix_timers.ts';
 import { EXIT_DEAD, EXIT_ZOMBIE, PF_EXITING, TASK_DEAD, type Task } from './sched/task.ts';
 import { finishWait, waitInterruptible, wakeUpAll } from './sched/wait.ts';
+import { helperEnded } from './usermode_helper.ts';
 
 // Ends of tasks, and waiting for them (kernel/exit.c, wait4(2)).
 
@@ -231,8 +232,9 @@ export function exitNotify(k: Kernel, leader: Task): void {
   // The host waits for what it started, as Linux's user mode helpers are waited for in the kernel.
   const ignored = tracer === undefined && leader.exitSignal === SIGCHLD && (action.handler === SIG_IGN || (action.flags & SA_NOCLDWAIT) !== 0);
   // Who outlives the init of his PID namespace is waited for by nobody.
-  const autoReap = leader.watched || parent.pid === 0 || ignored || (leader.pidNs.dead && leader.pidNs.childReaper !== leader);
-  if (parent.pid !== 0 && !leader.watched)
+  const unwaited = leader.watched || leader.isHelper;
+  const autoReap = unwaited || parent.pid === 0 || ignored || (leader.pidNs.dead && leader.pidNs.childReaper !== leader);
+  if (parent.pid !== 0 && !unwaited)
     notifyParent(
       k,
       leader,
@@ -241,6 +243,7 @@ export function exitNotify(k: Kernel, leader: Task): void {
     );
   notifyPidfd(k, leader);
   if (leader.watched) k.exits.push({ pid: leader.pid, code, oomKilled: leader.signal.oomKilled });
+  if (leader.helper !== 0) helperEnded(k, leader.helper, code);
   if (autoReap) reap(k, leader);
 }
 

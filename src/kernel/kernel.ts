@@ -27,6 +27,7 @@ import type { NsCommon } from './ns_common.ts';
 import type { Printk } from './printk/printk.ts';
 import { KeyTable } from './security/keys/key.ts';
 import type { Scheduler } from './sched/core.ts';
+import { WaitQueueHead } from './sched/wait.ts';
 import type { Task } from './sched/task.ts';
 import type { Timekeeper } from './time/timekeeping.ts';
 
@@ -96,6 +97,12 @@ export class Kernel {
   halted: { reason: 'poweroff' | 'halt' | 'restart' | 'panic'; message: string } | null = null;
   /** Ends of watched processes, for the host to collect. */
   readonly exits: ExitReport[] = [];
+  /** Programs that the kernel started itself and whose end somebody waits for: wait status by number. */
+  readonly helperRuns = new Map<number, number>();
+  readonly helperWait = new WaitQueueHead();
+  nextHelper = 0;
+  /** kernel.modprobe: the program that loads modules; '' = none. */
+  modprobePath = '/sbin/modprobe';
   /** System calls that answered ENOSYS, said once each in the log. */
   readonly missingSyscalls = new Set<number>();
   /** debug.exception-trace: say so in the log when a program dies of a fault. */

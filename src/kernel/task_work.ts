@@ -1,35 +1,55 @@
 import { finishExit } from './exit.ts';
 import { fputModuleFile } from './fs/module_file.ts';
 import type { Kernel } from './kernel.ts';
-import { file_operations as FOPS } from '../abi/layout/structs.ts';
+import { file_operations as FOPS, vm_operations_struct as OPS } from '../abi/layout/structs.ts';
 import { NR_close } from '../abi/syscall_nr.ts';
 import { enterGuest } from './module/call.ts';
 import { continuation } from './module/continuation.ts';
 import { fileOperation, moduleFile } from './fs/module_file.ts';
+import { operation, publishVma, vmaClosed } from './mm/module_mapping.ts';
 import { PF_EXITING, TASK_RUNNING, type Task, type TaskWork } from './sched/task.ts';
 
-// Work that a task does on its way back to user mode or at its end (kernel/task_work.c): flush and release of files that belong to modules, which run
-// code of the module and may sleep.
+// Work that a task does on its way back to user mode or at its end (kernel/task_work.c): flush and release of files that belong to modules, open and close
+// of their mappings. It runs code of the module and may sleep.
 
-/** Last references that went where no task could do the rest (fput in interrupt context, by a kernel thread, by the host). */
-export function takeDelayedFputs(k: Kernel, task: Task): void {
-  if (k.drivers.delayedFputs.length === 0) return;
-  for (const file of k.drivers.delayedFputs.splice(0)) task.works.push({ kind: 'fput', file });
+/** Takes over what came up where no task could do it. */
+export function takeDelayedWorks(k: Kernel, task: Task): void {
+  if (k.drivers.delayedWorks.length > 0) task.works.push(...k.drivers.delayedWorks.splice(0));
 }
 
+/** The module's function and its arguments. */
+function callOf(k: Kernel, work: TaskWork): readonly [fn: number, ...args: number[]] {
+  switch (work.kind) {
+    case 'vma_open':
+      publishVma(k, work.vma);
+      return [operation(k, work.vma, OPS.open), work.vma];
+    case 'vma_close':
+      return [operation(k, work.vma, OPS.close), work.vma];
+    // flush(file, id): the table of descriptors stands for the owner; only its identity counts.
+    case 'flush':
+      return [fileOperation(k, work.file, FOPS.flush), moduleFile(work.file).addr, 0];
+    // fasync(-1, file, 0): no more signals.
+    case 'fasync':
+      return [fileOperation(k, work.file, FOPS.fasync), -1, moduleFile(work.file).addr, 0];
+    case 'fput':
+      return [fileOperation(k, work.file, FOPS.release), moduleFile(work.file).inode, moduleFile(work.file).addr];
+  }
+}
+/** What follows the module's function. */
+function afterwards(k: Kernel, work: TaskWork): void {
+  if (work.kind === 'fput') fputModuleFile(k, work.file);
+  else if (work.kind === 'vma_close') vmaClosed(k, work.vma);
+}
 /** Starts the next piece of work. False when none was left that runs code of a module. */
 export function runTaskWork(k: Kernel, task: Task): boolean {
   for (;;) {
     const work = task.works.shift();
     if (work === undefined) return false;
-    const { addr, inode } = moduleFile(work.file);
-    const fn = fileOperation(k, work.file, work.kind === 'flush' ? FOPS.flush : FOPS.release);
+    const [fn, ...args] = callOf(k, work);
     if (fn === 0) {
-      if (work.kind === 'fput') fputModuleFile(k, work.file);
+      afterwards(k, work);
       continue;
     }
-    // flush(file, id): the table of descriptors stands for the owner; only its identity counts.
-    const args = work.kind === 'flush' ? [addr, 0] : [inode, addr];
     enterGuest(k, task, fn, args, 'task_work', { work });
     return true;
   }
@@ -49,9 +69,9 @@ export function beginExitWork(k: Kernel, task: Task): boolean {
 
 function workDone(k: Kernel, task: Task, result: bigint, data: Readonly<Record<string, unknown>>): void {
   const work = data['work'] as TaskWork;
-  if (work.kind === 'fput') fputModuleFile(k, work.file);
+  afterwards(k, work);
   // What flush finds wrong is close's result.
-  else if (task.syscallNr === NR_close && Number(result) < 0) k.machine.regs.set(10, Number(BigInt.asIntN(32, result)));
+  if (work.kind === 'flush' && task.syscallNr === NR_close && Number(result) < 0) k.machine.regs.set(10, Number(BigInt.asIntN(32, result)));
   if ((task.flags & PF_EXITING) !== 0 && !runTaskWork(k, task)) finishExit(k, task);
 }
 continuation('task_work', workDone);

@@ -9,6 +9,8 @@ import type { GuestPollQueue } from '../fs/module_poll.ts';
 import type { Dentry, File, FileOperations, SuperBlock } from '../fs/types.ts';
 import { readKernel32, readKernel64, writeKernel32 } from '../mm/maccess.ts';
 import type { Kernel } from '../kernel.ts';
+import type { ModuleVma } from '../mm/module_mapping.ts';
+import type { TaskWork } from '../sched/task.ts';
 import { DeviceModel } from './base/model.ts';
 import type { Tty } from './tty/tty.ts';
 
@@ -55,7 +57,13 @@ export class DriverCore {
   readonly guestInodes: GuestInodes = new Map();
   readonly moduleFiles = new Map<number, File>();
   readonly model = new DeviceModel();
-  readonly delayedFputs: File[] = [];
+  /** Work of modules that no task could do when it came up (fput in interrupt context, by a kernel thread, by the host). */
+  readonly delayedWorks: TaskWork[] = [];
+  /** vm_area_structs in guest memory, by address (mm/module_mapping.ts). */
+  /** firmware_class.path, and which firmware each device asked for (their cache). */
+  firmwarePath = '';
+  readonly firmwareNames = new Set<string>();
+  readonly moduleVmas = new Map<number, ModuleVma>();
   /** Wait queues of modules that somebody polls, by address (fs/module_poll.ts). */
   readonly pollQueues = new Map<number, GuestPollQueue>();
   /** The super block behind /dev: one, whatever the number of mounts. */
@@ -142,6 +150,12 @@ export class DriverCore {
     if (fops === 0) return null;
     this.getCdev(best.addr);
     return { fops, privateData: 0, cdev: best.addr };
+  }
+  /** task_work_add: done by the current task on its way to user mode, or by the next that gets there. */
+  addWork(k: Kernel, work: TaskWork): void {
+    const task = k.current;
+    if (task === k.sched.loaded && !task.isKernelThread && task.exitState === 0) task.works.push(work);
+    else this.delayedWorks.push(work);
   }
   getCdev(addr: number): void {
     const count = readKernel32(this.k, addr + CDEV.kobj_kref) ?? 0;

@@ -8,7 +8,7 @@ import { readKernel32, writeKernel32, writeKernel64, writeKernel8 } from '../mm/
 import { type FunctionExport, fn } from '../module/export.ts';
 import { runSteps, type Step, stepAction } from '../module/steps.ts';
 import { warnInExport } from '../traps.ts';
-import { deviceCreate, findDevice, unregisterSteps } from './base/device.ts';
+import { createSteps, findDevice, unregisterSteps } from './base/device.ts';
 import { kobjectSetName, pointer, stringAt } from './base/kobject.ts';
 
 // Character devices of modules (fs/char_dev.c, drivers/char/misc.c).
@@ -85,7 +85,7 @@ function unregisterChrdev(k: Kernel, major: number, baseMinor: number, count: nu
 }
 
 /** misc_register: device number, place in the list, device of class misc, node. */
-function miscRegister(k: Kernel, misc: number): number {
+function miscRegister(k: Kernel, misc: number): Step[] | number {
   const { drivers } = k;
   const asked = readKernel32(k, misc + MISC.minor) ?? 0;
   const name = stringAt(k, pointer(k, misc + MISC.name));
@@ -94,16 +94,24 @@ function miscRegister(k: Kernel, misc: number): number {
   if (minor < 0) return -EBUSY;
   writeKernel32(k, misc + MISC.minor, minor);
   const devt = ((MISC_MAJOR << MINOR_BITS) | minor) >>> 0;
-  const dev = deviceCreate(k, drivers.model.objects.miscClass, pointer(k, misc + MISC.parent), devt, misc, pointer(k, misc + MISC.groups), name);
-  if (dev < 0 && dev >= -4095) {
+  const steps = createSteps(k, drivers.model.objects.miscClass, pointer(k, misc + MISC.parent), devt, misc, pointer(k, misc + MISC.groups), name);
+  if (typeof steps === 'number') {
     drivers.unregisterMisc(minor);
-    writeKernel32(k, misc + MISC.minor, asked);
-    return dev;
+    return steps;
   }
-  writeKernel64(k, misc + MISC.this_device, dev);
-  listAdd(k, misc + MISC.list, k.modules.symbols.get('misc_list')?.addr ?? misc + MISC.list);
-  return 0;
+  return [...steps, { act: 'misc_registered', data: { misc, asked, minor } }];
 }
+stepAction('misc_registered', (k, data, state) => {
+  const [misc, asked, minor] = [data['misc'] as number, data['asked'] as number, data['minor'] as number];
+  if (state.value < 0 && state.value >= -4095) {
+    k.drivers.unregisterMisc(minor);
+    writeKernel32(k, misc + MISC.minor, asked);
+    return;
+  }
+  writeKernel64(k, misc + MISC.this_device, state.value);
+  listAdd(k, misc + MISC.list, k.modules.symbols.get('misc_list')?.addr ?? misc + MISC.list);
+  state.value = 0;
+});
 function miscDeregister(k: Kernel, misc: number): Step[] {
   const { drivers } = k;
   if (pointer(k, misc + MISC.list) === misc + MISC.list || !drivers.misc.some((m) => m.addr === misc)) {
@@ -113,10 +121,14 @@ function miscDeregister(k: Kernel, misc: number): Step[] {
   const minor = readKernel32(k, misc + MISC.minor) ?? 0;
   listDel(k, misc + MISC.list);
   const dev = findDevice(k, drivers.model.objects.miscClass, ((MISC_MAJOR << MINOR_BITS) | minor) >>> 0);
-  drivers.unregisterMisc(minor);
-  if (minor > MISC_DYNAMIC_MINOR) writeKernel32(k, misc + MISC.minor, MISC_DYNAMIC_MINOR);
-  return dev === 0 ? [] : unregisterSteps(dev);
+  const gone: Step = { act: 'misc_gone', data: { misc, minor } };
+  return dev === 0 ? [gone] : [...unregisterSteps(dev), gone];
 }
+stepAction('misc_gone', (k, data) => {
+  const minor = data['minor'] as number;
+  k.drivers.unregisterMisc(minor);
+  if (minor > MISC_DYNAMIC_MINOR) writeKernel32(k, (data['misc'] as number) + MISC.minor, MISC_DYNAMIC_MINOR);
+});
 
 export const driverExports: readonly FunctionExport[] = [
   fn('__register_chrdev', (k, major, base, count, name, fops) => registerChrdev(k, major >>> 0, base >>> 0, count >>> 0, text(k, name, NAME_MAX), fops)),
@@ -165,7 +177,7 @@ export const driverExports: readonly FunctionExport[] = [
       { act: 'cdev_del', data: { cdev } },
     ]),
   ),
-  fn('misc_register', miscRegister),
+  fn('misc_register', (k, misc) => runSteps(k, () => miscRegister(k, misc))),
   fn('misc_deregister', (k, misc) => runSteps(k, () => miscDeregister(k, misc))),
 ];
 stepAction('cdev_del', (k, data) => cdevDel(k, data['cdev'] as number));

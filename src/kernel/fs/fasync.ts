@@ -1,5 +1,5 @@
-import { EINVAL, ESRCH } from '../../abi/errno.ts';
-import { POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../abi/fs.ts';
+import { EINVAL, ENOTTY, ESRCH } from '../../abi/errno.ts';
+import { O_ASYNC, POLLERR, POLLHUP, POLLIN, POLLOUT } from '../../abi/fs.ts';
 import { POLL_ERR, POLL_HUP, POLL_IN, POLL_MSG, POLL_OUT, SI_KERNEL, SI_SIGIO, SIGIO, SIGURG } from '../../abi/signal.ts';
 import type { Kernel } from '../kernel.ts';
 import { addFasyncQueue, type WaitQueueHead } from '../sched/wait.ts';
@@ -100,11 +100,21 @@ class FasyncTable extends PollTable {
     this.queues.push(queue);
   }
 }
-/** O_ASYNC goes on or off for a file (its op.fasync). */
-export function setFasync(k: Kernel, file: File, fd: number, on: boolean): void {
+/** O_ASYNC goes on or off for a file. 0 or -errno. */
+export function setFasync(k: Kernel, file: File, fd: number, on: boolean): number {
+  if (file.op.fasync !== undefined) return Math.min(0, file.op.fasync(k, file, fd, on));
   const table = new FasyncTable(k);
   file.op.poll?.(k, file, table);
   for (const queue of table.queues) addFasyncQueue(queue, file, on ? { file, fd } : null);
+  return 0;
+}
+/** ioctl(FIOASYNC): files that have nothing to tell have no such switch. */
+export function ioctlFasync(k: Kernel, file: File, fd: number, on: boolean): number {
+  if (on === ((file.flags & O_ASYNC) !== 0)) return 0;
+  if (file.op.fasync === undefined && file.op.poll === undefined) return -ENOTTY;
+  const r = setFasync(k, file, fd, on);
+  if (r === 0) file.flags = on ? file.flags | O_ASYNC : file.flags & ~O_ASYNC;
+  return r;
 }
 /** Something happened on a queue that files with O_ASYNC wait on (kill_fasync). */
 export function killFasync(k: Kernel, list: readonly Fasync[]): void {

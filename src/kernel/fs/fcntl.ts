@@ -80,7 +80,10 @@ export function doFcntl(k: Kernel, fd: number, file: File, cmd: number, arg: num
       if (((arg ^ file.flags) & O_APPEND) !== 0 && isAppendOnly(file.inode)) return -EPERM;
       if ((arg & O_NOATIME & ~file.flags) !== 0 && k.current.cred.fsuid !== file.inode.uid && !k.current.capable(CAP_FOWNER)) return -EPERM;
       if ((arg & O_DIRECT & ~file.flags) !== 0 && file.inode.mapping === null && pipeInfo(file) === null) return -EINVAL;
-      if (((file.flags ^ arg) & O_ASYNC) !== 0) setFasync(k, file, fd, (arg & O_ASYNC) !== 0);
+      if (((file.flags ^ arg) & O_ASYNC) !== 0) {
+        const r = setFasync(k, file, fd, (arg & O_ASYNC) !== 0);
+        if (r < 0) return r;
+      }
       file.flags = (file.flags & ~SETFL_MASK) | (arg & SETFL_MASK);
       return 0;
     case F_GETLK:

@@ -1,4 +1,4 @@
-import { EINVAL, EIO, ENODEV, ENOIOCTLCMD, ENOMEM, ENOTTY, ENXIO } from '../../abi/errno.ts';
+import { EINVAL, EIO, ENOIOCTLCMD, ENOMEM, ENOTTY, ENXIO } from '../../abi/errno.ts';
 import {
   dentry as DENTRY,
   file as FILE,
@@ -7,13 +7,16 @@ import {
   iov_iter as ITER,
   kiocb as KIOCB,
 } from '../../abi/layout/structs.ts';
-import { FMODE_CAN_READ, FMODE_CAN_WRITE, FMODE_LSEEK, FMODE_OPENED, FMODE_PREAD, FMODE_PWRITE, FMODE_STREAM } from '../../abi/fs.ts';
+import { FMODE_CAN_READ, FMODE_CAN_WRITE, FMODE_LSEEK, FMODE_OPENED, FMODE_PREAD, FMODE_PWRITE, FMODE_STREAM, O_ASYNC } from '../../abi/fs.ts';
 import { publishCred } from '../cred.ts';
 import type { Kernel } from '../kernel.ts';
 import { bytesOf } from '../lib/bytes.ts';
 import { initListHead } from '../lib/list.ts';
 import type { IovIter, Segment } from '../lib/iov_iter.ts';
 import { physToVirt, virtToPhys } from '../mm/address.ts';
+import type { AddressSpace } from '../mm/filemap.ts';
+import { mapModuleFile } from '../mm/module_mapping.ts';
+import type { VmArea } from '../mm/mm_struct.ts';
 import { readKernel32, readKernel64, writeKernel16, writeKernel32, writeKernel64, writeKernel8, writeKernelBytes } from '../mm/maccess.ts';
 import { asInt, callAnswered, callGuest, stackBlock } from '../module/call.ts';
 import { modulePut, tryModuleGet } from '../module/module.ts';
@@ -225,6 +228,7 @@ function operationsFor(k: Kernel, file: File, mode: number): FileOperations {
     ...(has(FOPS.poll) ? { poll: modulePoll } : {}),
     ...(has(FOPS.fsync) ? { fsync } : {}),
     ...(has(FOPS.mmap) ? { mmap } : {}),
+    fasync: has(FOPS.fasync) ? fasync : noFasync,
   };
 }
 function syncFlags(k: Kernel, file: File): void {
@@ -345,16 +349,27 @@ function fsync(k: Kernel, file: File): number {
   const result = callGuest(k, fileOperation(k, file, FOPS.fsync), moduleFile(file).addr, 0, S64_MAX, 0);
   return result === null ? BLOCKED : guestResult(asInt(result));
 }
-function mmap(): number {
-  return -ENODEV;
+function mmap(k: Kernel, file: File, draft: VmArea): AddressSpace | number {
+  syncFlags(k, file);
+  return mapModuleFile(k, moduleFile(file).addr, fileOperation(k, file, FOPS.mmap), draft);
+}
+
+function fasync(k: Kernel, file: File, fd: number, on: boolean): number {
+  syncFlags(k, file);
+  const result = callGuest(k, fileOperation(k, file, FOPS.fasync), fd, moduleFile(file).addr, on ? 1 : 0);
+  return result === null ? BLOCKED : guestResult(asInt(result));
+}
+/** The flag alone. */
+function noFasync(): number {
+  return 0;
 }
 
 function flush(k: Kernel, file: File): void {
   if (runsWork(k)) k.current.works.push({ kind: 'flush', file });
 }
 function release(k: Kernel, file: File): void {
-  if (runsWork(k)) k.current.works.push({ kind: 'fput', file });
-  else k.drivers.delayedFputs.push(file);
+  if ((file.flags & O_ASYNC) !== 0) k.drivers.addWork(k, { kind: 'fasync', file });
+  k.drivers.addWork(k, { kind: 'fput', file });
 }
 /** Whether the current task comes to its task work. */
 function runsWork(k: Kernel): boolean {

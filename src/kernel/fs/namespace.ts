@@ -1,6 +1,8 @@
 import { EAGAIN, EBUSY, EINVAL, ELOOP, ENODEV, ENOENT, ENOTDIR, EPERM } from '../../abi/errno.ts';
 import { MS_RDONLY } from '../../abi/mount.ts';
 import type { Kernel } from '../kernel.ts';
+import { requestModule } from '../module/kmod.ts';
+import { BLOCKED } from '../sched/wait.ts';
 import { INIT_USER_NS } from '../user_namespace.ts';
 import { treeRoot } from './mnt_namespace.ts';
 import { isDir, mountOn } from './namei.ts';
@@ -97,9 +99,20 @@ export const mountCapable = (k: Kernel, typeName: string) => k.current.cred.user
 export function makeSuper(k: Kernel, typeName: string, source: string, options: string): SuperBlock | number {
   return k.vfs.types.get(typeName)?.mount(k, source, options) ?? -ENODEV;
 }
+/** get_fs_type: a module may have it. 0, -ENODEV or BLOCKED. */
+function requestFileSystem(k: Kernel, name: string): number {
+  const r = requestModule(k, `fs-${name}`);
+  if (r === BLOCKED) return BLOCKED;
+  if (k.vfs.types.has(name)) return 0;
+  if (r === 0) k.printk.log(4, `request_module fs-${name} succeeded, but still no fs?`);
+  return -ENODEV;
+}
 /** mount(2) of a new file system. */
 export function newMount(k: Kernel, typeName: string, source: string, at: Path, flags: number, options: string): number {
-  if (!k.vfs.types.has(typeName)) return -ENODEV;
+  if (!k.vfs.types.has(typeName)) {
+    const r = requestFileSystem(k, typeName);
+    if (r < 0) return r;
+  }
   if (!mountCapable(k, typeName)) return -EPERM;
   const sb = makeSuper(k, typeName, source, options);
   if (typeof sb === 'number') return sb;

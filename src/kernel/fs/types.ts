@@ -78,6 +78,8 @@ export interface FileOperations {
   ioctl?(k: Kernel, file: File, cmd: number, arg: number): number;
   /** fsync(2); absent = EINVAL. */
   fsync?(k: Kernel, file: File): number;
+  /** O_ASYNC goes on or off; absent = by the queues that poll names (fs/fasync.ts). */
+  fasync?(k: Kernel, file: File, fd: number, on: boolean): number;
   /** fallocate(2); absent = EOPNOTSUPP. */
   fallocate?(k: Kernel, file: File, mode: number, offset: number, length: number): number;
   /** More lines of /proc/PID/fdinfo. */

@@ -263,7 +263,7 @@ export class Vfs {
     this.openFiles--;
     fsnotifyClose(this.k, file);
     dropLocks(this.k, file, null);
-    if ((file.flags & O_ASYNC) !== 0) setFasync(this.k, file, -1, false);
+    if ((file.flags & O_ASYNC) !== 0 && file.op.fasync === undefined) setFasync(this.k, file, -1, false);
     file.op.release?.(this.k, file);
     this.putAccess(file);
     this.iput(file.inode);

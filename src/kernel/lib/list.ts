@@ -1,4 +1,6 @@
 import type { Kernel } from '../kernel.ts';
+import { readKernel64 } from '../mm/maccess.ts';
+
 import { load64, store64 } from './guest_memory.ts';
 
 // Lists in guest memory (include/linux/list.h). A wild link is the oops that Linux would have had there; one that does not lead back is left alone.
@@ -43,4 +45,17 @@ export function listNodes(k: Kernel, head: number, max = MAX_NODES): number[] {
   const nodes: number[] = [];
   for (let at = load64(k, head); at !== head && at !== 0 && nodes.length < max; at = load64(k, at)) nodes.push(at);
   return nodes;
+}
+
+/** Pointers of an array that are followed. */
+const ARRAY_MAX = 256;
+/** The addresses of a NULL-terminated array of pointers. */
+export function pointerArray(k: Kernel, at: number): number[] {
+  const found: number[] = [];
+  for (let i = 0; at !== 0 && i < ARRAY_MAX; i++) {
+    const p = readKernel64(k, at + i * 8) ?? 0;
+    if (p === 0) break;
+    found.push(p);
+  }
+  return found;
 }

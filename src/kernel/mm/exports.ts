@@ -5,15 +5,17 @@ import type { DataExport, FunctionExport } from '../module/export.ts';
 import { imageObject } from '../module/stubs.ts';
 import { KERNEL_IMAGE_SIZE, KERNEL_LINK_ADDR, PAGE_OFFSET } from './address.ts';
 import { writeKernel64, writeKernel8 } from './maccess.ts';
+import { mappingDataExports, mappingExports } from './mapping_exports.ts';
 import { pageDataExports, pageExports } from './page_exports.ts';
 import { slabDataExports, slabExports } from './slab_exports.ts';
 import { vmallocExports } from './vmalloc_exports.ts';
 
 // What mm/ exports, and the map of the kernel half that inline functions look at.
 
-export const mmExports: readonly FunctionExport[] = [...pageExports, ...slabExports, ...vmallocExports];
+export const mmExports: readonly FunctionExport[] = [...mappingExports, ...pageExports, ...slabExports, ...vmallocExports];
 
 export const mmDataExports: readonly DataExport[] = [
+  ...mappingDataExports,
   ...pageDataExports,
   ...slabDataExports,
   {

@@ -24,6 +24,8 @@ export class AddressSpace {
   readonly areas = new Set<VmArea>();
   /** tmpfs, ramfs and shared memory: the pages are the only copy. */
   readonly shmem: boolean = true;
+  /** Pages come from a driver, straight into page tables (mm/module_mapping.ts). */
+  readonly driver: boolean = false;
   /** Pages that fallocate made and nobody has used: still holes to SEEK_HOLE (not PG_uptodate in Linux). */
   readonly unwritten = new Set<number>();
   /** Counts the frames against the file system's limit, when it has one. */
@@ -33,6 +35,8 @@ export class AddressSpace {
     this.quota = quota;
   }
 
+  /** An area was split; the lower part is the new one. */
+  splitBelow(_lower: VmArea, _upper: VmArea): void {}
   addArea(vma: VmArea): void {
     this.areas.add(vma);
   }

@@ -17,6 +17,8 @@ import {
   VM_EXEC,
   VM_GROWSDOWN,
   VM_LOCKED_MASK,
+  VM_MIXEDMAP,
+  VM_PFNMAP,
   VM_READ,
   VM_SHARED,
   VM_WIPEONFORK,
@@ -45,8 +47,8 @@ import { pageAddMapping, pageAddNewAnon, pageRemoveMapping } from './rmap.ts';
 
 // Page faults, copy-on-write and the copying and unmapping of page tables (mm/memory.c).
 
-/** What a fault comes to; the SEGV ones are si_code values of SIGSEGV. */
-export const Fault = { DONE: 0, MAPERR: 1, ACCERR: 2, SIGBUS: 3, OOM: 4 } as const;
+/** What a fault comes to; the SEGV ones are si_code values of SIGSEGV. DRIVER: vm_ops->fault of a module is to be called. */
+export const Fault = { DONE: 0, MAPERR: 1, ACCERR: 2, SIGBUS: 3, OOM: 4, DRIVER: 5 } as const;
 
 /** Gap that a growing stack keeps to the area below (stack_guard_gap): 256 pages. */
 export const STACK_GUARD_GAP = 256 * PAGE_SIZE;
@@ -93,7 +95,10 @@ export function handleMmFault(k: Kernel, mm: MmStruct, addr: number, access: Acc
   k.mm.stat.pgfault++;
   k.current.minFlt++;
   if (ptePresent(old)) return presentFault(k, vma, at, page, old, write);
-  return vma.mapping === null ? anonFault(k, vma, at, page, write) : fileFault(k, vma, vma.mapping, at, page, write);
+  if (vma.mapping === null) return anonFault(k, vma, at, page, write);
+  if (!vma.mapping.driver) return fileFault(k, vma, vma.mapping, at, page, write);
+  if (mm === k.current.mm && k.machine.regs.mode === 0) k.current.driverFault = { page, write };
+  return Fault.DRIVER;
 }
 
 /** First touch of private memory: reads share one page of zeros. */
@@ -172,7 +177,7 @@ function presentFault(k: Kernel, vma: VmArea, at: number, page: number, old: num
       const copy = anonFrame(k, vma, page, pa === zeroPage);
       if (copy === 0) return Fault.OOM;
       if (pa !== zeroPage) ram.u8.copyWithin(copy, pa, pa + PAGE_SIZE);
-      pageRemoveMapping(k, vma.mm, pa);
+      if (!isSpecial(k, vma, pa)) pageRemoveMapping(k, vma.mm, pa);
       anonVmaPrepare(k, vma);
       pageAddNewAnon(k, vma.mm, copy);
       pa = copy;
@@ -241,14 +246,14 @@ function flushRange(k: Kernel, start: number, end: number): void {
 }
 
 /** Drops the pages mapped in [start, end) of one area. */
-export function zapRange(k: Kernel, mm: MmStruct, _vma: VmArea, start: number, end: number): void {
+export function zapRange(k: Kernel, mm: MmStruct, vma: VmArea, start: number, end: number): void {
   const { ram } = k;
   let any = false;
   walkRange(ram, mm.pgd, start, end, (at) => {
     const pte = ram.read32(at);
     setPte(ram, at, 0);
     any = true;
-    if (ptePresent(pte)) pageRemoveMapping(k, mm, ptePa(pte));
+    if (ptePresent(pte) && !isSpecial(k, vma, ptePa(pte))) pageRemoveMapping(k, mm, ptePa(pte));
   });
   if (any) flushRange(k, start, end);
 }
@@ -274,6 +279,11 @@ export function unmapMappingRange(k: Kernel, mapping: AddressSpace, first: numbe
     });
     flushRange(k, from, to);
   }
+}
+
+/** A frame that remap_pfn_range mapped: nobody counts who maps it (pte_special). Private copies of such are pages like others. */
+export function isSpecial(k: Kernel, vma: VmArea, pa: number): boolean {
+  return vma.mapping?.driver === true && (vma.flags & VM_PFNMAP) !== 0 && !isAnon(k.ram, k.mm.pages.pageStruct(pa));
 }
 
 /** Applies an area's new protection to the PTEs that exist; what may not be written at once gets write access by faults. */
@@ -329,7 +339,7 @@ export function dupMm(k: Kernel, from: MmStruct): MmStruct | number {
     // Locks are not inherited (mlock(2)).
     const copy = mm.link({ ...vma, flags: vma.flags & ~VM_LOCKED_MASK }, inherits ? k.mm.nextAnonVma++ : 0, inherits);
     // Pages that can be faulted in again from a mapping are not copied (vma_needs_copy).
-    if (!inherits) continue;
+    if (!inherits && (wipe || vma.mapping?.driver !== true || (vma.flags & (VM_PFNMAP | VM_MIXEDMAP)) === 0)) continue;
     if (!copyTables(k, from, mm, copy)) {
       mmPut(k, mm);
       return -ENOMEM;
@@ -354,7 +364,7 @@ function copyTables(k: Kernel, from: MmStruct, to: MmStruct, vma: VmArea): boole
       pte &= ~PTE_W;
       setPte(ram, at, pte);
     }
-    pageAddMapping(k, to, ptePa(pte));
+    if (!isSpecial(k, vma, ptePa(pte))) pageAddMapping(k, to, ptePa(pte));
     setPte(ram, target, pte);
   });
   return ok;
@@ -364,8 +374,9 @@ function copyTables(k: Kernel, from: MmStruct, to: MmStruct, vma: VmArea): boole
 export function mmPut(k: Kernel, mm: MmStruct): void {
   if (--mm.users > 0) return;
   if (mm.aio !== null) exitAio(k, mm.aio);
-  // From the end: nothing has to move up.
-  for (const vma of [...mm.vmas].reverse()) {
+  // Drivers hear of the ends of their mappings from the lowest on; of others nobody hears: from the end, so that nothing has to move up.
+  const drivers = mm.vmas.filter((vma) => vma.mapping?.driver === true);
+  for (const vma of [...drivers, ...mm.vmas.filter((v) => v.mapping?.driver !== true).reverse()]) {
     zapRange(k, mm, vma, vma.start, vma.end);
     mm.unlink(vma);
   }

@@ -29,6 +29,7 @@ export const VM_ACCOUNT = 0x10_0000;
 export const VM_NORESERVE = 0x20_0000;
 export const VM_WIPEONFORK = 0x200_0000;
 export const VM_DONTDUMP = 0x400_0000;
+export const VM_MIXEDMAP = 0x1000_0000;
 export const VM_LOCKED_MASK = VM_LOCKED | VM_LOCKONFAULT;
 export const VM_ACCESS = VM_READ | VM_WRITE | VM_EXEC;
 

@@ -59,13 +59,14 @@ const LEGACY_MAP_MASK = 0x7d97_f933;
 const FMODE_READ = 1;
 const FMODE_WRITE = 2;
 
-/** Splits the area that contains `addr` so that one begins there. */
-export function splitAt(mm: MmStruct, addr: number): void {
+/** Splits the area that contains `addr` so that one begins there. The upper part is the new one, or the lower: a driver is told. */
+export function splitAt(mm: MmStruct, addr: number, newBelow = false): void {
   const vma = mm.vmas[mm.indexAbove(addr)];
   if (vma === undefined || vma.start >= addr) return;
   const upper: VmAreaSpec = { ...vma, start: addr, pgoff: vma.pgoff + (addr - vma.start) / PAGE_SIZE };
   mm.resize(vma, vma.start, addr);
-  mm.link(upper, vma.anon, vma.anonInherited);
+  const made = mm.link(upper, vma.anon, vma.anonInherited);
+  if (newBelow) vma.mapping?.splitBelow(vma, made);
 }
 /** May two neighbours be one area (can_vma_merge_after)? */
 function mergeable(a: VmArea, b: VmArea): boolean {
@@ -76,6 +77,7 @@ function mergeable(a: VmArea, b: VmArea): boolean {
     a.file === b.file &&
     a.name === b.name &&
     (a.flags & VM_PFNMAP) === 0 &&
+    a.mapping?.driver !== true &&
     a.pgoff + (a.end - a.start) / PAGE_SIZE === b.pgoff
   );
 }
@@ -103,7 +105,7 @@ function join(mm: MmStruct, a: VmArea, b: VmArea): void {
 }
 /** Gives [from, to) of an area other flags: splits it, and joins the part with its neighbours (vma_modify). */
 function modifyArea(mm: MmStruct, from: number, to: number, flags: number): void {
-  splitAt(mm, from);
+  splitAt(mm, from, true);
   splitAt(mm, to);
   const part = mm.find(from);
   if (part === undefined) return;
@@ -125,7 +127,7 @@ export function doMunmap(k: Kernel, mm: MmStruct, start: number, length: number)
   const first = mm.vmas[mm.indexAbove(start)];
   if (first === undefined || first.start >= end) return 0;
   if (tooManyAreas(k, mm, start, end)) return -ENOMEM;
-  splitAt(mm, start);
+  splitAt(mm, start, true);
   splitAt(mm, end);
   const from = mm.indexAbove(start);
   let last = from;
@@ -290,7 +292,7 @@ function mmapRegion(k: Kernel, mm: MmStruct, file: File | null, start: number, l
     const answer = file.op.mmap?.(k, file, draft) ?? -ENODEV;
     if (typeof answer === 'number') {
       // Zero: the driver wants plain zeroed memory (/dev/zero, mapped privately).
-      if (answer < 0) return answer;
+      if (answer !== 0) return answer;
       if (shared) mapping = new SharedAnon(k, len);
     } else mapping = answer;
     made = mm.link({
@@ -298,7 +300,7 @@ function mmapRegion(k: Kernel, mm: MmStruct, file: File | null, start: number, l
       flags: draft.flags,
       mapping,
       file: mapping === answer ? file : null,
-      pgoff: mapping === answer ? pgoff : shared ? 0 : spec.pgoff,
+      pgoff: mapping === answer ? draft.pgoff : shared ? 0 : spec.pgoff,
     });
   } else if (shared) made = mm.link({ ...spec, mapping: new SharedAnon(k, len), pgoff: 0, name: '/dev/zero (deleted)' });
   else made = mm.link(spec);

@@ -19,6 +19,8 @@ import { mutexExports } from '../locking/mutex.ts';
 import { rwsemExports } from '../locking/rwsem.ts';
 import { semaphoreExports } from '../locking/semaphore.ts';
 import { spinlockExports } from '../locking/spinlock.ts';
+import { sysctlDataExports, sysctlExports } from '../sysctl.ts';
+import { netlinkDataExports, netlinkExports } from '../net/netlink/kernel_sock.ts';
 import { notifierDataExports, notifierExports } from '../notifier.ts';
 import { rcuExports } from '../rcu/rcu.ts';
 import { completionExports } from '../sched/completion.ts';
@@ -32,6 +34,7 @@ import { timeDataExports, timeExports } from '../time/exports.ts';
 import { baseExports } from '../drivers/base/exports.ts';
 import { devPrintkExports } from '../drivers/base/dev_printk.ts';
 import { driverExports } from '../drivers/exports.ts';
+import { firmwareExports } from '../drivers/base/firmware.ts';
 import { kobjectExports } from '../drivers/base/kobject_exports.ts';
 import { modelDataExports } from '../drivers/base/objects.ts';
 import { platformExports } from '../drivers/base/platform.ts';
@@ -39,13 +42,16 @@ import { fsExports } from '../fs/exports.ts';
 import { iovExports } from '../lib/iov_exports.ts';
 import { stringExports } from '../lib/string_exports.ts';
 import { procExports } from '../fs/proc/module_entries.ts';
+import { sysctlTableExports } from '../fs/proc/module_sysctl.ts';
 import { seqExports } from '../fs/seq_file.ts';
 import { debugfsExports } from '../fs/debugfs/debugfs.ts';
 import { debugValueExports } from '../fs/debugfs/values.ts';
 import { simpleAttrExports } from '../fs/debugfs/simple_attr.ts';
+import { fasyncExports } from '../fs/module_fasync.ts';
 import { pollExports } from '../fs/module_poll.ts';
 import { uaccessExports } from '../mm/uaccess_exports.ts';
 import { coreExports } from './core_exports.ts';
+import { kmodExports } from './kmod.ts';
 import type { DataExport, ExportedSymbol, FunctionExport } from './export.ts';
 import { paramDataExports, paramExports } from './params.ts';
 import type { ModuleState } from './state.ts';
@@ -65,15 +71,19 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...delayExports,
     ...devPrintkExports,
     ...driverExports,
+    ...fasyncExports,
+    ...firmwareExports,
     ...fpuExports,
     ...fsExports,
     ...idrExports,
     ...iovExports,
+    ...kmodExports,
     ...kobjectExports,
     ...kthreadExports,
     ...libExports,
     ...mmExports,
     ...mutexExports,
+    ...netlinkExports,
     ...notifierExports,
     ...paramExports,
     ...percpuExports,
@@ -92,6 +102,8 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...softirqExports,
     ...spinlockExports,
     ...stringExports,
+    ...sysctlExports,
+    ...sysctlTableExports,
     ...taskExports,
     ...timeExports,
     ...timerExports,
@@ -104,10 +116,12 @@ export function allDataExports(): readonly DataExport[] {
   return [
     ...mmDataExports,
     ...modelDataExports,
+    ...netlinkDataExports,
     ...notifierDataExports,
     ...paramDataExports,
     ...percpuDataExports,
     ...schedDataExports,
+    ...sysctlDataExports,
     ...taskDataExports,
     ...timeDataExports,
     ...workqueueDataExports,

@@ -27,7 +27,7 @@ import {
 import { destroyParams, parseArgs, splitArgs } from './params.ts';
 import { applyRelocateAdd } from './relocate.ts';
 import { exportsOf, simplifySymbols } from './symbols.ts';
-import { moduleSysfsSetup, moduleSysfsTeardown, addHolder, removeHolder } from './sysfs.ts';
+import { moduleSysfsSetup, moduleSysfsTeardown, moduleUevent, addHolder, removeHolder } from './sysfs.ts';
 import { checkModstructVersion, tryToForceLoad } from './version.ts';
 
 // Loading and unloading (kernel/module/main.c): load_module, do_init_module, delete_module.
@@ -301,6 +301,8 @@ function doInitModule(k: Kernel, mod: Module): number {
     }
   }
   mod.state = M.MODULE_STATE_LIVE;
+  moduleUevent(k, mod, 'add');
+  mod.announced = true;
   mod.symbols = mod.coreSymbols;
   protect(k, mod, M.MOD_RO_AFTER_INIT, PAGE_KERNEL_READ);
   for (const type of [M.MOD_INIT_TEXT, M.MOD_INIT_DATA, M.MOD_INIT_RODATA]) freeMemory(k, mod, type);

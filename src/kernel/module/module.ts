@@ -66,6 +66,8 @@ export class Module {
   readonly uses: Module[] = [];
   /** Its directory in sysfs, once made. */
   dir: KernfsNode | null = null;
+  /** The event about its coming was sent. */
+  announced = false;
   /** What loading has still to do after a call of module code: parameters from here on. */
   pendingArgs: readonly (readonly [string, string | null])[] = [];
   /** Text of the arguments behind "--". */

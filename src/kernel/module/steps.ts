@@ -14,6 +14,8 @@ export interface StepState {
   readonly steps: Step[];
   /** What the last function returned, as a C int. */
   result: number;
+  /** The same as a pointer. */
+  pointer: number;
   /** What the whole operation returns. */
   value: number;
 }
@@ -23,6 +25,10 @@ const actions = new Map<string, StepAction>();
 /** Registers an action by name (subsystem start). */
 export function stepAction(name: string, action: StepAction): void {
   actions.set(name, action);
+}
+/** One action by itself, where no steps are made; what it would put in front is dropped. */
+export function actNow(k: Kernel, act: string, data: Readonly<Record<string, number | string>>): void {
+  actions.get(act)?.(k, data, { steps: [], result: 0, pointer: 0, value: 0 });
 }
 export function before(state: StepState, ...steps: readonly Step[]): void {
   state.steps.unshift(...steps);
@@ -35,7 +41,7 @@ export function runSteps(k: Kernel, begin: () => readonly Step[] | number): numb
   if (state === undefined) {
     const steps = begin();
     if (typeof steps === 'number') return steps;
-    state = { steps: [...steps], result: 0, value: 0 };
+    state = { steps: [...steps], result: 0, pointer: 0, value: 0 };
   }
   for (;;) {
     const step = state.steps[0];
@@ -46,9 +52,10 @@ export function runSteps(k: Kernel, begin: () => readonly Step[] | number): numb
         const r = callGuest(k, step.call, ...step.args);
         if (r === null) return BLOCKED;
         state.result = r | 0;
+        state.pointer = r;
         task.calls = [];
         task.callIndex = 0;
-      } else state.result = 0;
+      } else state.result = state.pointer = 0;
       state.steps.shift();
     } else {
       state.steps.shift();

@@ -1,6 +1,7 @@
 import { EPERM } from '../../abi/errno.ts';
 import { MOD_INIT_TEXT, MODULE_STATE_COMING, MODULE_STATE_GOING } from '../../abi/module.ts';
 import type { Attribute, KernfsNode } from '../fs/sysfs/kernfs.ts';
+import { sendUevent } from '../drivers/base/uevent.ts';
 import type { Kernel } from '../kernel.ts';
 import { stringOf } from '../lib/bytes.ts';
 import { hex64 } from '../lib/seq_file.ts';
@@ -71,8 +72,17 @@ export function moduleSysfsSetup(k: Kernel, mod: Module): void {
     for (const s of notes) sysfs.createFile(at, s.name, 0o444, note, s);
   }
 }
+/** kobject_uevent of a module. */
+export function moduleUevent(k: Kernel, mod: Module, action: 'add' | 'remove'): void {
+  const path = `/module/${mod.name}`;
+  sendUevent(k, action, path, [`ACTION=${action}`, `DEVPATH=${path}`, 'SUBSYSTEM=module']);
+}
 export function moduleSysfsTeardown(k: Kernel, mod: Module): void {
-  if (mod.dir !== null) k.sysfs.remove(mod.dir);
+  if (mod.dir !== null) {
+    // Only those whose init succeeded were announced.
+    if (mod.announced) moduleUevent(k, mod, 'remove');
+    k.sysfs.remove(mod.dir);
+  }
   mod.dir = null;
 }
 /** A link in `used`/holders to its user (add_usage_links). */

@@ -9,6 +9,7 @@ import type { IpAddr } from './ipv4/ip_addr.ts';
 import type { IpPacket } from './ipv4/packet.ts';
 import { TcpTable } from './ipv4/tcp_minisocks.ts';
 import type { NetlinkSock } from './netlink/af_netlink.ts';
+import type { KernelSock } from './netlink/kernel_sock.ts';
 import type { NetProtoFamily } from './socket.ts';
 import type { UnixState } from './unix/unix_sock.ts';
 
@@ -74,6 +75,8 @@ export class Net {
   nextIpId = 0;
   nextPing = 0;
   readonly netlink = new Set<NetlinkSock>();
+  /** Netlink protocols that modules serve, by number. */
+  readonly netlinkKernel = new Map<number, KernelSock>();
   readonly udp = new PortTable<InetSock>();
   readonly udplite = new PortTable<InetSock>();
   readonly ping = new PortTable<InetSock>();

@@ -65,10 +65,10 @@ export interface KernelFrame {
 }
 
 /** What a task does for itself on its way back to user mode (kernel/task_work.c). */
-export interface TaskWork {
-  readonly kind: 'flush' | 'fput';
-  readonly file: File;
-}
+export type TaskWork =
+  | { readonly kind: 'flush' | 'fasync' | 'fput'; readonly file: File }
+  /** vm_ops of a module at a vm_area_struct in guest memory. */
+  | { readonly kind: 'vma_open' | 'vma_close'; readonly vma: number };
 
 /**
  * View of a task_struct in guest RAM (rule 1), plus what no module can see. Members that modules read (pid, tgid, comm, state,
@@ -140,6 +140,9 @@ export class Task {
   kernelContext: { readonly regs: BigInt64Array; readonly sstatus: number } | null = null;
   /** Between kernel_fpu_begin and kernel_fpu_end: what user mode had in its FP registers (struct __riscv_d_ext_state). */
   userFpState: Uint8Array | null = null;
+  /** The kernel met a page of this task that only vm_ops->fault of a module brings; and the page for which that failed. */
+  driverFault: { readonly page: number; readonly write: boolean } | null = null;
+  failedFault = -1;
   /** The last system call blocked: it is to be made again. */
   inSyscall = false;
   /** Set by calls that replaced the registers themselves (execve, rt_sigreturn). */
@@ -210,6 +213,9 @@ export class Task {
   spinning = false;
   /** The host wants to hear of its end (Kernel.exits). */
   watched = false;
+  /** Started by the kernel of its own accord: under this number somebody asks for its end; 0 = nobody. */
+  helper = 0;
+  isHelper = false;
 
   constructor(
     k: Kernel,

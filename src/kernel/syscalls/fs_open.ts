@@ -14,6 +14,7 @@ import {
 } from '../../abi/fs.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { F_SEAL_EXEC, F_SEAL_SEAL } from '../fs/attr.ts';
+import { ioctlFasync } from '../fs/fasync.ts';
 import { doFcntl, dupFd } from '../fs/fcntl.ts';
 import { flagsIoctl } from '../fs/fileattr.ts';
 import { F_UNLCK, setLock } from '../fs/locks.ts';
@@ -123,6 +124,7 @@ function sysFlock(k: Kernel, fd: number, op: number): number {
 const FIONBIO = 0x5421;
 const FIONCLEX = 0x5450;
 const FIOCLEX = 0x5451;
+const FIOASYNC = 0x5452;
 function sysIoctl(k: Kernel, fd: number, cmdArg: number, arg: number): number {
   const file = fdGet(k, fd);
   if (file === null) return -EBADF;
@@ -137,6 +139,10 @@ function sysIoctl(k: Kernel, fd: number, cmdArg: number, arg: number): number {
       if (on < 0) return on;
       file.flags = on !== 0 ? file.flags | O_NONBLOCK : file.flags & ~O_NONBLOCK;
       return 0;
+    }
+    case FIOASYNC: {
+      const on = getUser32(k, arg);
+      return on < 0 ? on : ioctlFasync(k, file, fd | 0, on !== 0);
     }
   }
   return flagsIoctl(k, file, cmd, arg) ?? file.op.ioctl?.(k, file, cmd, arg) ?? -ENOTTY;

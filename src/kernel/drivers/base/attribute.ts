@@ -28,13 +28,13 @@ function sysfsOps(k: Kernel, kobj: number): number {
 }
 
 /** sysfs_add_file_mode_ns, sysfs_add_bin_file_mode_ns: the file of an attribute. 0 or -errno. */
-export function createAttribute(k: Kernel, dir: KernfsNode, kobj: number, attr: number, binary = false): number {
+export function createAttribute(k: Kernel, dir: KernfsNode, kobj: number, attr: number, binary = false, visible: number | null = null): number {
   const name = kernelString(k, readKernel64(k, attr + ATTR.name) ?? 0, 256);
   const mode = readKernel16(k, attr + ATTR.mode);
   if (name === null || name === '' || mode === null) return -EINVAL;
   const data: GuestAttribute = { kobj, attr };
   const size = binary ? (readKernel64(k, attr + BIN.size) ?? 0) : PAGE_SIZE;
-  const node = k.sysfs.createFile(dir, name, mode & 0o777, { size }, data, binary ? binaryOps : attributeOps);
+  const node = k.sysfs.createFile(dir, name, (visible ?? mode) & 0o777, { size }, data, binary ? binaryOps : attributeOps);
   return typeof node === 'number' ? node : 0;
 }
 

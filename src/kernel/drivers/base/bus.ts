@@ -16,7 +16,7 @@ import { before, runSteps, type Step, stepAction, type StepState } from '../../m
 import { findModuleAt } from '../../module/module.ts';
 import { BLOCKED } from '../../sched/wait.ts';
 import { deviceLog, deviceName } from './dev_printk.ts';
-import { createGroups, dropHandle, kfreeConst, kobjectName, kstrdup, makeHandle, pointer, removeGroups, stringAt } from './kobject.ts';
+import { createGroups, dropHandle, kfreeConst, kobjectName, kobjectUevent, kstrdup, makeHandle, pointer, removeGroups, stringAt } from './kobject.ts';
 import type { BusState, DriverState } from './model.ts';
 
 // Buses: which driver serves which device (drivers/base/bus.c, dd.c, and the rules of the platform bus, platform.c).
@@ -37,6 +37,7 @@ export function busRegister(k: Kernel, addr: number, own = false): number {
   const kobj = makeHandle(k, model.objects.busKtype, addr, dir);
   if (kobj === 0) return -ENOMEM;
   const sub = (n: string) => k.sysfs.mkdirs(`bus/${name}/${n}`);
+  if (!own) kobjectUevent(k, kobj, 'add', null);
   const bus: BusState = { addr, kobj, name, dir, devices: sub('devices'), drivers: sub('drivers'), devs: [], drvs: [] };
   model.buses.set(addr, bus);
   k.sysfs.createFile(dir, 'uevent', 0o200, { store: () => 0 });
@@ -48,6 +49,7 @@ export function busUnregister(k: Kernel, addr: number): void {
   const { model } = k.drivers;
   const bus = model.buses.get(addr);
   if (bus === undefined) return;
+  kobjectUevent(k, bus.kobj, 'remove', null);
   k.sysfs.remove(bus.dir);
   model.buses.delete(addr);
   dropHandle(k, bus.kobj);
@@ -146,9 +148,11 @@ stepAction('probed', (k, data, state) => {
   const r = state.result;
   const dir = k.drivers.model.dirs.get(dev);
   if (r === 0 && driver !== undefined && dir !== undefined) {
+    driver.bound.push(dev);
     k.sysfs.createLink(dir, 'driver', driver.dir);
     k.sysfs.createLink(driver.dir, deviceName(k, dev), dir);
     createGroups(k, dev, pointer(k, drv + DRIVER.dev_groups));
+    kobjectUevent(k, dev, 'bind', state);
     return;
   }
   const name = stringAt(k, pointer(k, drv + DRIVER.name));
@@ -164,6 +168,8 @@ stepAction('release_driver', (k, data, state) => {
   const dir = k.drivers.model.dirs.get(dev);
   const link = dir?.children.get('driver');
   if (link !== undefined) k.sysfs.remove(link);
+  const i = driver?.bound.indexOf(dev) ?? -1;
+  if (i >= 0) driver?.bound.splice(i, 1);
   const back = driver?.dir.children.get(deviceName(k, dev));
   if (back !== undefined) k.sysfs.remove(back);
   removeGroups(k, dev, pointer(k, drv + DRIVER.dev_groups));
@@ -173,13 +179,15 @@ stepAction('release_driver', (k, data, state) => {
     bus === objects.platformBusType
       ? { call: pointer(k, drv - PDRV.driver + PDRV.remove), args: [dev - PDEV.dev] }
       : { call: (bus === 0 ? 0 : pointer(k, bus + BUS.remove)) || pointer(k, drv + DRIVER.remove), args: [dev] };
-  before(state, remove, { act: 'devres_release_all', data: { device: dev } }, { act: 'unbound', data: { dev } });
+  before(state, remove, { act: 'devres_release_all', data: { device: dev } }, { act: 'unbound', data: { dev } }, { act: 'unbind_event', data: { dev } });
 });
 stepAction('unbound', (k, data) => {
   const dev = data['dev'] as number;
   writeKernel64(k, dev + DEV.driver, 0);
   writeKernel64(k, dev + DEV.driver_data, 0);
 });
+
+stepAction('unbind_event', (k, data, state) => kobjectUevent(k, data['dev'] as number, 'unbind', state));
 
 /** driver_register as steps, or -errno. */
 export function driverRegister(k: Kernel, drv: number): Step[] | number {
@@ -206,7 +214,7 @@ export function driverRegister(k: Kernel, drv: number): Step[] | number {
     const link = k.sysfs.createLink(drivers, `${bus.name}:${name}`, dir);
     moduleLink = typeof link === 'number' ? null : link;
   }
-  const state: DriverState = { addr: drv, kobj, name, bus, dir, moduleLink };
+  const state: DriverState = { addr: drv, kobj, name, bus, dir, moduleLink, bound: [] };
   model.drivers.set(drv, state);
   bus.drvs.push(state);
   k.sysfs.createFile(dir, 'uevent', 0o200, { store: () => 0 });
@@ -217,15 +225,16 @@ export function driverRegister(k: Kernel, drv: number): Step[] | number {
   createGroups(k, kobj, pointer(k, bus.addr + BUS.drv_groups));
   const r = createGroups(k, kobj, pointer(k, drv + DRIVER.groups));
   if (r < 0) return r;
-  return bus.devs.filter((dev) => pointer(k, dev + DEV.driver) === 0).flatMap((dev) => tryDriver(k, dev, state));
+  const matches = bus.devs.filter((dev) => pointer(k, dev + DEV.driver) === 0).flatMap((dev) => tryDriver(k, dev, state));
+  return [...matches, { act: 'driver_added', data: { kobj } }];
 }
+stepAction('driver_added', (k, data, state) => kobjectUevent(k, data['kobj'] as number, 'add', state));
 /** driver_unregister as steps. */
 export function driverUnregisterSteps(k: Kernel, drv: number): Step[] {
   const driver = k.drivers.model.drivers.get(drv);
   if (driver === undefined) return [];
-  const bound = driver.bus.devs.filter((dev) => pointer(k, dev + DEV.driver) === drv);
   return [
-    ...bound.map((dev): Step => ({ act: 'release_driver', data: { dev } })),
+    ...[...driver.bound].reverse().map((dev): Step => ({ act: 'release_driver', data: { dev } })),
     { act: 'driver_gone', data: { drv } },
   ];
 }
@@ -233,6 +242,7 @@ stepAction('driver_gone', (k, data) => {
   const { model } = k.drivers;
   const driver = model.drivers.get(data['drv'] as number);
   if (driver === undefined) return;
+  kobjectUevent(k, driver.kobj, 'remove', null);
   driver.bus.drvs.splice(driver.bus.drvs.indexOf(driver), 1);
   if (driver.moduleLink !== null) {
     const dir = driver.moduleLink.parent;

@@ -14,7 +14,7 @@ import { kfree, kzalloc } from '../../fs/module_file.ts';
 import type { KernfsNode } from '../../fs/sysfs/kernfs.ts';
 import { sysfsText } from '../../fs/sysfs/sysfs.ts';
 import type { Kernel } from '../../kernel.ts';
-import { initListHead } from '../../lib/list.ts';
+import { initListHead, pointerArray } from '../../lib/list.ts';
 import { readKernel16, readKernel32, writeKernel32, writeKernel64 } from '../../mm/maccess.ts';
 import { before, type Step, stepAction, type StepState } from '../../module/steps.ts';
 import { dumpStack } from '../../stacktrace.ts';
@@ -31,6 +31,7 @@ import {
   kobjectInit,
   kobjectName,
   kobjectSetName,
+  kfreeConst,
   kobjectUevent,
   makeHandle,
   pointer,
@@ -39,6 +40,8 @@ import {
   stringAt,
 } from './kobject.ts';
 import type { ClassState } from './model.ts';
+import { ueventFileOps } from './uevent.ts';
+import { visibilitySteps } from './visibility.ts';
 
 // Devices and their classes (drivers/base/core.c, class.c). What a driver sees of them is in guest memory.
 
@@ -81,28 +84,28 @@ function parentDir(k: Kernel, dev: number): KernfsNode {
   const glue = above.children.get(cls.name) ?? sysfs.mkdir(above, cls.name);
   return typeof glue === 'number' ? above : glue;
 }
-/** What the file uevent says (dev_uevent). */
-function ueventText(k: Kernel, node: KernfsNode): string {
-  const dev = node.data as number;
+/** What events about a device say of it (dev_uevent), without what functions of modules add. */
+export function deviceVariables(k: Kernel, dev: number): string[] {
   const devt = readKernel32(k, dev + DEV.devt) ?? 0;
-  const state = k.drivers.model.devices.get(dev);
-  let text = '';
+  const variables: string[] = [];
   if (devt !== 0) {
-    const mode = state?.node === '' ? 0 : nodeMode(k, dev);
-    text += `MAJOR=${devt >>> MINOR_BITS}\nMINOR=${devt & 0xfffff}\nDEVNAME=${nodeName(k, dev)}\n`;
-    if (mode !== 0) text += `DEVMODE=${mode.toString(8).padStart(4, '0')}\n`;
+    const mode = nodeMode(k, dev);
+    variables.push(`MAJOR=${devt >>> MINOR_BITS}`, `MINOR=${devt & 0xfffff}`, `DEVNAME=${nodeName(k, dev)}`);
+    if (mode !== 0) variables.push(`DEVMODE=${mode.toString(8).padStart(4, '0')}`);
   }
   const type = pointer(k, dev + DEV.type);
   const typeName = type === 0 ? '' : stringAt(k, pointer(k, type + TYPE.name));
-  if (typeName !== '') text += `DEVTYPE=${typeName}\n`;
+  if (typeName !== '') variables.push(`DEVTYPE=${typeName}`);
   const driver = pointer(k, dev + DEV.driver);
-  if (driver !== 0) text += `DRIVER=${stringAt(k, pointer(k, driver + DRIVER.name))}\n`;
+  if (driver !== 0) variables.push(`DRIVER=${stringAt(k, pointer(k, driver + DRIVER.name))}`);
   const { objects } = k.drivers.model;
-  if (pointer(k, dev + DEV.bus) === objects.platformBusType) text += `MODALIAS=platform:${stringAt(k, pointer(k, dev - PDEV.dev + PDEV.name))}\n`;
-  return text;
+  if (pointer(k, dev + DEV.bus) === objects.platformBusType) variables.push(`MODALIAS=platform:${stringAt(k, pointer(k, dev - PDEV.dev + PDEV.name))}`);
+  return variables;
 }
 /** Path of the node below /dev: misc devices may name their own. */
 function nodeName(k: Kernel, dev: number): string {
+  const asked = k.drivers.model.devices.get(dev)?.devnode.name ?? '';
+  if (asked !== '') return asked;
   const misc = miscOf(k, dev);
   const own = misc === 0 ? '' : stringAt(k, pointer(k, misc + MISC.nodename));
   return own !== '' ? own : deviceName(k, dev).replace(/!/g, '/');
@@ -115,13 +118,14 @@ function miscOf(k: Kernel, dev: number): number {
 }
 /** Mode of the node that the driver asked for; 0 = nothing said. */
 function nodeMode(k: Kernel, dev: number): number {
+  const asked = k.drivers.model.devices.get(dev)?.devnode.mode ?? 0;
+  if (asked !== 0) return asked;
   const misc = miscOf(k, dev);
   return misc === 0 ? 0 : (readKernel16(k, misc + MISC.mode) ?? 0);
 }
 
-/** device_add: 0 or -errno. A driver that matches is probed by the steps it puts into `state`. */
-export function deviceAdd(k: Kernel, dev: number, state: StepState | null): number {
-  const { sysfs } = k;
+/** Gives the device its name: 0 or -EINVAL. */
+function nameDevice(k: Kernel, dev: number): number {
   const init = pointer(k, dev + DEV.init_name);
   if (init !== 0) {
     kobjectSetName(k, dev, stringAt(k, init));
@@ -133,13 +137,41 @@ export function deviceAdd(k: Kernel, dev: number, state: StepState | null): numb
     if (prefix === '') return -EINVAL;
     kobjectSetName(k, dev, `${prefix}${readKernel32(k, dev + DEV.id) ?? 0}`);
   }
+  return 0;
+}
+/** The groups that a device gets from its class, its type and itself. */
+function deviceGroups(k: Kernel, dev: number): number[] {
+  const [cls, type] = [classOf(k, dev), pointer(k, dev + DEV.type)];
+  return [cls === null ? 0 : pointer(k, cls.addr + CLASS.dev_groups), type === 0 ? 0 : pointer(k, type + TYPE.groups), pointer(k, dev + DEV.groups)];
+}
+/** Steps before device_add that call functions of modules: devnode of its type or class, and is_visible of its groups. */
+function questions(k: Kernel, dev: number): Step[] {
+  const [cls, type, bus] = [classOf(k, dev), pointer(k, dev + DEV.type), pointer(k, dev + DEV.bus)];
+  const devnode = (type === 0 ? 0 : pointer(k, type + TYPE.devnode)) || (cls === null ? 0 : pointer(k, cls.addr + CLASS.devnode));
+  const steps: Step[] = [];
+  const mode = devnode === 0 || (readKernel32(k, dev + DEV.devt) ?? 0) === 0 ? 0 : kzalloc(k, 8);
+  if (mode !== 0) steps.push({ call: devnode, args: [dev, mode] }, { act: 'devnode', data: { dev, mode } });
+  const groups = deviceGroups(k, dev).flatMap((g) => pointerArray(k, g));
+  return [...steps, ...visibilitySteps(k, dev, [...groups, ...(bus === 0 ? [] : pointerArray(k, pointer(k, bus + BUS.dev_groups)))])];
+}
+/** Its result is a string to be freed, or NULL, in `value`: an int does not hold it, so the register is read. */
+stepAction('devnode', (k, data, state) => {
+  const [dev, mode] = [data['dev'] as number, data['mode'] as number];
+  const name = state.pointer;
+  deviceState(k, dev).devnode = { name: name === 0 ? '' : stringAt(k, name), mode: (readKernel16(k, mode) ?? 0) & 0o777 };
+  kfreeConst(k, name);
+  kfree(k, mode);
+});
+/** device_add behind its name: 0 or -errno. A driver that matches is probed by the steps it puts into `state`. */
+function deviceAdd(k: Kernel, dev: number, state: StepState): number {
+  const { sysfs } = k;
   const name = kobjectName(k, dev);
   const dir = kobjectAddIn(k, dev, parentDir(k, dev));
   if (typeof dir === 'number') return dir;
   const own = deviceState(k, dev);
   const parent = pointer(k, dev + DEV.parent);
   if (parent !== 0) kobjectGet(k, parent);
-  sysfs.createFile(dir, 'uevent', 0o644, { show: ueventText, store: () => 0 }, dev);
+  sysfs.createFile(dir, 'uevent', 0o644, null, dev, ueventFileOps);
   const cls = classOf(k, dev);
   if (cls !== null) {
     sysfs.createLink(dir, 'subsystem', cls.dir);
@@ -148,12 +180,7 @@ export function deviceAdd(k: Kernel, dev: number, state: StepState | null): numb
     const link = sysfs.createLink(cls.dir, name, dir);
     if (typeof link !== 'number') own.links.push(link);
   }
-  const type = pointer(k, dev + DEV.type);
-  for (const groups of [
-    cls === null ? 0 : pointer(k, cls.addr + CLASS.dev_groups),
-    type === 0 ? 0 : pointer(k, type + TYPE.groups),
-    pointer(k, dev + DEV.groups),
-  ]) {
+  for (const groups of deviceGroups(k, dev)) {
     const r = createGroups(k, dev, groups);
     if (r < 0) {
       deviceUndo(k, dev);
@@ -173,8 +200,8 @@ export function deviceAdd(k: Kernel, dev: number, state: StepState | null): numb
     k.drivers.createNode(own.node, nodeMode(k, dev) || 0o600, makeDev(major, minor));
   }
   own.added = true;
-  kobjectUevent(k, dev, 'add');
-  if (pointer(k, dev + DEV.bus) !== 0 && state !== null) before(state, { act: 'bus_probe_device', data: { dev } });
+  if (pointer(k, dev + DEV.bus) !== 0) before(state, { act: 'bus_probe_device', data: { dev } });
+  kobjectUevent(k, dev, 'add', state);
   return 0;
 }
 function deviceUndo(k: Kernel, dev: number): void {
@@ -192,8 +219,9 @@ stepAction('device_del', (k, data, state) => {
 });
 stepAction('device_gone', (k, data, state) => {
   const dev = data['dev'] as number;
-  kobjectUevent(k, dev, 'remove');
   const parent = pointer(k, dev + DEV.parent);
+  if (parent !== 0) before(state, putStep(parent));
+  kobjectUevent(k, dev, 'remove', state);
   busRemoveDevice(k, dev);
   removeGroups(k, dev, pointer(k, dev + DEV.groups));
   const glue = k.drivers.model.dirs.get(dev)?.parent ?? null;
@@ -201,7 +229,6 @@ stepAction('device_gone', (k, data, state) => {
   kobjectDel(k, dev, null);
   // The directory that a class has below a parent device goes with its last device.
   if (glue !== null && glue.children.size === 0 && parent !== 0 && k.drivers.model.dirs.get(parent) !== glue) k.sysfs.remove(glue);
-  if (parent !== 0) before(state, putStep(parent));
 });
 /** device_release of device_ktype: managed resources, then the release function of the device, its type or its class. */
 export function deviceReleaseSteps(dev: number): Step[] {
@@ -234,6 +261,11 @@ export function registerSteps(k: Kernel, dev: number): Step[] {
   return [{ act: 'device_add', data: { dev } }];
 }
 stepAction('device_add', (k, data, state) => {
+  const dev = data['dev'] as number;
+  state.value = nameDevice(k, dev);
+  if (state.value === 0) before(state, ...questions(k, dev), { act: 'device_add_named', data });
+});
+stepAction('device_add_named', (k, data, state) => {
   state.value = deviceAdd(k, data['dev'] as number, state);
 });
 
@@ -260,6 +292,7 @@ export function classRegister(k: Kernel, cls: number): number {
   if (kobj === 0) return -ENOMEM;
   const state: ClassState = { addr: cls, name, dir, kobj };
   k.drivers.model.classes.set(cls, state);
+  if (made === undefined) kobjectUevent(k, kobj, 'add', null);
   return createGroups(k, kobj, pointer(k, cls + CLASS.class_groups));
 }
 /** class_create: address, or -errno as a pointer. */
@@ -280,14 +313,15 @@ export function classUnregisterSteps(k: Kernel, cls: number): Step[] {
   const { classes } = k.drivers.model;
   const state = classes.get(cls);
   if (state === undefined) return [];
+  kobjectUevent(k, state.kobj, 'remove', null);
   k.sysfs.remove(state.dir);
   classes.delete(cls);
   dropHandle(k, state.kobj);
   return [{ call: pointer(k, cls + CLASS.class_release), args: [cls] }];
 }
 
-/** device_create_groups_vargs: address of the device, or -errno as a pointer. */
-export function deviceCreate(k: Kernel, cls: number, parent: number, devt: number, drvdata: number, groups: number, name: string): number {
+/** device_create_groups_vargs as steps: the value is the address of the device, or -errno as a pointer. */
+export function createSteps(k: Kernel, cls: number, parent: number, devt: number, drvdata: number, groups: number, name: string): Step[] | number {
   if (cls === 0 || k.drivers.model.classes.get(cls) === undefined) return -EINVAL;
   const dev = kzalloc(k, DEV.sizeof);
   if (dev === 0) return -ENOMEM;
@@ -299,9 +333,13 @@ export function deviceCreate(k: Kernel, cls: number, parent: number, devt: numbe
   writeKernel64(k, dev + DEV.driver_data, drvdata);
   writeKernel64(k, dev + DEV.release, k.modules.symbols.get('device_create_release')?.addr ?? 0);
   if (kobjectSetName(k, dev, name) < 0) return -ENOMEM;
-  const r = deviceAdd(k, dev, null);
-  return r < 0 ? r : dev;
+  return [{ act: 'device_add', data: { dev } }, { act: 'device_created', data: { dev } }];
 }
+stepAction('device_created', (_k, data, state) => {
+  const dev = data['dev'] as number;
+  if (state.value < 0) before(state, putStep(dev));
+  else state.value = dev;
+});
 /** class_find_device_by_devt. */
 export function findDevice(k: Kernel, cls: number, devt: number): number {
   for (const { addr, added } of k.drivers.model.devices.values()) {

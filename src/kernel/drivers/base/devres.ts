@@ -10,7 +10,7 @@ export function deviceState(k: Kernel, addr: number): DeviceState {
   const { devices } = k.drivers.model;
   let state = devices.get(addr);
   if (state === undefined) {
-    state = { addr, devres: [], node: '', links: [], added: false };
+    state = { addr, devres: [], node: '', devnode: { name: '', mode: 0 }, links: [], added: false };
     devices.set(addr, state);
   }
   return state;

@@ -5,6 +5,7 @@ import type { Kernel } from '../../kernel.ts';
 import { load, size, store, text, writeText } from '../../lib/access.ts';
 import { callArguments, vaListArguments } from '../../lib/va_list.ts';
 import { vsnprintf } from '../../lib/vsprintf.ts';
+import { pointerArray } from '../../lib/list.ts';
 import { physToVirt, virtToPhys } from '../../mm/address.ts';
 import { writeKernel64 } from '../../mm/maccess.ts';
 import { callGuest } from '../../module/call.ts';
@@ -17,7 +18,7 @@ import {
   classCreate,
   classRegister,
   classUnregisterSteps,
-  deviceCreate,
+  createSteps,
   deviceInitialize,
   deviceReleaseSteps,
   findDevice,
@@ -28,8 +29,6 @@ import { deviceName } from './dev_printk.ts';
 import { addDevres, releaseSteps, takeDevres } from './devres.ts';
 import {
   createFile,
-  createGroup,
-  createGroups,
   kobjectGet,
   kobjectSetName,
   pointer,
@@ -37,6 +36,7 @@ import {
   removeFile,
   removeGroups,
 } from './kobject.ts';
+import { groupsOperation } from './kobject_exports.ts';
 
 // What drivers/base exports: devices, classes, buses, drivers and managed resources.
 
@@ -107,9 +107,11 @@ export const baseExports: readonly FunctionExport[] = [
   fn('get_device', kobjectGet),
   fn('put_device', (k, dev) => (dev === 0 ? 0 : asVoid(k, () => [putStep(dev)]))),
   fn('dev_set_name', (k, dev, fmt) => kobjectSetName(k, dev, formatted(k, fmt, 2))),
-  fn('device_create', (k, cls, parent, devt, drvdata, fmt) => deviceCreate(k, cls, parent, devt >>> 0, drvdata, 0, formatted(k, fmt, 5))),
-  fn('device_create_with_groups', (k, cls, parent, devt, drvdata, groups) =>
-    deviceCreate(k, cls, parent, devt >>> 0, drvdata, groups, formatted(k, k.machine.regs.get(16), 7)),
+  fn('device_create', (k, cls, parent, devt, drvdata, fmt) =>
+    runSteps(k, () => createSteps(k, cls, parent, devt >>> 0, drvdata, 0, formatted(k, fmt, 5))),
+  ),
+  fn('device_create_with_groups', (k, cls, parent, devt, drvdata, groups, fmt) =>
+    runSteps(k, () => createSteps(k, cls, parent, devt >>> 0, drvdata, groups, formatted(k, fmt, 6))),
   ),
   fn('device_destroy', (k, cls, devt) => {
     const dev = k.current.restart?.['steps'] === undefined ? findDevice(k, cls, devt >>> 0) : 0;
@@ -125,12 +127,12 @@ export const baseExports: readonly FunctionExport[] = [
     if (dev !== 0) removeFile(k, dev, attr);
     return undefined;
   }),
-  partial('device_add_groups', 'is_visible is not asked', (k, dev, groups) => createGroups(k, dev, groups)),
+  fn('device_add_groups', (k, dev, groups) => groupsOperation(k, dev, pointerArray(k, groups))),
   fn('device_remove_groups', (k, dev, groups) => {
     removeGroups(k, dev, groups);
     return undefined;
   }),
-  partial('devm_device_add_group', 'is_visible is not asked; the group stays until the device goes', (k, dev, group) => createGroup(k, dev, group)),
+  partial('devm_device_add_group', 'the group stays until the device goes', (k, dev, group) => groupsOperation(k, dev, [group])),
   fn('device_find_child', (k, parent, data, match) => {
     const state = k.current.restart;
     const list = (state?.['children'] as number[] | undefined) ?? children(k, parent);

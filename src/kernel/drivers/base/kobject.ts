@@ -5,14 +5,15 @@ import type { KernfsNode } from '../../fs/sysfs/kernfs.ts';
 import { nodePath } from '../../fs/sysfs/kernfs.ts';
 import type { Kernel } from '../../kernel.ts';
 import { bytesOf } from '../../lib/bytes.ts';
-import { initListHead, listAddTail, listDel } from '../../lib/list.ts';
+import { initListHead, listAddTail, listDel, pointerArray } from '../../lib/list.ts';
 import { hex64 } from '../../lib/seq_file.ts';
 import { PAGE_OFFSET } from '../../mm/address.ts';
 import { kernelString, readKernel32, readKernel64, readKernel8, writeKernel32, writeKernel64, writeKernel8, writeKernelBytes } from '../../mm/maccess.ts';
-import { before, type Step, stepAction, type StepState } from '../../module/steps.ts';
+import { actNow, before, type Step, stepAction, type StepState } from '../../module/steps.ts';
 import { dumpStack } from '../../stacktrace.ts';
 import { warnInExport } from '../../traps.ts';
 import { createAttribute } from './attribute.ts';
+import { groupInvisible, visibleMode } from './visibility.ts';
 
 // Kernel objects (lib/kobject.c): names, parents and reference counts in guest memory; directories in sysfs.
 
@@ -22,7 +23,6 @@ const STATE_ADD_SENT = 4;
 const STATE_REMOVE_SENT = 8;
 /** Longest name that is looked at. */
 const NAME_MAX = 256;
-const GROUP_MAX = 256;
 
 export const pointer = (k: Kernel, at: number) => readKernel64(k, at) ?? 0;
 export const stringAt = (k: Kernel, at: number) => (at === 0 ? '' : (kernelString(k, at, NAME_MAX) ?? ''));
@@ -122,7 +122,7 @@ export function kobjectDel(k: Kernel, kobj: number, state: StepState | null): vo
   const { dirs } = k.drivers.model;
   const node = dirs.get(kobj);
   if (node === undefined) return;
-  if ((stateOf(k, kobj) & (STATE_ADD_SENT | STATE_REMOVE_SENT)) === STATE_ADD_SENT) kobjectUevent(k, kobj, 'remove');
+  if ((stateOf(k, kobj) & (STATE_ADD_SENT | STATE_REMOVE_SENT)) === STATE_ADD_SENT) kobjectUevent(k, kobj, 'remove', state);
   k.sysfs.remove(node);
   dirs.delete(kobj);
   setState(k, kobj, STATE_IN_SYSFS, false);
@@ -173,23 +173,16 @@ export function dropHandle(k: Kernel, kobj: number): void {
 }
 export const handleOwner = (k: Kernel, kobj: number) => pointer(k, kobj + KOBJ.sizeof);
 
-/** kobject_uevent: counted; nobody listens to it on netlink yet. */
-export function kobjectUevent(k: Kernel, kobj: number, action: string): void {
+/** kobject_uevent: the next step of `state`, since functions of modules may add to it; without steps at once, and without them. */
+export function kobjectUevent(k: Kernel, kobj: number, action: string, state: StepState | null): void {
   if (action === 'add') setState(k, kobj, STATE_ADD_SENT, true);
   if (action === 'remove') setState(k, kobj, STATE_REMOVE_SENT, true);
-  k.drivers.model.ueventSeqnum++;
+  const dir = k.drivers.model.dirs.get(kobj);
+  const data = { kobj, action, path: dir === undefined ? '' : nodePath(dir), extra: '' };
+  if (state !== null) before(state, { act: 'uevent', data });
+  else actNow(k, 'uevent', data);
 }
 
-/** The addresses of a NULL-terminated array of pointers. */
-export function pointerArray(k: Kernel, at: number): number[] {
-  const found: number[] = [];
-  for (let i = 0; at !== 0 && i < GROUP_MAX; i++) {
-    const p = pointer(k, at + i * 8);
-    if (p === 0) break;
-    found.push(p);
-  }
-  return found;
-}
 /** sysfs_create_groups of a NULL-terminated array. 0 or -errno. */
 export function createGroups(k: Kernel, kobj: number, groups: number): number {
   for (const group of pointerArray(k, groups)) {
@@ -206,21 +199,47 @@ export function createGroup(k: Kernel, kobj: number, group: number): number {
   const dir = k.drivers.model.dirs.get(kobj);
   if (dir === undefined) return -EINVAL;
   const name = stringAt(k, pointer(k, group + GROUP.name));
+  if (groupInvisible(k, kobj, group)) {
+    for (const attr of pointerArray(k, pointer(k, group + GROUP.attrs))) visibleMode(k, kobj, group, attr);
+    return 0;
+  }
   const at = name === '' ? dir : k.sysfs.mkdir(dir, name);
   if (typeof at === 'number') {
     complainDuplicate(k, dir, name);
     return at;
   }
   for (const attr of pointerArray(k, pointer(k, group + GROUP.attrs))) {
-    const r = createAttribute(k, at, kobj, attr);
+    const mode = visibleMode(k, kobj, group, attr);
+    const r = mode === 0 ? 0 : createAttribute(k, at, kobj, attr, false, mode);
     if (r < 0) {
       removeGroup(k, kobj, group);
       return r;
     }
   }
   for (const attr of pointerArray(k, pointer(k, group + GROUP.bin_attrs))) {
-    const r = createAttribute(k, at, kobj, attr, true);
+    const mode = visibleMode(k, kobj, group, attr);
+    const r = mode === 0 ? 0 : createAttribute(k, at, kobj, attr, true, mode);
     if (r < 0) return r;
+  }
+  return 0;
+}
+/** sysfs_update_group: its files anew, as is_visible said just now. */
+export function updateGroup(k: Kernel, kobj: number, group: number): number {
+  const dir = k.drivers.model.dirs.get(kobj);
+  if (dir === undefined) return -EINVAL;
+  const name = stringAt(k, pointer(k, group + GROUP.name));
+  const at = name === '' ? dir : dir.children.get(name);
+  if (at === undefined) {
+    k.printk.log(4, `Can't update unknown attr grp name: ${kobjectName(k, kobj)}/${name}`);
+    return -EINVAL;
+  }
+  for (const [list, binary] of [[GROUP.attrs, false], [GROUP.bin_attrs, true]] as const) {
+    for (const attr of pointerArray(k, pointer(k, group + list))) {
+      const mode = visibleMode(k, kobj, group, attr);
+      const old = at.children.get(stringAt(k, pointer(k, attr)));
+      if (old !== undefined && (mode !== null || !binary)) k.sysfs.remove(old);
+      if (mode !== 0) createAttribute(k, at, kobj, attr, binary, mode);
+    }
   }
   return 0;
 }

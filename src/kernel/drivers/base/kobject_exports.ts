@@ -4,20 +4,19 @@ import { kfree, kzalloc } from '../../fs/module_file.ts';
 import { nodePath } from '../../fs/sysfs/kernfs.ts';
 import type { Kernel } from '../../kernel.ts';
 import { text, writeText } from '../../lib/access.ts';
-import { initListHead, listNodes } from '../../lib/list.ts';
+import { initListHead, listNodes, pointerArray } from '../../lib/list.ts';
 import { callArguments } from '../../lib/va_list.ts';
 import { vsnprintf } from '../../lib/vsprintf.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
 import { readKernel32, writeKernel64 } from '../../mm/maccess.ts';
 import { callGuest } from '../../module/call.ts';
 import { type FunctionExport, fn, internal, partial } from '../../module/export.ts';
-import { runSteps, type Step } from '../../module/steps.ts';
+import { runSteps, type Step, stepAction } from '../../module/steps.ts';
 import { BLOCKED } from '../../sched/wait.ts';
 import { warnInExport } from '../../traps.ts';
 import {
   createFile,
   createGroup,
-  createGroups,
   handleOwner,
   kfreeConst,
   kobjectAdd,
@@ -27,16 +26,17 @@ import {
   kobjectSetName,
   kobjectUevent,
   pointer,
-  pointerArray,
   putStep,
   removeFile,
   removeGroup,
   removeGroups,
+  updateGroup,
 } from './kobject.ts';
+import { addVariable, UEVENT_ACTIONS, ueventOperation } from './uevent.ts';
+import { visibilitySteps } from './visibility.ts';
 
 // What lib/kobject.c and fs/sysfs export, and the show and store functions that stand between a type and its attributes.
 
-const UEVENT_ACTIONS = ['add', 'remove', 'change', 'move', 'online', 'offline', 'bind', 'unbind'];
 
 function formatted(k: Kernel, fmt: number, first: number): string {
   return vsnprintf(k, text(k, fmt, 4096), callArguments(k, first));
@@ -93,6 +93,16 @@ function emit(k: Kernel, buf: number, at: number, fmt: number, first: number): n
   writeText(k, buf + at, out);
   return out.length;
 }
+/** Groups as a whole operation: their functions say first what is visible. */
+export function groupsOperation(k: Kernel, kobj: number, groups: readonly number[]): number {
+  return runSteps(k, () => [...visibilitySteps(k, kobj, groups), ...groups.map((group): Step => ({ act: 'create_group', data: { kobj, group } }))]);
+}
+stepAction('create_group', (k, data, state) => {
+  if (state.value === 0) state.value = createGroup(k, data['kobj'] as number, data['group'] as number);
+});
+stepAction('update_group', (k, data, state) => {
+  state.value = updateGroup(k, data['kobj'] as number, data['group'] as number);
+});
 function link(k: Kernel, kobj: number, target: number, name: string): number {
   const dir = kobj === 0 ? k.sysfs.root : k.drivers.model.dirs.get(kobj);
   const to = k.drivers.model.dirs.get(target);
@@ -143,14 +153,9 @@ export const kobjectExports: readonly FunctionExport[] = [
   ),
   fn('kobject_put', put),
   fn('kobject_del', (k, kobj) => (kobj === 0 ? 0 : runSteps(k, () => [{ act: 'kobject_del', data: { kobj } }]))),
-  partial('kobject_uevent', 'no netlink message is sent', (k, kobj, action) => {
-    kobjectUevent(k, kobj, UEVENT_ACTIONS[action] ?? '');
-    return 0;
-  }),
-  partial('kobject_uevent_env', 'no netlink message is sent', (k, kobj, action) => {
-    kobjectUevent(k, kobj, UEVENT_ACTIONS[action] ?? '');
-    return 0;
-  }),
+  fn('kobject_uevent', (k, kobj, action) => ueventOperation(k, kobj, UEVENT_ACTIONS[action] ?? '', [])),
+  fn('kobject_uevent_env', (k, kobj, action, envp) => ueventOperation(k, kobj, UEVENT_ACTIONS[action] ?? '', pointerArray(k, envp).map((p) => text(k, p, 2048)))),
+  fn('add_uevent_var', (k, env, fmt) => addVariable(k, env, formatted(k, fmt, 2))),
   fn('kobject_get_path', (k, kobj) => {
     const node = k.drivers.model.dirs.get(kobj);
     if (node === undefined) return 0;
@@ -165,7 +170,7 @@ export const kobjectExports: readonly FunctionExport[] = [
     const kobj = kset + KSET.kobj;
     kobjectInit(k, kobj, pointer(k, kobj + KOBJ.ktype));
     const r = kobjectAdd(k, kobj, pointer(k, kobj + KOBJ.parent));
-    if (r === 0) kobjectUevent(k, kobj, 'add');
+    if (r === 0) kobjectUevent(k, kobj, 'add', null);
     return r;
   }),
   fn('kset_create_and_add', (k, name, ops, parent) => {
@@ -173,7 +178,7 @@ export const kobjectExports: readonly FunctionExport[] = [
     if (kset === 0) return 0;
     ksetInit(k, kset);
     writeKernel64(k, kset + KSET.uevent_ops, ops);
-    kobjectUevent(k, kset + KSET.kobj, 'add');
+    kobjectUevent(k, kset + KSET.kobj, 'add', null);
     return kset;
   }),
   fn('kset_unregister', (k, kset) =>
@@ -211,8 +216,11 @@ export const kobjectExports: readonly FunctionExport[] = [
     removeFile(k, kobj, attr);
     return undefined;
   }),
-  partial('sysfs_create_group', 'is_visible is not asked', (k, kobj, group) => createGroup(k, kobj, group)),
-  partial('sysfs_create_groups', 'is_visible is not asked', (k, kobj, groups) => createGroups(k, kobj, groups)),
+  fn('sysfs_create_group', (k, kobj, group) => groupsOperation(k, kobj, [group])),
+  fn('sysfs_create_groups', (k, kobj, groups) => groupsOperation(k, kobj, pointerArray(k, groups))),
+  fn('sysfs_update_group', (k, kobj, group) =>
+    runSteps(k, () => [...visibilitySteps(k, kobj, [group], true), { act: 'update_group', data: { kobj, group } }]),
+  ),
   fn('sysfs_remove_group', (k, kobj, group) => {
     removeGroup(k, kobj, group);
     return undefined;

@@ -18,6 +18,8 @@ export interface DeviceState {
   readonly devres: Devres[];
   /** Its /dev entry, '' = none. */
   node: string;
+  /** What devnode of its class or type said: name ('' = nothing) and mode (0 = nothing). */
+  devnode: { readonly name: string; readonly mode: number };
   /** Directories and links that go with it, besides its own directory. */
   readonly links: KernfsNode[];
   /** device_add is done. */
@@ -48,6 +50,8 @@ export interface DriverState {
   readonly bus: BusState;
   readonly dir: KernfsNode;
   readonly moduleLink: KernfsNode | null;
+  /** Its devices in the order in which they were bound (klist_devices). */
+  readonly bound: number[];
 }
 /** Guest addresses of the kernel's own structures of the model. */
 export interface ModelObjects {
@@ -73,5 +77,7 @@ export class DeviceModel {
   readonly autoIds = new Set<number>();
   /** /sys/kernel/uevent_seqnum. */
   ueventSeqnum = 0;
+  /** What is_visible answered, until the files are made (visibility.ts). */
+  readonly modes = new Map<string, number>();
   objects!: ModelObjects;
 }

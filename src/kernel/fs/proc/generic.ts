@@ -6,6 +6,7 @@ import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
 import type { DirEntry, File, FileOperations, Inode, InodeOperations, SuperBlock } from '../types.ts';
 
 import type { ModuleProcEntry } from './module_entries.ts';
+import type { SysctlTable } from './module_sysctl.ts';
 
 // Entries that are not processes: a tree that subsystems and modules add to (fs/proc/generic.c).
 
@@ -52,6 +53,8 @@ export class ProcFs {
   readonly namespaces = new WeakMap<SuperBlock, PidNamespace>();
   /** Entries of modules by the address of their handle. */
   readonly moduleEntries = new Map<number, ModuleProcEntry>();
+  /** Tables of sysctls of modules by the address of their header. */
+  readonly sysctlTables = new Map<number, SysctlTable>();
   private nextIno = FIRST_INO;
 
   constructor() {

@@ -44,6 +44,7 @@ function newUuid(k: Kernel): string {
 }
 
 const INT_MAX = 0x7fff_ffff;
+const KMOD_PATH_LEN = 256;
 const lastPid = (k: Kernel) => (k.current.pidNs.parent === null ? k.sched.lastAllocatedPid : k.current.pidNs.lastPid);
 function setLastPid(k: Kernel, n: number): void {
   if (k.current.pidNs.parent === null) k.sched.lastAllocatedPid = n;
@@ -247,7 +248,14 @@ export function procSysInit(k: Kernel): void {
     store: storeName((kk, s) => (kk.current.nsproxy.uts.domainname = s)),
   });
   procfs.create('sys/kernel/core_pattern', () => 'core\n', { strict: true });
-  procfs.create('sys/kernel/modprobe', () => '/sbin/modprobe\n', { strict: true });
+  procfs.create('sys/kernel/modprobe', (kk) => `${kk.modprobePath}\n`, {
+    strict: true,
+    mode: 0o644,
+    store(kk, text) {
+      kk.modprobePath = text.split(/[\n\0]/)[0].slice(0, KMOD_PATH_LEN - 1);
+      return 0;
+    },
+  });
   procfs.create('sys/kernel/poweroff_cmd', () => '/sbin/poweroff\n', { strict: true });
   procfs.create('sys/kernel/pty/max', () => `${PTY_MAX}\n`, { strict: true });
   procfs.create('sys/kernel/pty/reserve', () => '1024\n', { strict: true });

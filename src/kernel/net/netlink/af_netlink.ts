@@ -12,7 +12,10 @@ import { scmDestroy, scmSend, ucredBytes } from '../core/scm.ts';
 import { dataReady, POLLWRBAND, pollQueues, rcvTimeout, Sock, sockError, sockWait } from '../core/sock.ts';
 import { truesizeOf } from '../core/skbuff.ts';
 import type { MsgHdr, ProtoOps, Socket } from '../socket.ts';
+import { requestModule } from '../../module/kmod.ts';
+import { BLOCKED } from '../../sched/wait.ts';
 import { genlRequest } from './genetlink.ts';
+import { sendToModule } from './kernel_sock.ts';
 import { NlMessage, type NlRequest, viewOf } from './message.ts';
 import { rtnlRequest } from '../core/rtnetlink.ts';
 import { sockDiagRequest } from '../core/sock_diag.ts';
@@ -56,7 +59,12 @@ const nlSk = (sock: Socket) => sock.sk as NetlinkSock;
 function create(k: Kernel, type: number, protocol: number): { sk: Sock; ops: ProtoOps } | number {
   if (type !== S.SOCK_RAW && type !== S.SOCK_DGRAM) return -E.ESOCKTNOSUPPORT;
   if (protocol < 0 || protocol >= N.MAX_LINKS) return -E.EPROTONOSUPPORT;
-  if (!PROTOCOLS.has(protocol)) return -E.EPROTONOSUPPORT;
+  if (!PROTOCOLS.has(protocol) && !k.net.netlinkKernel.has(protocol)) {
+    // A module may serve it.
+    const r = requestModule(k, `net-pf-${S.AF_NETLINK}-proto-${protocol}`);
+    if (r === BLOCKED) return BLOCKED;
+    if (!k.net.netlinkKernel.has(protocol)) return -E.EPROTONOSUPPORT;
+  }
   const sk = new NetlinkSock(k, S.AF_NETLINK, type, protocol);
   sk.sndbuf = k.net.wmemDefault;
   sk.rcvbuf = k.net.rmemDefault;
@@ -71,7 +79,7 @@ function sockaddrNl(portid: number, groups: number): Uint8Array {
   v.setUint32(8, groups, true);
   return b;
 }
-const findPort = (k: Kernel, protocol: number, portid: number) =>
+export const findPort = (k: Kernel, protocol: number, portid: number) =>
   [...k.net.netlink].find((s) => s.protocol === protocol && s.bound && s.portid === portid) ?? null;
 /** The process's number when it is free, else one from the top (netlink_autobind). */
 function autobind(k: Kernel, sk: NetlinkSock): void {
@@ -158,6 +166,10 @@ function deliver(k: Kernel, to: NetlinkSock, data: Uint8Array, portid: number, g
   dataReady(k, to);
   return true;
 }
+/** The same from the kernel itself. */
+export function deliverTo(k: Kernel, to: NetlinkSock, data: Uint8Array, group: number): boolean {
+  return deliver(k, to, data, 0, group, KERNEL);
+}
 /** To all who joined a group (nlmsg_notify, netlink_broadcast). */
 export function netlinkBroadcast(k: Kernel, protocol: number, group: number, data: Uint8Array): void {
   for (const sk of k.net.netlink) if (sk.protocol === protocol && sk.groups.has(group)) deliver(k, sk, data, 0, group, KERNEL);
@@ -188,7 +200,9 @@ function sendmsg(k: Kernel, sock: Socket, msg: MsgHdr): number {
     for (const o of k.net.netlink) if (o !== sk && o.protocol === sk.protocol && o.groups.has(group)) deliver(k, o, data, sk.portid, group, from);
   if (portid === 0 && group !== 0) return length;
   if (portid === 0) {
-    const { request } = PROTOCOLS.get(sk.protocol)!;
+    const module = k.net.netlinkKernel.get(sk.protocol);
+    if (module !== undefined) return sendToModule(k, sk, module, data);
+    const request = PROTOCOLS.get(sk.protocol)?.request ?? null;
     if (request === null) return sk.protocol === N.NETLINK_KOBJECT_UEVENT ? length : -E.ECONNREFUSED;
     receive(k, sk, data, request);
     return length;
@@ -300,7 +314,7 @@ function setsockopt(k: Kernel, sock: Socket, level: number, name: number, value:
   switch (name) {
     case N.NETLINK_ADD_MEMBERSHIP:
     case N.NETLINK_DROP_MEMBERSHIP:
-      if (val < 1 || val > PROTOCOLS.get(sk.protocol)!.groups) return -E.EINVAL;
+      if (val < 1 || val > (PROTOCOLS.get(sk.protocol) ?? k.net.netlinkKernel.get(sk.protocol) ?? { groups: 32 }).groups) return -E.EINVAL;
       if (name === N.NETLINK_ADD_MEMBERSHIP) sk.groups.add(val);
       else sk.groups.delete(val);
       return 0;

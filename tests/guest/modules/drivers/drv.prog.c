@@ -2,6 +2,8 @@
 // drv FILE STEP...: does system calls on a file one after the other and says what each returned. Without a C library.
 //   open:FLAGS close read:N write:TEXT pread:N:OFFSET pwrite:TEXT:OFFSET lseek:OFFSET:WHENCE ioctl:CMD:ARG ioctlp:CMD:VALUE:VALUE
 //   readv:N:N writev:TEXT:TEXT badread:N badwrite:N edgeread:N edgewrite:N poll:EVENTS:MS epoll:EVENTS:MS fsync dup fork nonblock mmap:N:SHARED sleep:MS
+//   map:N:SHARED:PAGE:PROT (stays; the steps after it use it) peek:AT poke:AT:TEXT kwrite:AT:N (into a pipe and back) kread:AT:TEXT munmap:AT:N mprotect:AT:N:PROT
+//   maps own async:ON sig:SIGNAL signals
 typedef unsigned long u64;
 typedef long s64;
 
@@ -15,7 +17,8 @@ static s64 sys(s64 n, s64 a, s64 b, s64 c, s64 d, s64 e, s64 f)
 #define SYS(n, ...) SYS_(n, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
 #define SYS_(n, a, b, c, d, e, f, ...) sys(n, (s64)(a), (s64)(b), (s64)(c), (s64)(d), (s64)(e), (s64)(f))
 enum { DUP = 23, FCNTL = 25, IOCTL = 29, OPENAT = 56, CLOSE = 57, LSEEK = 62, READ = 63, WRITE = 64, READV = 65, WRITEV = 66, PREAD = 67, PWRITE = 68,
-       PPOLL = 73, FSYNC = 82, EXIT = 94, NANOSLEEP = 101, CLONE = 220, WAIT4 = 260, MMAP = 222, MUNMAP = 215, EPOLL_CREATE = 20, EPOLL_CTL = 21, EPOLL_WAIT = 22 };
+       PPOLL = 73, FSYNC = 82, EXIT = 94, NANOSLEEP = 101, CLONE = 220, WAIT4 = 260, MMAP = 222, MUNMAP = 215, EPOLL_CREATE = 20, EPOLL_CTL = 21, EPOLL_WAIT = 22, PIPE2 = 59, SIGACTION = 134, GETPID = 172,
+       MPROTECT = 226 };
 
 static char out[4096];
 static int at;
@@ -121,6 +124,64 @@ struct pollfd {
 	short events, revents;
 };
 
+static char *map;
+static volatile int faulted, io_count, io_signo, io_code, io_fd;
+static volatile long io_band;
+/* siginfo: signo 0, code 8, band 16, fd 24. ucontext: pc at 176. */
+static void on_signal(int signo, char *info, char *context)
+{
+	if (signo == 7 || signo == 11) {
+		faulted = signo;
+		*(u64 *)(context + 176) += 4;
+		return;
+	}
+	io_count++;
+	io_signo = signo;
+	io_code = *(int *)(info + 8);
+	io_band = *(long *)(info + 16);
+	io_fd = *(int *)(info + 24);
+}
+static void handle(int signo)
+{
+	u64 action[3] = { (u64)on_signal, 4, 0 };
+
+	SYS(SIGACTION, signo, action, 0, 8);
+}
+static int load(const char *p)
+{
+	int c;
+
+	asm volatile(".option push\n.option norvc\nlbu %0, 0(%1)\n.option pop" : "=r"(c) : "r"(p) : "memory");
+	return c & 255;
+}
+static void store(char *p, int c)
+{
+	asm volatile(".option push\n.option norvc\nsb %0, 0(%1)\n.option pop" : : "r"(c), "r"(p) : "memory");
+}
+/* Permissions and offset of the mapping, from /proc/self/maps. */
+static void maps(void)
+{
+	static char text[16384];
+	int fd = SYS(OPENAT, -100, "/proc/self/maps", 0, 0), n = 0, r;
+
+	while ((r = SYS(READ, fd, text + n, sizeof(text) - n)) > 0)
+		n += r;
+	SYS(CLOSE, fd);
+	for (int i = 0; i < n; i++) {
+		u64 start = 0;
+
+		for (; text[i] != '-'; i++)
+			start = start * 16 + (text[i] <= '9' ? text[i] - '0' : text[i] - 'a' + 10);
+		while (text[i] != ' ')
+			i++;
+		if (start >= (u64)map && start < (u64)map + 0x10000)
+			for (int j = 0; j < 14; j++)
+				put(text[i + j]);
+		while (text[i] != '\n')
+			i++;
+	}
+}
+
 static int run(int argc, char **argv)
 {
 	const char *file = argv[1];
@@ -222,6 +283,69 @@ static int run(int argc, char **argv)
 				p[0] = 'M';
 				r = SYS(MUNMAP, p, num(arg[1]));
 			}
+		} else if (is("map")) {
+			map = (char *)SYS(MMAP, 0, num(arg[1]), num(arg[4]) ? num(arg[4]) : 3, num(arg[2]) ? 1 : 2, fd, num(arg[3]) * 4096);
+			r = (u64)map > -4096ul ? (s64)map : 0;
+			handle(7);
+			handle(11);
+		} else if (is("peek")) {
+			char text[16];
+			int n = 0;
+
+			faulted = 0;
+			while (n < 16 && !faulted)
+				text[n] = load(map + num(arg[1]) + n), n++;
+			if (!faulted)
+				contents(text, 16);
+			r = faulted;
+		} else if (is("poke")) {
+			faulted = 0;
+			for (int n = 0; n < len(arg[2]) && !faulted; n++)
+				store(map + num(arg[1]) + n, arg[2][n]);
+			r = faulted;
+		} else if (is("kwrite") || is("kread")) {
+			int p[2];
+
+			SYS(PIPE2, p, 0);
+			if (is("kwrite")) {
+				r = SYS(WRITE, p[1], map + num(arg[1]), num(arg[2]));
+				if (r > 0)
+					contents(buf, SYS(READ, p[0], buf, r));
+			} else {
+				SYS(WRITE, p[1], arg[2], len(arg[2]));
+				r = SYS(READ, p[0], map + num(arg[1]), len(arg[2]));
+			}
+			SYS(CLOSE, p[0]);
+			SYS(CLOSE, p[1]);
+		} else if (is("munmap"))
+			r = SYS(MUNMAP, map + num(arg[1]), num(arg[2]));
+		else if (is("mprotect"))
+			r = SYS(MPROTECT, map + num(arg[1]), num(arg[2]), num(arg[3]));
+		else if (is("maps"))
+			maps();
+		else if (is("own")) {
+			int pid = SYS(GETPID);
+
+			handle(29);
+			r = SYS(FCNTL, fd, 8, pid);
+		} else if (is("async"))
+			r = SYS(FCNTL, fd, 4, num(arg[1]) ? 0x2000 : 0);
+		else if (is("sig")) {
+			handle(num(arg[1]));
+			r = SYS(FCNTL, fd, 10, num(arg[1]));
+		} else if (is("signals")) {
+			puts_(" signo ");
+			number(io_signo);
+			puts_(" code ");
+			number(io_code);
+			if (io_code != 128) {
+				puts_(" band ");
+				number(io_band);
+				puts_(" fd ");
+				number(io_fd);
+			}
+			r = io_count;
+			io_count = io_signo = io_code = 0;
 		} else
 			puts_(" ?");
 		if (is("read") || is("pread"))

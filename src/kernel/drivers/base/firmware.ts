@@ -1,0 +1,174 @@
+import { EFBIG, EINVAL, EIO, ENOENT, ENOMEM, EOPNOTSUPP } from '../../../abi/errno.ts';
+import { firmware as FW, work_struct as WORK } from '../../../abi/layout/structs.ts';
+import { UTS_RELEASE } from '../../../abi/kernel_release.ts';
+import { S_IFMT, S_IFREG } from '../../../abi/fs.ts';
+import { kfree, kzalloc } from '../../fs/module_file.ts';
+import { kernelOpen } from '../../fs/open.ts';
+import type { Kernel } from '../../kernel.ts';
+import { text } from '../../lib/access.ts';
+import { store64, storeBytes } from '../../lib/guest_memory.ts';
+import { initListHead } from '../../lib/list.ts';
+import { load64 } from '../../lib/guest_memory.ts';
+import { writeKernel64 } from '../../mm/maccess.ts';
+import { vfree } from '../../mm/vmalloc.ts';
+import { callGuest } from '../../module/call.ts';
+import { type FunctionExport, fn, internal, partial } from '../../module/export.ts';
+import { modulePut, tryModuleGet } from '../../module/module.ts';
+import { symbolAddress } from '../../module/stubs.ts';
+import { BLOCKED } from '../../sched/wait.ts';
+import { queueWork } from '../../workqueue.ts';
+import { deviceLog } from './dev_printk.ts';
+
+// Firmware of devices from the image's /lib/firmware (drivers/base/firmware_loader; Debian's patch says what could not be loaded).
+
+const O_RDONLY = 0;
+const NAME_MAX = 256;
+/** Plain, .zst and .xz: each is looked for in all places. */
+const SUFFIXES = ['', '.zst', '.xz'];
+const WORK_CPU_UNBOUND = 128;
+/** Work of request_firmware_nowait behind its work_struct: name, device, context, function, module. */
+const NOWAIT = { name: WORK.sizeof, device: WORK.sizeof + 8, context: WORK.sizeof + 16, cont: WORK.sizeof + 24, module: WORK.sizeof + 32, sizeof: WORK.sizeof + 40 };
+
+/** The contents of the first file of that name, or -errno. */
+function readFirmware(k: Kernel, name: string): Uint8Array | number {
+  const dirs = [k.drivers.firmwarePath, `/lib/firmware/updates/${UTS_RELEASE}`, '/lib/firmware/updates', `/lib/firmware/${UTS_RELEASE}`, '/lib/firmware'];
+  for (const dir of dirs) {
+    if (dir === '') continue;
+    const file = kernelOpen(k, `${dir}/${name}`, O_RDONLY);
+    if (typeof file === 'number') continue;
+    const { mapping, mode } = file.inode;
+    let result: Uint8Array | number = -EINVAL;
+    if ((mode & S_IFMT) === S_IFREG && mapping !== null && mapping.size > 0) {
+      result = new Uint8Array(mapping.size);
+      mapping.read(k, 0, result);
+    } else if ((mode & S_IFMT) === S_IFREG && mapping === null) result = -EIO;
+    k.vfs.fput(file);
+    return result;
+  }
+  return -ENOENT;
+}
+interface Options {
+  /** No words about a missing file. */
+  readonly quiet: boolean;
+  /** A buffer of the caller's, and its size; 0 = none. */
+  readonly buffer: number;
+  readonly size: number;
+}
+const PLAIN: Options = { quiet: false, buffer: 0, size: 0 };
+/** _request_firmware: *fw gets a struct firmware or NULL. 0 or -errno. */
+function request(k: Kernel, fwp: number, name: string, dev: number, options: Options): number {
+  store64(k, fwp, 0);
+  if (name === '') return -EINVAL;
+  if (name.split('/').includes('..')) {
+    deviceLog(k, 4, dev, `Firmware load for '${name}' refused, path contains '..' component\n`);
+    return -EINVAL;
+  }
+  const fw = kzalloc(k, FW.sizeof);
+  if (fw === 0) return -ENOMEM;
+  const r = load(k, fw, name, dev, options);
+  if (r < 0) {
+    kfree(k, fw);
+    if (!options.quiet) deviceLog(k, 4, dev, `Direct firmware load for ${name} failed with error ${r}\n`);
+    return r;
+  }
+  store64(k, fwp, fw);
+  if (options.buffer === 0) k.drivers.firmwareNames.add(`${dev} ${name}`);
+  return 0;
+}
+/** fw_get_filesystem_firmware. */
+function load(k: Kernel, fw: number, name: string, dev: number, options: Options): number {
+  let contents: Uint8Array | number = -ENOENT;
+  for (const suffix of SUFFIXES) {
+    // Packed files are not unpacked: one that is there is an error, not another file.
+    contents = readFirmware(k, name + suffix);
+    if (typeof contents !== 'number' && suffix !== '') contents = -EINVAL;
+    if (typeof contents === 'number') deviceLog(k, 6, dev, `firmware: failed to load ${name} (${contents})\n`);
+    if (contents !== -ENOENT) break;
+  }
+  if (typeof contents === 'number') return contents;
+  if (options.buffer !== 0 && contents.length > options.size) return -EFBIG;
+  const data = options.buffer !== 0 ? options.buffer : k.mm.vmalloc.alloc(k, contents.length);
+  if (data === 0) return -ENOMEM;
+  storeBytes(k, data, contents);
+  writeKernel64(k, fw + FW.size, contents.length);
+  writeKernel64(k, fw + FW.data, data);
+  // The private part says whose the memory is.
+  writeKernel64(k, fw + FW.priv, options.buffer !== 0 ? 0 : data);
+  return 0;
+}
+function release(k: Kernel, fw: number): void {
+  if (fw === 0) return;
+  const own = load64(k, fw + FW.priv);
+  if (own !== 0) vfree(k, own);
+  kfree(k, fw);
+}
+/** request_firmware_nowait(module, uevent, name, device, gfp, context, cont). */
+function nowait(k: Kernel, module: number, name: number, dev: number, context: number, cont: number): number {
+  const work = kzalloc(k, NOWAIT.sizeof);
+  if (work === 0) return -ENOMEM;
+  const copy = text(k, name, NAME_MAX);
+  const at = kzalloc(k, copy.length + 1);
+  const owner = k.modules.byAddr.get(module);
+  if (at === 0 || (owner !== undefined && !tryModuleGet(owner))) {
+    kfree(k, at);
+    kfree(k, work);
+    return at === 0 ? -ENOMEM : -14;
+  }
+  storeBytes(k, at, Uint8Array.from(copy, (c) => c.charCodeAt(0)));
+  for (const [member, value] of [
+    [NOWAIT.name, at],
+    [NOWAIT.device, dev],
+    [NOWAIT.context, context],
+    [NOWAIT.cont, cont],
+    [NOWAIT.module, module],
+  ])
+    writeKernel64(k, work + member, value);
+  initListHead(k, work + WORK.entry);
+  writeKernel64(k, work + WORK.func, symbolAddress(k, 'request_firmware_work_func'));
+  queueWork(k, WORK_CPU_UNBOUND, load64(k, symbolAddress(k, 'system_unbound_wq')), work);
+  return 0;
+}
+/** The work: load, hand over, done. */
+function nowaitWork(k: Kernel, work: number): number | undefined {
+  const task = k.current;
+  let fw = task.restart?.['firmware'] as number | undefined;
+  if (fw === undefined) {
+    const slot = kzalloc(k, 8);
+    request(k, slot, text(k, load64(k, work + NOWAIT.name), NAME_MAX), load64(k, work + NOWAIT.device), PLAIN);
+    fw = load64(k, slot);
+    kfree(k, slot);
+    task.restart = { ...task.restart, firmware: fw };
+  }
+  if (callGuest(k, load64(k, work + NOWAIT.cont), fw, load64(k, work + NOWAIT.context)) === null) return BLOCKED;
+  const owner = k.modules.byAddr.get(load64(k, work + NOWAIT.module));
+  if (owner !== undefined) modulePut(owner);
+  kfree(k, load64(k, work + NOWAIT.name));
+  kfree(k, work);
+  return undefined;
+}
+const UNPACKED = 'no .zst and .xz files';
+export const firmwareExports: readonly FunctionExport[] = [
+  partial('request_firmware', UNPACKED, (k, fw, name, dev) => request(k, fw, text(k, name, NAME_MAX), dev, PLAIN)),
+  partial('firmware_request_nowarn', UNPACKED, (k, fw, name, dev) => request(k, fw, text(k, name, NAME_MAX), dev, { ...PLAIN, quiet: true })),
+  partial('request_firmware_direct', UNPACKED, (k, fw, name, dev) => request(k, fw, text(k, name, NAME_MAX), dev, { ...PLAIN, quiet: true })),
+  partial('request_firmware_into_buf', UNPACKED, (k, fw, name, dev, buffer, size) => {
+    const wanted = text(k, name, NAME_MAX);
+    // What the cache of the device holds cannot go into a buffer of somebody's.
+    if (k.drivers.firmwareNames.has(`${dev} ${wanted}`)) return -EOPNOTSUPP;
+    return request(k, fw, wanted, dev, { quiet: false, buffer, size });
+  }),
+  partial('request_firmware_nowait', UNPACKED, (k, module, _uevent, name, dev) => nowait(k, module, name, dev, k.machine.regs.get(15), k.machine.regs.get(16))),
+  fn('release_firmware', release),
+  internal('request_firmware_work_func', (k, work) => nowaitWork(k, work)),
+];
+/** /sys/module/firmware_class/parameters/path: a place that is looked at first. */
+export function firmwareInit(k: Kernel): void {
+  const dir = k.sysfs.mkdirs('module/firmware_class/parameters');
+  k.sysfs.createFile(dir, 'path', 0o644, {
+    show: (kk) => `${kk.drivers.firmwarePath}\n`,
+    store: (kk, _node, value) => {
+      kk.drivers.firmwarePath = value.replace(/\n$/, '').slice(0, NAME_MAX - 1);
+      return 0;
+    },
+  });
+}
