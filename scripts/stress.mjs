@@ -4,7 +4,7 @@
 //   CLASS or STRESSOR  default: the classes cpu vm os filesystem scheduler interrupt pipe
 //   --seconds S        how long each stressor runs (default 3), on the host's clock
 //   --limit S          seconds of the host's time after which a stressor hangs (default 150)
-//   --bad MODE         instead: sysbadaddr, sysinval or sysfuzz for --seconds (default 600)
+//   --bad MODE         instead: sysbadaddr or sysinval for --seconds (default 600)
 //   --json FILE        writes the results; those of stressors that did not run now are kept
 //   --failures FILE    only those that neither passed nor were skipped in FILE (of --json)
 //   --logs DIR         keeps what each printed, and the kernel's log
@@ -21,11 +21,12 @@ import { parseArgs } from 'node:util';
 const ROOT = new URL('..', import.meta.url);
 const LINUX = new URL('tests/fixtures/stress/linux-6.12.json', ROOT);
 const CLASSES = ['cpu', 'vm', 'os', 'filesystem', 'scheduler', 'interrupt', 'pipe'];
-const MODES = { sysbadaddr: '--sysbadaddr 1', sysinval: '--sysinval 1', sysfuzz: '--sysfuzz 1' };
+const MODES = { sysbadaddr: '--sysbadaddr 1', sysinval: '--sysinval 1 --pathological' };
 const SYSTEM = { image: 'stress', memory: '1G', cpus: 2 };
 const BROKEN = ['hang', 'oops', 'halt', 'throw'];
 const TROUBLE = /BUG:|Oops|WARNING:|Kernel panic|general protection|Unable to handle/;
-const SETUP = 'mkdir -p /tmp /dev/shm; mount -t tmpfs tmpfs /tmp; mount -t tmpfs tmpfs /dev/shm 2>/dev/null; ip link set lo up 2>/dev/null; true';
+const SETUP =
+  'mkdir -p /tmp /dev/shm; mount -t tmpfs tmpfs /tmp; mount -t tmpfs tmpfs /dev/shm 2>/dev/null; ip link set lo up 2>/dev/null; true';
 const commandOf = (stressor, seconds) =>
   `cd /tmp; ulimit -c 0; exec stress-ng ${MODES[stressor] ?? `--${stressor} 1`} --timeout ${seconds}s --temp-path /tmp --oomable 2>&1`;
 
@@ -39,7 +40,11 @@ function verdict(status, output) {
 const why = (output) =>
   output
     .split('\n')
-    .filter((l) => /fail|skip|unimplemented|not |error|kill/i.test(l) && !/(skipped|failed): 0|passed:|metrics untrustworthy|stress-ng: info: .*(dispatch|run completed)/.test(l))
+    .filter(
+      (l) =>
+        /fail|skip|unimplemented|not |error|kill/i.test(l) &&
+        !/(skipped|failed): 0|passed:|metrics untrustworthy|stress-ng: info: .*(dispatch|run completed)/.test(l),
+    )
     .slice(0, 2)
     .map((l) => l.replace(/^stress-ng: \w+:\s+\[\d+\]\s*/, ''))
     .join(' | ');
@@ -55,7 +60,10 @@ async function worker() {
         vm = await boot(SYSTEM);
         await vm.run(['sh', '-c', SETUP]);
       }
-      const r = command === null ? await vm.run(['sh', '-c', `for c in ${CLASSES.join(' ')}; do stress-ng --class $c? 2>&1; done`]) : await vm.run(['sh', '-c', command], { timeout });
+      const r =
+        command === null
+          ? await vm.run(['sh', '-c', `for c in ${CLASSES.join(' ')}; do stress-ng --class $c? 2>&1; done`])
+          : await vm.run(['sh', '-c', command], { timeout });
       const log = vm.dmesg().split('\n');
       const news = log.slice(Math.min(seen, log.length));
       seen = log.length;
@@ -94,8 +102,14 @@ async function main() {
   const done = (name, r) => {
     results[name] = r.why === '' ? [r.verdict] : [r.verdict, r.why.slice(0, 200)];
     const expected = linux[name]?.[0];
-    const mark = BROKEN.includes(r.verdict) ? '!' : opt.oracle !== undefined || expected === undefined || expected === r.verdict ? ' ' : '~';
-    console.log(`${mark} ${r.verdict.padEnd(5)} ${name.padEnd(18)} ${String(r.seconds).padStart(4)}s ${mark === '~' ? `(Linux: ${expected}) ` : ''}${r.why.slice(0, 160)}`);
+    const mark = BROKEN.includes(r.verdict)
+      ? '!'
+      : opt.oracle !== undefined || expected === undefined || expected === r.verdict
+        ? ' '
+        : '~';
+    console.log(
+      `${mark} ${r.verdict.padEnd(5)} ${name.padEnd(18)} ${String(r.seconds).padStart(4)}s ${mark === '~' ? `(Linux: ${expected}) ` : ''}${r.why.slice(0, 160)}`,
+    );
     if (opt.logs !== undefined) writeFileSync(join(opt.logs, `${name}.txt`), `${r.output}\n--- log\n${r.log}\n`);
     if (opt.json !== undefined) saveJson(opt.json, results, seconds);
   };
@@ -105,7 +119,9 @@ async function main() {
   const count = (v) => Object.values(results).filter((r) => r[0] === v).length;
   const broken = BROKEN.reduce((n, v) => n + count(v), 0);
   const rest = list.length - count('pass') - count('skip') - count('fail') - broken;
-  console.log(`${list.length} stressors: ${count('pass')} pass, ${count('skip')} skip, ${count('fail')} fail, ${rest} other, ${broken} broke the kernel`);
+  console.log(
+    `${list.length} stressors: ${count('pass')} pass, ${count('skip')} skip, ${count('fail')} fail, ${rest} other, ${broken} broke the kernel`,
+  );
   process.exit(broken > 0 ? 1 : 0);
 }
 
@@ -153,7 +169,13 @@ class Host {
     else if (trouble.length > 0) result = 'oops';
     if (BROKEN.includes(result)) this.end();
     const reason = r.error ?? (trouble.length > 0 ? trouble[0] : result === 'pass' ? '' : why(r.output));
-    return { verdict: result, why: reason.split('\n').slice(0, 3).join(' '), seconds: Math.round((performance.now() - started) / 1000), output: r.output, log: `${r.error ?? ''}\n${r.log}` };
+    return {
+      verdict: result,
+      why: reason.split('\n').slice(0, 3).join(' '),
+      seconds: Math.round((performance.now() - started) / 1000),
+      output: r.output,
+      log: `${r.error ?? ''}\n${r.log}`,
+    };
   }
 }
 
@@ -182,13 +204,23 @@ function runOracle(script, files, list, seconds, done) {
   const work = mkdtempSync(join(tmpdir(), 'lintel-stress-'));
   try {
     const driver = join(work, 'driver.sh');
-    const one = (n) => `timeout -s KILL ${seconds + 60} sh -c '${commandOf(n, seconds)}' > /run/out; echo "=== ${n} $?"; head -c 3000 /run/out`;
+    const one = (n) =>
+      `timeout -s KILL ${seconds + 60} sh -c '${commandOf(n, seconds)}' > /run/out; echo "=== ${n} $?"; head -c 3000 /run/out`;
     writeFileSync(driver, `export PATH=/usr/sbin:/usr/bin:/sbin:/bin\nmkdir -p /run\n${SETUP}\n${list.map(one).join('\n')}\n`);
-    const out = execFileSync(script, ['-c', '2', '-M', '2G', '-t', String(list.length * (seconds + 20)), files, driver], { encoding: 'utf8', maxBuffer: 1 << 28 });
+    const out = execFileSync(script, ['-c', '2', '-M', '2G', '-t', String(list.length * (seconds + 20)), files, driver], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    });
     for (const part of out.split(/^=== /m).slice(1)) {
       const [, name, status] = /^(\S+) (\d+)\n/.exec(part);
       const output = part.slice(part.indexOf('\n') + 1);
-      done(name, { verdict: verdict(Number(status), output), why: verdict(Number(status), output) === 'pass' ? '' : why(output), seconds, output, log: '' });
+      done(name, {
+        verdict: verdict(Number(status), output),
+        why: verdict(Number(status), output) === 'pass' ? '' : why(output),
+        seconds,
+        output,
+        log: '',
+      });
     }
   } finally {
     rmSync(work, { recursive: true, force: true });

@@ -17,6 +17,8 @@ import { kernelSpawn } from './kernel/usermode_helper.ts';
 
 /** Instructions per turn of the host's event loop: some 40 ms of cold code. */
 const TURN = 4_000_000;
+/** The longest turn: system calls can take long without many instructions. */
+const TURN_NSEC = 50_000_000;
 const SIGKILL = 9;
 const CHUNK = 65536;
 
@@ -392,7 +394,10 @@ export class Vm {
     // What a seeded run does must not hang on when somebody takes its output: it stands still meanwhile.
     if (elapsed === null && this.running.some((p) => p.streams.held)) return;
     for (const p of this.running) p.streams.feed();
-    if (elapsed !== null) k.time.advanceTo(elapsed());
+    if (elapsed !== null) {
+      k.time.advanceTo(elapsed());
+      k.turnEnds = elapsed() + TURN_NSEC;
+    }
     const state = runKernel(k, TURN, false);
     const moved = this.collect();
     if (state === 'halted') {

@@ -1,5 +1,5 @@
 // Processes, signals, futexes, time and event files against real Linux: proctest (tests/guest/proc) runs as init; tests/fixtures/proc/proctest.txt
-// is what it printed, and the same of nstest (namespaces, pidfds, seccomp and more), vdsotest and pitest, in Linux 6.12 (tests/guest/proc/build.sh made both).
+// is what it printed, and the same of nstest (namespaces, pidfds, seccomp and more), vdsotest, pitest and stresstest, in Linux 6.12 (tests/guest/proc/build.sh made both).
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -50,6 +50,11 @@ for (const seed of [1, 2]) {
     sameLines(text, fixture('pitest.txt').toString('latin1'));
   });
 }
+test('what stress-ng found wrong stays right', () => {
+  const { text, halted } = boot(gunzipSync(fixture('stresstest.gz')), { cpus: 1, seed: 1 });
+  assert.equal(halted, 'poweroff');
+  sameLines(text, fixture('stresstest.txt').toString('latin1'));
+});
 test('one seed gives one run: instructions, clock, log', () => {
   const options = { cpus: 4, seed: 9, args: '-- threads futex epoll signal' };
   const a = boot(program, options);

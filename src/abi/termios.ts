@@ -80,6 +80,9 @@ export const NCCS = 19;
 /** sizeof(struct termios): four flag words, line, c_cc; and of termios2, with two speeds more. */
 export const TERMIOS_SIZE = 36;
 export const TERMIOS2_SIZE = 44;
+/** sizeof(struct termio): four 16-bit words, line, NCC control characters. */
+export const TERMIO_SIZE = 18;
+export const NCC = 8;
 
 // ioctl numbers
 export const TCGETS = 0x5401;
@@ -118,6 +121,8 @@ export const TCSBRKP = 0x5425;
 export const TIOCSBRK = 0x5427;
 export const TIOCCBRK = 0x5428;
 export const TIOCGSID = 0x5429;
+export const TIOCGLCKTRMIOS = 0x5456;
+export const TIOCSLCKTRMIOS = 0x5457;
 export const TCGETS2 = 0x802c542a;
 export const TCSETS2 = 0x402c542b;
 export const TCSETSW2 = 0x402c542c;

@@ -182,7 +182,11 @@ function zapPidNs(k: Kernel, init: Task): void {
 /** Children go to the nearest subreaper or to init; orphaned stopped groups get SIGHUP and SIGCONT. */
 function reparentChildren(k: Kernel, leader: Task): void {
   const ns = leader.pidNs;
-  if (ns.childReaper === leader) zapPidNs(k, leader);
+  if (ns.childReaper === leader) {
+    zapPidNs(k, leader);
+    if (ns.reboot !== 0) leader.exitCode = ns.reboot;
+  }
+  if (leader.children.length === 0) return;
   const init = (ns.childReaper !== leader ? ns.childReaper : null) ?? k.sched.find(1) ?? k.sched.initTask;
   let reaper = leader.parent.groupLeader;
   // The nearest subreaper, not past the namespace's init (find_new_reaper).

@@ -256,6 +256,9 @@ export interface CloneArgs {
   readonly clearSighand: boolean;
 }
 
+/** Index of RLIMIT_NPROC (asm-generic/resource.h). */
+const RLIMIT_NPROC = 6;
+
 /** clone: the child's tid in the parent, or -errno. The parent's registers are loaded in the machine. */
 export function doClone(k: Kernel, args: CloneArgs): number {
   const parent = k.current;
@@ -271,9 +274,11 @@ export function doClone(k: Kernel, args: CloneArgs): number {
   if ((flags & CLONE_VM) !== 0 && parent.nsproxy.time !== parent.nsproxy.timeForChildren && (flags & CLONE_VFORK) === 0) return -EINVAL;
   if (parent.policy === SCHED_DEADLINE && !parent.schedResetOnFork) return -EAGAIN;
   const thread = (flags & CLONE_THREAD) !== 0;
-  let count = 0;
-  for (const t of k.sched.tasks.values()) if (t.cred.uid === parent.cred.uid) count++;
-  if (count >= parent.signal.rlimit(6) && parent.cred.uid !== 0) return -EAGAIN;
+  if (parent.cred.uid !== 0) {
+    let count = 0;
+    for (const t of k.sched.tasks.values()) if (t.cred.uid === parent.cred.uid) count++;
+    if (count >= parent.signal.rlimit(RLIMIT_NPROC)) return -EAGAIN;
+  }
   const fd = (flags & CLONE_PIDFD) !== 0 ? parent.files.allocFd(0, parent.signal.rlimit(7)) : 0;
   if (fd < 0) return fd;
   if ((flags & CLONE_PIDFD) !== 0 && putUser32(k, args.pidfd, fd) < 0) return -EFAULT;

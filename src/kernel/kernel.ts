@@ -84,6 +84,8 @@ export class Kernel {
   readonly pointers: PointerPolicy;
   /** The shared pages of [vvar] and [vdso], once made. */
   vdso: Vdso | null = null;
+  /** When the host wants to be asked again, on its own clock (HostDoors.elapsed), whatever of the budget is left. */
+  turnEnds = Number.POSITIVE_INFINITY;
   /** reboot(2)'s CAD switch: whether Ctrl-Alt-Del reboots at once. */
   ctrlAltDel = true;
   /** kernel.softlockup_panic. */

@@ -19,6 +19,8 @@ export interface PidNamespace extends NsCommon {
   childReaper: Task | null;
   /** Its init has ended: nothing can be made here any more. */
   dead: boolean;
+  /** The signal that reboot(2) in it makes its init look killed by; 0 = none. */
+  reboot: number;
 }
 const PID_MAX = 32768;
 /** RESERVED_PIDS: a second round starts here. */
@@ -37,6 +39,7 @@ export function newPidNamespace(parent: PidNamespace | null, owner: UserNamespac
     lastPid: 0,
     childReaper: null,
     dead: false,
+    reboot: 0,
   };
 }
 export const initPidNamespace = (): PidNamespace => newPidNamespace(null, INIT_USER_NS, INIT_INUM.pid);

@@ -34,7 +34,8 @@ interface LockWaiter {
   readonly want: FileLock | number;
 }
 export interface LockTable {
-  readonly list: FileLock[];
+  /** By start; of equal ones the newest last. */
+  list: FileLock[];
   readonly leases: Lease[];
   readonly queue: WaitQueueHead;
 }
@@ -119,6 +120,11 @@ export function setLock(k: Kernel, inode: Inode, want: FileLock, wait: boolean):
 }
 /** An equal lock that is held already stays as it is; neighbours of the same type join (posix_lock_inode). */
 function insert(k: Kernel, t: LockTable, want: FileLock): void {
+  const own = (l: FileLock) => l.flock === want.flock && l.owner === want.owner && l.start <= want.end && l.end >= want.start;
+  if (!t.list.some(own)) {
+    if (want.type !== F_UNLCK) t.list.splice(indexAfter(t.list, want.start), 0, { ...want, seq: k.vfs.locks.nextSeq++ });
+    return;
+  }
   let { start, end } = want;
   let seq = 0;
   const kept: FileLock[] = [];
@@ -140,7 +146,18 @@ function insert(k: Kernel, t: LockTable, want: FileLock): void {
   }
   if (want.type !== F_UNLCK) kept.push({ ...want, start, end, seq: seq || k.vfs.locks.nextSeq++ });
   kept.sort((a, b) => a.start - b.start);
-  t.list.splice(0, t.list.length, ...kept);
+  t.list = kept;
+}
+/** Where a lock that begins at `start` comes. */
+function indexAfter(list: readonly FileLock[], start: number): number {
+  let lo = 0;
+  let hi = list.length;
+  while (lo < hi) {
+    const mid = (lo + hi) >> 1;
+    if (list[mid].start > start) hi = mid;
+    else lo = mid + 1;
+  }
+  return lo;
 }
 function remove(k: Kernel, t: LockTable, want: FileLock): void {
   const i = t.list.findIndex((l) => l.flock === want.flock && l.owner === want.owner);
@@ -157,7 +174,7 @@ export function dropLocks(k: Kernel, file: File, owner: FilesStruct | null): voi
   const rest = t.list.filter((l) => l.owner !== gone);
   const leases = owner === null ? t.leases.filter((l) => l.file !== file) : t.leases;
   if (rest.length === t.list.length && leases.length === t.leases.length) return;
-  t.list.splice(0, t.list.length, ...rest);
+  t.list = rest;
   t.leases.splice(0, t.leases.length, ...leases);
   forgetEmpty(k, file.inode);
   wakeUpAll(k, t.queue);

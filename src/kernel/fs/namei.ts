@@ -86,10 +86,7 @@ export function linkDentry(parent: Dentry, dentry: Dentry): void {
 
 /** The mount that covers `dentry` seen through `mnt` (lookup_mnt): the latest. */
 export function mountOn(mnt: Mount, dentry: Dentry): Mount | null {
-  const list = dentry.mounted;
-  if (list === null) return null;
-  for (let i = list.length - 1; i >= 0; i--) if (list[i].parent === mnt) return list[i];
-  return null;
+  return dentry.mounted?.get(mnt)?.at(-1) ?? null;
 }
 /** Down into whatever is mounted here. */
 export function crossMounts(path: Path): Path {

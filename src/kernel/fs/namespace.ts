@@ -26,8 +26,20 @@ export interface CopyFlags {
 export const checkMnt = (k: Kernel, m: Mount): boolean => treeRoot(m) === k.current.nsproxy.mnt.root;
 /** `m` and everything mounted below it, parents first. */
 export function mountsBelow(k: Kernel, m: Mount): Mount[] {
-  const out = [m];
-  for (const c of k.vfs.mounts) if (c.parent === m) out.push(...mountsBelow(k, c));
+  const children = new Map<Mount, Mount[]>();
+  for (const c of k.vfs.mounts) {
+    if (c.parent === null) continue;
+    const list = children.get(c.parent);
+    if (list === undefined) children.set(c.parent, [c]);
+    else list.push(c);
+  }
+  // Mounts may lie on each other in any number: no recursion.
+  const out: Mount[] = [];
+  const stack = [m];
+  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+    out.push(at);
+    for (const c of (children.get(at) ?? []).reverse()) stack.push(c);
+  }
   return out;
 }
 

@@ -137,7 +137,7 @@ export interface Dentry {
   inode: Inode;
   readonly children: Map<string, Dentry>;
   /** Mounts on this dentry, of all parent mounts, in the order they were made; null = none. */
-  mounted: Mount[] | null;
+  mounted: Map<Mount, Mount[]> | null;
   /** Unlinked. */
   deleted: boolean;
   /** Place in a memory file system's directory: readdir's d_off (libfs simple_offset). */

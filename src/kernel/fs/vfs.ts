@@ -158,7 +158,10 @@ export class Vfs {
     wakeUpAll(this.k, this.mountQueue);
     mount.parent = at.mnt;
     mount.mountpoint = at.dentry;
-    at.dentry.mounted = [...(at.dentry.mounted ?? []), mount];
+    at.dentry.mounted ??= new Map();
+    const here = at.dentry.mounted.get(at.mnt);
+    if (here === undefined) at.dentry.mounted.set(at.mnt, [mount]);
+    else here.push(mount);
     // A mount point on a file system whose dentries are not kept stays reachable.
     for (let d = at.dentry; d.inode.sb.volatile && d.parent !== d; d = d.parent) d.parent.children.set(d.name, d);
   }
@@ -167,8 +170,11 @@ export class Vfs {
     const d = mount.mountpoint;
     if (d === null) return;
     wakeUpAll(this.k, this.mountQueue);
-    const rest = (d.mounted ?? []).filter((m) => m !== mount);
-    d.mounted = rest.length > 0 ? rest : null;
+    const parent = mount.parent as Mount;
+    const rest = (d.mounted?.get(parent) ?? []).filter((m) => m !== mount);
+    if (rest.length > 0) d.mounted?.set(parent, rest);
+    else d.mounted?.delete(parent);
+    if (d.mounted?.size === 0) d.mounted = null;
     for (let v = d; v.inode.sb.volatile && v.parent !== v && v.mounted === null && v.children.size === 0; v = v.parent)
       v.parent.children.delete(v.name);
     mount.parent = null;
@@ -185,7 +191,7 @@ export class Vfs {
     const stack = [sb.root];
     for (let d = stack.pop(); d !== undefined; d = stack.pop()) {
       inodes.add(d.inode);
-      stack.push(...d.children.values());
+      for (const child of d.children.values()) stack.push(child);
     }
     // The newest inode hears first.
     fsnotifySbDelete(

@@ -9,7 +9,15 @@ import { lockPiAtomic, waitForPi } from './pi.ts';
 // Waiting on a plain futex until moved to a PI lock, for condition variables (kernel/futex/requeue.c; Documentation/locking/futex-requeue-pi.rst).
 
 /** FUTEX_WAIT_REQUEUE_PI: returns with the lock at `uaddr2` held. */
-export function futexWaitRequeuePi(k: Kernel, uaddr: number, shared: boolean, val: number, deadline: number, bitset: number, uaddr2: number): number {
+export function futexWaitRequeuePi(
+  k: Kernel,
+  uaddr: number,
+  shared: boolean,
+  val: number,
+  deadline: number,
+  bitset: number,
+  uaddr2: number,
+): number {
   if (uaddr === uaddr2 || bitset === 0) return -EINVAL;
   const task = k.current;
   const again = futexRestart(task);
@@ -53,7 +61,15 @@ function moveWaiter(k: Kernel, q: FutexQ, key: string, uaddr: number, setWaiters
 }
 
 /** FUTEX_CMP_REQUEUE_PI: the first waiter gets the lock if it is free; it and up to `requeue` more wait for it otherwise. How many that were. */
-export function futexCmpRequeuePi(k: Kernel, uaddr: number, shared: boolean, uaddr2: number, wake: number, requeue: number, expected: number): number {
+export function futexCmpRequeuePi(
+  k: Kernel,
+  uaddr: number,
+  shared: boolean,
+  uaddr2: number,
+  wake: number,
+  requeue: number,
+  expected: number,
+): number {
   if (wake < 0 || requeue < 0 || uaddr === uaddr2 || wake !== 1) return -EINVAL;
   const from = futexKey(k, uaddr, shared);
   if (typeof from === 'number') return from;

@@ -29,6 +29,7 @@ import { isAnon, PG_DIRTY, setPageFlags } from './page.ts';
 import {
   freePgtables,
   makePte,
+  PMD_SIZE,
   PTE_A,
   PTE_D,
   PTE_PROT_NONE,
@@ -352,10 +353,14 @@ export function dupMm(k: Kernel, from: MmStruct): MmStruct | number {
 function copyTables(k: Kernel, from: MmStruct, to: MmStruct, vma: VmArea): boolean {
   const { ram } = k;
   let ok = true;
+  // The last entry that was written: its neighbour needs no walk.
+  let lastVa = -1;
+  let target = 0;
   walkRange(ram, from.pgd, vma.start, vma.end, (at, va) => {
     let pte = ram.read32(at);
     if (!ok || !ptePresent(pte)) return;
-    const target = ptePointer(ram, to.pgd, va, k.mm);
+    target = va === lastVa + PAGE_SIZE && va % PMD_SIZE !== 0 ? target + 8 : ptePointer(ram, to.pgd, va, k.mm);
+    lastVa = va;
     if (target === 0) {
       ok = false;
       return;

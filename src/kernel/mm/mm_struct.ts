@@ -138,6 +138,18 @@ export class MmStruct {
     return vma !== undefined && vma.start <= addr ? vma : undefined;
   }
 
+  /**
+   * What the search for free addresses knows: between `below` and mmap_base no gap has more than `max` bytes, so that the next search for more
+   * starts there. Areas that go or shrink raise it.
+   */
+  readonly gaps = { below: Number.POSITIVE_INFINITY, max: 0 };
+  /** Something ended at `addr`, whose neighbour above begins at the end of a larger gap now. */
+  private gapGrew(addr: number): void {
+    if (this.gaps.below === Number.POSITIVE_INFINITY) return;
+    const next = this.vmas[this.indexAbove(addr)];
+    this.gaps.below = Math.max(this.gaps.below, next === undefined ? Number.POSITIVE_INFINITY : next.start);
+  }
+
   /** Puts an area into the list; it takes over the references that its mapping and file need. */
   link(spec: VmAreaSpec, anon = 0, anonInherited = false): VmArea {
     const { start, end, flags, mapping, file, pgoff, name } = spec;
@@ -152,6 +164,7 @@ export class MmStruct {
   unlink(vma: VmArea): void {
     const i = this.indexAbove(vma.start);
     if (this.vmas[i] === vma) this.vmas.splice(i, 1);
+    this.gapGrew(vma.start);
     this.account(vma.flags, -(vma.end - vma.start) / PAGE_SIZE);
     vma.mapping?.removeArea(this.k, vma);
     endRun(this.k, vma);
@@ -161,8 +174,11 @@ export class MmStruct {
   resize(vma: VmArea, start: number, end: number): void {
     this.account(vma.flags, (end - start - (vma.end - vma.start)) / PAGE_SIZE);
     vma.pgoff += (start - vma.start) / PAGE_SIZE;
+    if (start > vma.start) this.gaps.below = Math.max(this.gaps.below, start);
+    const shrinks = end < vma.end;
     vma.start = start;
     vma.end = end;
+    if (shrinks) this.gapGrew(end);
   }
   setFlags(vma: VmArea, flags: number): void {
     const pages = (vma.end - vma.start) / PAGE_SIZE;

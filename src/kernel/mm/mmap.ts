@@ -152,11 +152,19 @@ export function getUnmappedArea(mm: MmStruct, hint: number, length: number): num
     if (start >= MMAP_MIN_ADDR && start + length <= TASK_SIZE && (next === undefined || lowOf(next) >= start + length)) return start;
   }
   if (mm.legacyLayout) return bottomUp(mm, mm.mmapBase, length);
-  let end = mm.mmapBase;
+  const { gaps } = mm;
+  const known = length > gaps.max && gaps.below < mm.mmapBase;
+  let end = known ? gaps.below : mm.mmapBase;
+  let largest = known ? gaps.max : 0;
   for (let i = mm.indexAbove(end - 1); i >= 0; i--) {
     const vma = mm.vmas[i];
     if (vma === undefined || vma.start >= end) continue;
-    if (end - vma.end >= length) return end - length;
+    if (end - vma.end >= length) {
+      gaps.below = end;
+      gaps.max = largest;
+      return end - length;
+    }
+    largest = Math.max(largest, end - vma.end);
     end = Math.min(end, lowOf(vma));
   }
   if (end - MMAP_MIN_ADDR >= length) return end - length;

@@ -11,7 +11,7 @@ export const PAGE_KERNEL_READ_EXEC = PAGE_KERNEL_READ | PTE_X;
 /** A user page that nobody may touch: not valid to the hardware, present to us (_PAGE_PROT_NONE is the G bit of an invalid entry). */
 export const PTE_PROT_NONE = PTE_G;
 
-const PMD_SIZE = 2 ** 21;
+export const PMD_SIZE = 2 ** 21;
 const PGDIR_SIZE = 2 ** 30;
 
 /** Where tables come from and go to. */
@@ -39,7 +39,9 @@ export function setPte(ram: Ram, at: number, pte: number): void {
 }
 export { PTE_A, PTE_D, PTE_G, PTE_R, PTE_U, PTE_V, PTE_W, PTE_X };
 
-const indexAt = (va: number, level: number) => Math.floor(va / 2 ** (12 + 9 * level)) & 511;
+/** 1 / bytes that an entry of each level maps. */
+const INVERSE_SPAN = [2 ** -12, 2 ** -21, 2 ** -30];
+const indexAt = (va: number, level: number) => Math.floor(va * INVERSE_SPAN[level]) & 511;
 
 /** Physical address of the leaf PTE of `va` (4 KiB level); makes missing tables when `tables` is given. 0 when absent or out of memory. */
 export function ptePointer(ram: Ram, root: number, va: number, tables: TableAllocator | null): number {

@@ -8,9 +8,19 @@ import { doMadvise } from '../mm/madvise.ts';
 import { getMempolicy } from '../mm/mempolicy.ts';
 import { pageState } from '../mm/memory.ts';
 import { applyMlock, populate } from '../mm/mlock.ts';
-import { doBrk, doMmap, doMprotect, doMunmap } from '../mm/mmap.ts';
+import { doBrk, doMmap, doMprotect, doMunmap, insertVma } from '../mm/mmap.ts';
 import { doMremap } from '../mm/mremap.ts';
-import { type MmStruct, VM_EXEC, VM_LOCKED, VM_READ, VM_SHARED, VM_WRITE, VM_LOCKONFAULT, VM_LOCKED_MASK } from '../mm/mm_struct.ts';
+import {
+  type MmStruct,
+  type VmArea,
+  VM_EXEC,
+  VM_LOCKED,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+  VM_LOCKONFAULT,
+  VM_LOCKED_MASK,
+} from '../mm/mm_struct.ts';
 import { copyToUser } from '../mm/uaccess.ts';
 import { fdGet } from './fs_args.ts';
 import type { SyscallRow } from './table.ts';
@@ -158,6 +168,18 @@ function row(nr: number, name: string, handler: SyscallRow['handler'], note?: st
   return note === undefined ? { nr, name, handler, support: 'full' } : { nr, name, handler, support: 'partial', note };
 }
 
+/** The same for anonymous shared memory, which has no file here. */
+function remapShared(k: Kernel, mm: MmStruct, first: VmArea, start: number, size: number, pgoff: number): number {
+  const { mapping, flags, name } = first;
+  if (mapping === null) return -EINVAL;
+  // Stands for the area while there may be none, so that the pages stay.
+  const hold: VmArea = { ...first };
+  mapping.addArea(hold);
+  const r = doMunmap(k, mm, start, size);
+  if (r === 0) insertVma(k, mm, { start, end: start + size, flags, mapping, file: null, pgoff, name });
+  mapping.removeArea(k, hold);
+  return r;
+}
 /**
  * remap_file_pages(2), which Linux emulates since 4.0: the range is mapped anew from another place of its file. `prot` must be 0.
  */
@@ -172,11 +194,12 @@ function sysRemapFilePages(k: Kernel, startArg: number, sizeArg: number, prot: n
   for (let vma = first; start + size > vma.end; ) {
     const next = mm.find(vma.end);
     // The range is one file's, without holes and with the same flags.
-    if (next === undefined || next.file !== first.file || next.flags !== first.flags) return -EINVAL;
+    if (next === undefined || next.mapping !== first.mapping || next.flags !== first.flags) return -EINVAL;
     vma = next;
   }
-  const p = (first.flags & VM_READ ? M.PROT_READ : 0) | (first.flags & VM_WRITE ? M.PROT_WRITE : 0) | (first.flags & VM_EXEC ? M.PROT_EXEC : 0);
-  if (first.file === null) return -EINVAL;
+  const p =
+    (first.flags & VM_READ ? M.PROT_READ : 0) | (first.flags & VM_WRITE ? M.PROT_WRITE : 0) | (first.flags & VM_EXEC ? M.PROT_EXEC : 0);
+  if (first.file === null) return remapShared(k, mm, first, start, size, pgoff);
   const how = (flags & M.MAP_NONBLOCK) | M.MAP_SHARED | M.MAP_FIXED | M.MAP_POPULATE;
   const at = doMmap(k, mm, first.file, start, size, p, how, pgoff * PAGE_SIZE);
   return Math.min(at, 0);

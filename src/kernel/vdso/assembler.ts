@@ -35,7 +35,13 @@ const bType = (funct3: number, rs1: number, rs2: number, off: number) =>
     0x63) >>>
   0;
 const jal = (rd: number, off: number) =>
-  ((((off >> 20) & 1) << 31) | (((off >> 1) & 0x3ff) << 21) | (((off >> 11) & 1) << 20) | (((off >> 12) & 0xff) << 12) | (rd << 7) | 0x6f) >>> 0;
+  ((((off >> 20) & 1) << 31) |
+    (((off >> 1) & 0x3ff) << 21) |
+    (((off >> 11) & 1) << 20) |
+    (((off >> 12) & 0xff) << 12) |
+    (rd << 7) |
+    0x6f) >>>
+  0;
 /** What lui or auipc takes of `value`, so that a signed 12-bit immediate makes up the rest. */
 const high = (value: number) => (value + 0x800) & ~0xfff;
 

@@ -98,7 +98,10 @@ function versionDefinitions(strings: ReadonlyMap<string, number>): Uint8Array {
 /** What the image was made for: LINUX_VERSION_CODE (arch/riscv/kernel/vdso/note.S). */
 function note(): Uint8Array {
   const name = encoder.encode('Linux\0\0\0');
-  return new ByteWriter().u32(6, 4, 0).u8(...name).u32(LINUX_VERSION_CODE).bytes;
+  return new ByteWriter()
+    .u32(6, 4, 0)
+    .u8(...name)
+    .u32(LINUX_VERSION_CODE).bytes;
 }
 
 /** The sections from .hash to .text for a layout in which they lie at `at` (which a first pass does not know yet). */
@@ -115,13 +118,29 @@ function sections(at: ReadonlyMap<string, number>): { list: Section[]; symbols: 
   const sectionIndex = ORDER.indexOf('.text') + 1;
   const symbols = new ByteWriter().u64(0, 0, 0);
   VDSO_FUNCTIONS.forEach((name, i) => {
-    symbols.u32(strings.at.get(name) ?? 0).u8((ELF.STB_GLOBAL << 4) | ELF.STT_FUNC, 0).u16(sectionIndex);
+    symbols
+      .u32(strings.at.get(name) ?? 0)
+      .u8((ELF.STB_GLOBAL << 4) | ELF.STT_FUNC, 0)
+      .u16(sectionIndex);
     symbols.u64(functions[i].start, functions[i].size);
   });
-  symbols.u32(strings.at.get(VERSION) ?? 0).u8((ELF.STB_GLOBAL << 4) | ELF.STT_OBJECT, 0).u16(ELF.SHN_ABS).u64(0, 0);
+  symbols
+    .u32(strings.at.get(VERSION) ?? 0)
+    .u8((ELF.STB_GLOBAL << 4) | ELF.STT_OBJECT, 0)
+    .u16(ELF.SHN_ABS)
+    .u64(0, 0);
   const dynamic = new ByteWriter().u64(
     ...[ELF.DT_SONAME, strings.at.get(SONAME) ?? 0, ELF.DT_HASH, place('.hash'), ELF.DT_GNU_HASH, place('.gnu.hash')],
-    ...[ELF.DT_STRTAB, place('.dynstr'), ELF.DT_SYMTAB, place('.dynsym'), ELF.DT_STRSZ, strings.bytes.length, ELF.DT_SYMENT, ELF.Sym.sizeof],
+    ...[
+      ELF.DT_STRTAB,
+      place('.dynstr'),
+      ELF.DT_SYMTAB,
+      place('.dynsym'),
+      ELF.DT_STRSZ,
+      strings.bytes.length,
+      ELF.DT_SYMENT,
+      ELF.Sym.sizeof,
+    ],
     ...[ELF.DT_VERDEF, place('.gnu.version_d'), ELF.DT_VERDEFNUM, 2, ELF.DT_VERSYM, place('.gnu.version'), ELF.DT_NULL, 0],
   );
   const frame = ehFrame(functions, place('.eh_frame'));
@@ -151,7 +170,19 @@ function sections(at: ReadonlyMap<string, number>): { list: Section[]; symbols: 
   ];
   return { list, symbols: new Map(VDSO_FUNCTIONS.map((name, i) => [name, functions[i].start])) };
 }
-const ORDER = ['.hash', '.gnu.hash', '.dynsym', '.dynstr', '.gnu.version', '.gnu.version_d', '.dynamic', '.note', '.eh_frame_hdr', '.eh_frame', '.text'];
+const ORDER = [
+  '.hash',
+  '.gnu.hash',
+  '.dynsym',
+  '.dynstr',
+  '.gnu.version',
+  '.gnu.version_d',
+  '.dynamic',
+  '.note',
+  '.eh_frame_hdr',
+  '.eh_frame',
+  '.text',
+];
 const SEGMENTS = 4;
 
 let made: VdsoImage | null = null;
@@ -210,7 +241,11 @@ function build(): VdsoImage {
     out.set(row.bytes, headers + (i + 1) * ELF.Shdr.sizeof);
   });
   out.set(names.bytes, loaded);
-  const last = new ByteWriter().u32(names.at.get('.shstrtab') ?? 0, ELF.SHT_STRTAB).u64(0, 0, loaded, names.bytes.length).u32(0, 0).u64(1, 0);
+  const last = new ByteWriter()
+    .u32(names.at.get('.shstrtab') ?? 0, ELF.SHT_STRTAB)
+    .u64(0, 0, loaded, names.bytes.length)
+    .u32(0, 0)
+    .u64(1, 0);
   out.set(last.bytes, headers + (list.length + 1) * ELF.Shdr.sizeof);
   if (out.length > PAGE_SIZE) throw new Error('the vDSO has outgrown its page');
   return { bytes: out, symbols };

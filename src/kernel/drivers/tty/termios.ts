@@ -28,6 +28,10 @@ export function stdTermios(cflag = T.B38400 | T.CS8 | T.CREAD | T.HUPCL, speed =
     ospeed: speed,
   };
 }
+/** All zero. */
+export function noTermios(): Termios {
+  return { iflag: 0, oflag: 0, cflag: 0, lflag: 0, line: 0, cc: new Uint8Array(T.NCCS), ispeed: 0, ospeed: 0 };
+}
 export function cloneTermios(t: Termios): Termios {
   return { ...t, cc: t.cc.slice() };
 }
@@ -59,6 +63,39 @@ export function encodeTermios(t: Termios, size: number): Uint8Array {
     v.setUint32(40, t.ospeed, true);
   }
   return bytes;
+}
+export function encodeTermio(t: Termios): Uint8Array {
+  const bytes = new Uint8Array(T.TERMIO_SIZE);
+  const v = new DataView(bytes.buffer);
+  [t.iflag, t.oflag, t.cflag, t.lflag].forEach((flags, i) => {
+    v.setUint16(i * 2, flags, true);
+  });
+  v.setUint8(8, t.line);
+  bytes.set(t.cc.subarray(0, T.NCC), 9);
+  return bytes;
+}
+/** System V's struct termio says the lower half of the flags (user_termio_to_kernel_termios). */
+export function decodeTermio(bytes: Uint8Array, old: Termios): Termios {
+  const v = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const full = encodeTermios(old, T.TERMIOS_SIZE);
+  const out = new DataView(full.buffer);
+  for (let i = 0; i < 4; i++) out.setUint16(i * 4, v.getUint16(i * 2, true), true);
+  full[16] = bytes[8];
+  full.set(bytes.subarray(9, 9 + T.NCC), 17);
+  return decodeTermios(full, old);
+}
+/** What is locked (set in `locked`) stays as it was (unset_locked_termios). */
+export function keepLocked(next: Termios, old: Termios, locked: Termios): Termios {
+  const mix = (now: number, before: number, mask: number) => ((now & ~mask) | (before & mask)) >>> 0;
+  return {
+    ...next,
+    iflag: mix(next.iflag, old.iflag, locked.iflag),
+    oflag: mix(next.oflag, old.oflag, locked.oflag),
+    cflag: mix(next.cflag, old.cflag, locked.cflag),
+    lflag: mix(next.lflag, old.lflag, locked.lflag),
+    line: locked.line !== 0 ? old.line : next.line,
+    cc: next.cc.map((c, i) => (locked.cc[i] !== 0 ? old.cc[i] : c)),
+  };
 }
 /** The settings that `bytes` ask for; speeds follow c_cflag unless BOTHER gives them. */
 export function decodeTermios(bytes: Uint8Array, old: Termios): Termios {

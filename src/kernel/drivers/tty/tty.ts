@@ -6,7 +6,7 @@ import { WaitQueueHead, wakeUpAll } from '../../sched/wait.ts';
 import { killPgrp } from '../../signal.ts';
 import type { ControllingTty } from '../../signal_types.ts';
 import { NTty, type TtyPort } from './n_tty.ts';
-import { cloneTermios, type Termios } from './termios.ts';
+import { cloneTermios, noTermios, type Termios } from './termios.ts';
 
 /** serial: the host's terminal; vt: a virtual terminal without a display (Linux's dummy console); pts, ptm: the ends of a pseudoterminal. */
 export type TtyKind = 'serial' | 'vt' | 'pts' | 'ptm';
@@ -38,6 +38,8 @@ export class Tty implements TtyPort, ControllingTty {
   readonly dev: number;
   readonly index: number;
   termios: Termios;
+  /** Bits that are set here cannot be changed in `termios` (TIOCSLCKTRMIOS). */
+  termiosLocked: Termios = noTermios();
   /** What a pseudoterminal goes back to. */
   readonly initTermios: Termios;
   winsize: Winsize = { row: 0, col: 0, xpixel: 0, ypixel: 0 };

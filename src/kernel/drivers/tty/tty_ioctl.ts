@@ -9,11 +9,12 @@ import { SIGWINCH } from '../../../abi/signal.ts';
 import { killPgrp } from '../../signal.ts';
 import { controllingTty, disassociateCtty, isSessionLeader, procSetTty, ttyCheckChange, ttyVhangup } from './jobctl.ts';
 import { ptyNumber } from './pty.ts';
-import { decodeTermios, encodeTermios } from './termios.ts';
+import { decodeTermio, decodeTermios, encodeTermio, encodeTermios, keepLocked } from './termios.ts';
 import type { Tty, TtyFile } from './tty.ts';
 
 const CAP_SYS_ADMIN = 21;
 const CAP_SYS_TTY_CONFIG = 26;
+const CAP_CHECKPOINT_RESTORE = 40;
 const N_TTY = 0;
 
 /** ioctl of an open terminal (tty_io.c, tty_ioctl.c, tty_jobctrl.c, pty.c). Unknown commands are ENOTTY. */
@@ -42,7 +43,20 @@ export function ttyIoctl(k: Kernel, file: File, cmd: number, arg: number): numbe
     case T.TCSETSF2:
       return setTermios(k, tty, real, arg, T.TERMIOS2_SIZE, c === T.TCSETSF2, c !== T.TCSETS2);
     case T.TCGETA:
-      return getTermio(k, real, arg);
+      return copyToUser(k, arg, encodeTermio(real.termios));
+    case T.TCSETA:
+    case T.TCSETAW:
+    case T.TCSETAF:
+      return setTermios(k, tty, real, arg, T.TERMIO_SIZE, c === T.TCSETAF, c !== T.TCSETA);
+    case T.TIOCGLCKTRMIOS:
+      return copyToUser(k, arg, encodeTermios(real.termiosLocked, T.TERMIOS_SIZE));
+    case T.TIOCSLCKTRMIOS: {
+      if (!k.current.capable(CAP_SYS_ADMIN) && !k.current.capable(CAP_CHECKPOINT_RESTORE)) return -EPERM;
+      const bytes = copyFromUser(k, arg, T.TERMIOS_SIZE);
+      if (typeof bytes === 'number') return -EFAULT;
+      real.termiosLocked = decodeTermios(bytes, real.termiosLocked);
+      return 0;
+    }
     case T.TCFLSH:
       return flush(k, tty, arg | 0);
     case T.TCXONC:
@@ -174,22 +188,10 @@ function setTermios(k: Kernel, tty: Tty, real: Tty, arg: number, size: number, f
     if (r < 0) return r;
   }
   if (flushIn) real.flushInput();
-  real.setTermios(decodeTermios(bytes, real.termios));
+  const next = size === T.TERMIO_SIZE ? decodeTermio(bytes, real.termios) : decodeTermios(bytes, real.termios);
+  real.setTermios(keepLocked(next, real.termios, real.termiosLocked));
   return 0;
 }
-/** struct termio of System V: 16-bit flags, 8 control characters. */
-function getTermio(k: Kernel, tty: Tty, arg: number): number {
-  const bytes = new Uint8Array(18);
-  const v = new DataView(bytes.buffer);
-  v.setUint16(0, tty.termios.iflag, true);
-  v.setUint16(2, tty.termios.oflag, true);
-  v.setUint16(4, tty.termios.cflag, true);
-  v.setUint16(6, tty.termios.lflag, true);
-  v.setUint8(8, tty.termios.line);
-  bytes.set(tty.termios.cc.subarray(0, 8), 9);
-  return copyToUser(k, arg, bytes);
-}
-
 function flush(k: Kernel, tty: Tty, which: number): number {
   const allowed = ttyCheckChange(k, tty);
   if (allowed < 0) return allowed;

@@ -49,10 +49,24 @@ export interface IpPacket {
   /** null: `data` begins with whatever the protocol has. */
   readonly header: UdpHeader | TcpHeader | IcmpError | null;
   readonly data: Uint8Array;
+  /** All that follows the IP header as a raw socket sent it: lengths and checksums in it may be anything. */
+  readonly raw?: Uint8Array;
   /** What it counts in a receive buffer. */
   readonly truesize: number;
 }
 
+/** Does a UDP or TCP packet that a program made have its checksum, or (UDP over IPv4) none? Others are not looked at. */
+export function checksumOk(protocol: number, bytes: Uint8Array, saddr: IpAddr, daddr: IpAddr): boolean {
+  if (protocol !== IPPROTO_UDP && protocol !== IPPROTO_TCP) return true;
+  if (bytes.length < 8) return false;
+  let length = bytes.length;
+  if (protocol === IPPROTO_UDP) {
+    if (isV4(daddr) && bytes[6] === 0 && bytes[7] === 0) return true;
+    length = Math.min(length, (bytes[4] << 8) | bytes[5]);
+  }
+  const pseudo = checksum(addrBytes(saddr), checksum(addrBytes(daddr), protocol + length));
+  return checksum(bytes.subarray(0, length), pseudo) === 0xffff;
+}
 /** The internet checksum (RFC 1071) of `bytes` and what was summed before. */
 export function checksum(bytes: Uint8Array, sum = 0): number {
   for (let i = 0; i + 1 < bytes.length; i += 2) sum += (bytes[i] << 8) | bytes[i + 1];
@@ -78,6 +92,7 @@ export const tcpOptionLength = (o: TcpOptions) => (o.mss > 0 ? 4 : 0) + (o.ts !=
 /** Length of the part after the IP header. */
 export function transportLength(p: IpPacket): number {
   const h = p.header;
+  if (p.raw !== undefined) return p.raw.length;
   if (h === null) return p.data.length;
   if (h.kind === 'udp') return 8 + p.data.length;
   if (h.kind === 'tcp') return 20 + tcpOptionLength(h.opts) + p.data.length;
@@ -93,6 +108,7 @@ function quoted(p: IpPacket, h: IcmpError): Uint8Array {
 }
 export function transportBytes(p: IpPacket): Uint8Array {
   const h = p.header;
+  if (p.raw !== undefined) return p.raw;
   if (h === null) return p.data;
   const length = transportLength(p);
   const out = new Uint8Array(length);

@@ -13,7 +13,7 @@ import { boundMatches, InetSock } from './inet_sock.ts';
 import { addrOf, type Endpoint, isMulticast, isV4, sockaddrOf } from './ip_addr.ts';
 import { hopLimit, ipXmit, netRx, tosOf } from './ip_output.ts';
 import { ancillary, inetGetsockopt, inetSetsockopt, leaveGroups, recvErrors, recvInfo } from './ip_sockglue.ts';
-import { ipBytes, type IpPacket, parseTransport, transportBytes } from './packet.ts';
+import { checksumOk, ipBytes, type IpPacket, parseTransport, transportBytes } from './packet.ts';
 import { type Route, routeOutput } from './route.ts';
 import { dgramSockPoll, hearsGroup, type PacketInfo, waitForPacket } from './udp.ts';
 
@@ -35,7 +35,8 @@ const rawSk = (sock: Socket) => sock.sk as RawSock;
 export function newRawSock(k: Kernel, family: number, protocol: number): { sk: InetSock; ops: ProtoOps } {
   const sk = new RawSock(k, family, S.SOCK_RAW, protocol);
   sk.num = protocol;
-  if (protocol === IN.IPPROTO_RAW) (family === S.AF_INET ? sk.flags4 : sk.flags6).add(family === S.AF_INET ? IN.IP_HDRINCL : IN.IPV6_HDRINCL);
+  if (protocol === IN.IPPROTO_RAW)
+    (family === S.AF_INET ? sk.flags4 : sk.flags6).add(family === S.AF_INET ? IN.IP_HDRINCL : IN.IPV6_HDRINCL);
   k.net.raw.add(sk);
   return { sk, ops: rawOps };
 }
@@ -78,7 +79,12 @@ function sendmsg(k: Kernel, sock: Socket, msg: MsgHdr): number {
   const info = ancillary(k, sk, msg);
   if (typeof info === 'number') return info;
   const group = isMulticast(to.addr) ? (isV4(to.addr) ? sk.mcIndex : sk.mcIndex6) : 0;
-  const route = routeOutput(k, to.addr, info.saddr ?? sk.saddr, info.oif ?? (group !== 0 ? group : sk.boundDev !== 0 ? sk.boundDev : to.scope));
+  const route = routeOutput(
+    k,
+    to.addr,
+    info.saddr ?? sk.saddr,
+    info.oif ?? (group !== 0 ? group : sk.boundDev !== 0 ? sk.boundDev : to.scope),
+  );
   if (typeof route === 'number') return route;
   if (route.type === 'broadcast' && !sk.broadcast) return -E.EACCES;
   const data = length === 0 ? new Uint8Array(0) : msg.iter.copyFrom(k, length);
@@ -93,12 +99,13 @@ function sendmsg(k: Kernel, sock: Socket, msg: MsgHdr): number {
   return length;
 }
 function makePacket(protocol: number, bytes: Uint8Array, route: Route, h: { ttl: number; tos: number; id: number }): IpPacket | null {
-  const parsed = parseTransport(protocol, bytes);
-  // What is no packet of its protocol still goes out; its handler drops it.
+  // What is no packet of its protocol, or has a wrong checksum, still goes out; its handler drops it.
+  const parsed = checksumOk(protocol, bytes, route.saddr, route.daddr) ? parseTransport(protocol, bytes) : null;
   const { header, data } = parsed ?? { header: null, data: bytes };
   const truesize = truesizeOf(bytes.length + 64, 0, true);
   const p = { saddr: route.saddr, daddr: route.daddr, protocol, tos: h.tos, ttl: h.ttl, df: false, id: h.id, header, data, truesize };
-  return protocol === IN.IPPROTO_ICMPV6 && data.length >= 4 ? withChecksum(p) : p;
+  if (protocol === IN.IPPROTO_ICMPV6 && data.length >= 4) return withChecksum(p);
+  return header === null ? p : { ...p, raw: bytes };
 }
 /** A packet whose IP header the program made (IP_HDRINCL): the kernel fills in source, id, length and checksum. */
 function parsePacket(bytes: Uint8Array, route: Route): IpPacket | null {
