@@ -1,5 +1,5 @@
 // Processes, signals, futexes, time and event files against real Linux: proctest (tests/guest/proc) runs as init; tests/fixtures/proc/proctest.txt
-// is what it printed, and the same of nstest (namespaces, pidfds, seccomp and more), vdsotest, pitest and stresstest, in Linux 6.12 (tests/guest/proc/build.sh made both).
+// is what it printed, and the same of nstest (namespaces, pidfds, seccomp and more), vdsotest, pitest, stresstest and cgrouptest, in Linux 6.12 (tests/guest/proc/build.sh made both).
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -48,6 +48,16 @@ for (const seed of [1, 2]) {
     const { text, halted } = boot(gunzipSync(fixture('pitest.gz')), { cpus: 1, seed });
     assert.equal(halted, 'poweroff');
     sameLines(text, fixture('pitest.txt').toString('latin1'));
+  });
+}
+for (const [cpus, seed] of [
+  [1, 1],
+  [3, 2],
+]) {
+  test(`control groups, ${cpus} harts`, () => {
+    const { text, halted } = boot(gunzipSync(fixture('cgrouptest.gz')), { cpus, seed });
+    assert.equal(halted, 'poweroff');
+    sameLines(text, fixture('cgrouptest.txt').toString('latin1'));
   });
 }
 test('what stress-ng found wrong stays right', () => {

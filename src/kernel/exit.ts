@@ -30,7 +30,8 @@ import { inPidNs } from './pid_namespace.ts';
 import { notifyPidfd } from './pidfd.ts';
 import { exitPtrace, ptraceExitStop, ptraceThreadEnded, ptraceUnlink } from './ptrace.ts';
 import { isOrphanedPgrp, killPgrp, notifyParent, sendSignalTo } from './signal.ts';
-import { tryToWakeUp } from './sched/core.ts';
+import { cgroupExit } from './cgroup/cgroup.ts';
+import { setFrozen, tryToWakeUp } from './sched/core.ts';
 import { beginExitWork } from './task_work.ts';
 import { exitItimers } from './time/posix_timers.ts';
 import { EXIT_DEAD, EXIT_ZOMBIE, PF_EXITING, TASK_DEAD, type Task } from './sched/task.ts';
@@ -48,6 +49,7 @@ export function doGroupExit(k: Kernel, task: Task, code: number): void {
     for (const t of task.threads) {
       if (t === task || t.exitState !== 0) continue;
       t.pending.set |= sigBit(SIGKILL);
+      setFrozen(k, t, false);
       t.signal.groupStop = 0;
       if (t.state !== 0) {
         t.state = 1;
@@ -151,6 +153,7 @@ function giveUpResources(k: Kernel, task: Task): void {
 }
 function markDead(k: Kernel, task: Task): void {
   k.sched.deactivate(task);
+  cgroupExit(task);
   task.signal.live--;
   if (task.kthread !== null) wakeUpAll(k, task.kthread.waiters);
   task.frames.length = 0;

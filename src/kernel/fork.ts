@@ -50,6 +50,7 @@ import { publishPriority } from './sched/core.ts';
 import { attachPid, detachPid } from './sched/pid.ts';
 import { PF_FORKNOEXEC, TASK_UNINTERRUPTIBLE, Task, THREAD_ORDER } from './sched/task.ts';
 import { BLOCKED, WaitQueueHead } from './sched/wait.ts';
+import { type Cgroup, cgroupCanFork } from './cgroup/cgroup.ts';
 import { vdsoJoinTimens } from './vdso/vdso.ts';
 
 // Making tasks (kernel/fork.c, clone(2)).
@@ -254,6 +255,8 @@ export interface CloneArgs {
   readonly setTid: readonly number[];
   /** CLONE_CLEAR_SIGHAND. */
   readonly clearSighand: boolean;
+  /** CLONE_INTO_CGROUP; null: the parent's. */
+  readonly cgroup?: Cgroup | null;
 }
 
 /** Index of RLIMIT_NPROC (asm-generic/resource.h). */
@@ -279,6 +282,8 @@ export function doClone(k: Kernel, args: CloneArgs): number {
     for (const t of k.sched.tasks.values()) if (t.cred.uid === parent.cred.uid) count++;
     if (count >= parent.signal.rlimit(RLIMIT_NPROC)) return -EAGAIN;
   }
+  const room = cgroupCanFork(args.cgroup ?? parent.cgroup);
+  if (room < 0) return room;
   const fd = (flags & CLONE_PIDFD) !== 0 ? parent.files.allocFd(0, parent.signal.rlimit(7)) : 0;
   if (fd < 0) return fd;
   if ((flags & CLONE_PIDFD) !== 0 && putUser32(k, args.pidfd, fd) < 0) return -EFAULT;
@@ -462,6 +467,7 @@ function copyProcess(k: Kernel, parent: Task, thread: boolean, args: CloneArgs):
   child.exitSignal = thread ? -1 : args.exitSignal;
   child.parent = (flags & (CLONE_PARENT | CLONE_THREAD)) !== 0 ? parent.parent : parent.groupLeader;
   if (!thread) child.parent.children.push(child);
+  child.cgroup = args.cgroup ?? parent.cgroup;
   k.sched.link(child);
   linkThread(k, child);
   child.state = 0;

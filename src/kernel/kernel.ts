@@ -2,6 +2,7 @@ import type { MachineApi } from '../machine/api.ts';
 import type { Ram } from '../machine/ram.ts';
 import type { DriverCore } from './drivers/core.ts';
 import type { TaskCaches } from './fork.ts';
+import { Cgroups } from './cgroup/cgroupfs.ts';
 import { FutexTable } from './futex/core.ts';
 import type { ProcFs } from './fs/proc/generic.ts';
 import type { DebugFs } from './fs/debugfs/debugfs.ts';
@@ -66,6 +67,7 @@ export class Kernel {
   modules!: ModuleState;
   percpu!: PerCpu;
   caches!: TaskCaches;
+  readonly cgroups = new Cgroups();
   readonly futexes = new FutexTable();
   /** The order that kcmp(2) tells. */
   readonly kcmp = new ObjectOrder();

@@ -1,6 +1,7 @@
 import * as C from '../abi/clone.ts';
 import { EINVAL, EMFILE, EPERM, EUSERS } from '../abi/errno.ts';
 import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from '../abi/sched.ts';
+import type { Cgroup } from './cgroup/cgroup.ts';
 import { CAP_FULL_SET, type Cred } from './cred.ts';
 import { copyMntNs, type MntNamespace, mntNsEnter, putMntNs } from './fs/mnt_namespace.ts';
 import { copyIpcNs, putIpcNs } from './ipc/init.ts';
@@ -27,10 +28,11 @@ export interface TimeNamespace extends NsCommon {
   readonly offsets: { monotonic: number; boottime: number };
   frozen: boolean;
 }
-/** There is one cgroup: its namespace is a name only. */
 export interface CgroupNamespace extends NsCommon {
   readonly kind: 'cgroup';
   readonly owner: UserNamespace;
+  /** Where paths begin that its members see; null: at the root of all. */
+  readonly root: Cgroup | null;
 }
 export interface NetNamespace extends NsCommon {
   readonly kind: 'net';
@@ -56,7 +58,7 @@ export function initNsProxy(mnt: MntNamespace, ipc: IpcNamespace): NsProxy {
     mnt,
     pidForChildren: initPidNamespace(),
     net: { kind: 'net', inum: INIT_INUM.net, owner },
-    cgroup: { kind: 'cgroup', inum: INIT_INUM.cgroup, owner },
+    cgroup: { kind: 'cgroup', inum: INIT_INUM.cgroup, owner, root: null },
     time,
     timeForChildren: time,
   };
@@ -106,7 +108,7 @@ export function createNamespaces(k: Kernel, flags: number, task: Task, owner: Us
   }
   if ((flags & C.CLONE_NEWUTS) !== 0) next.uts = { ...old.uts, inum: nextInum(k), owner };
   if ((flags & C.CLONE_NEWIPC) !== 0) next.ipc = copyIpcNs(k, owner, nextInum(k));
-  if ((flags & C.CLONE_NEWCGROUP) !== 0) next.cgroup = { kind: 'cgroup', inum: nextInum(k), owner };
+  if ((flags & C.CLONE_NEWCGROUP) !== 0) next.cgroup = { kind: 'cgroup', inum: nextInum(k), owner, root: task.cgroup };
   if ((flags & C.CLONE_NEWNET) !== 0) next.net = { kind: 'net', inum: nextInum(k), owner };
   if ((flags & C.CLONE_NEWTIME) !== 0)
     next.timeForChildren = { kind: 'time', inum: nextInum(k), owner, offsets: { ...old.timeForChildren.offsets }, frozen: false };

@@ -42,7 +42,7 @@ import type { Kernel } from './kernel.ts';
 import { copyFromUserPartial, copyToUser } from './mm/uaccess.ts';
 import { TASK_INTERRUPTIBLE, TASK_RUNNING, TASK_STOPPED, TASK_TRACED, TASK_WAKEKILL, type Task } from './sched/task.ts';
 import { wakeUpAll } from './sched/wait.ts';
-import { wakeUpState } from './sched/core.ts';
+import { setFrozen, wakeUpState } from './sched/core.ts';
 import { nsCapable } from './nsproxy.ts';
 import { inPidNs, pidNrNs } from './pid_namespace.ts';
 import { fromKidMunged, INIT_USER_NS } from './user_namespace.ts';
@@ -159,19 +159,29 @@ export function sendSignalTo(k: Kernel, task: Task, info: SigInfo, group: boolea
   return 0;
 }
 
+/** sig_fatal, without those that dump core. */
+function isFatal(task: Task, sig: number): boolean {
+  return handlerOf(task, sig) === SIG_DFL && ((STOP_SIGNALS | IGNORED_BY_DEFAULT) & sigBit(sig)) === 0n && !CORE_DUMPING.includes(sig);
+}
+
 /** Picks a thread to tell, and wakes it. */
 function completeSignal(k: Kernel, task: Task, sig: number, group: boolean): void {
   if (sig === SIGKILL) {
     // Death comes to every thread at once.
     for (const t of task.threads) {
       t.pending.set |= sigBit(SIGKILL);
+      setFrozen(k, t, false);
       wakeUpState(k, t, TASK_INTERRUPTIBLE | TASK_WAKEKILL | TASK_STOPPED | TASK_TRACED);
     }
     return;
   }
   const wants = (t: Task) => (t.blocked & sigBit(sig)) === 0n && t.exitState === 0;
   const target = wants(task) || !group ? task : task.threads.find(wants);
-  if (target !== undefined && wants(target)) wakeUpState(k, target, TASK_INTERRUPTIBLE);
+  if (target !== undefined && wants(target)) {
+    // What would kill it does so even where its control group is frozen.
+    if (target.frozen && isFatal(target, sig)) setFrozen(k, target, false);
+    wakeUpState(k, target, TASK_INTERRUPTIBLE);
+  }
   // sigwait looks at blocked signals too.
   for (const t of group ? task.threads : [task]) if (t.restart?.['sigwait'] === true) wakeUpState(k, t, TASK_INTERRUPTIBLE);
   wakeUpAll(k, k.sched.signalfdQueue);

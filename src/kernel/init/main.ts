@@ -17,6 +17,7 @@ import { hostfsInit } from '../fs/hostfs/super.ts';
 import { overlayInit } from '../fs/overlayfs/super.ts';
 import { procInit } from '../fs/proc/root.ts';
 import { debugfsInit } from '../fs/debugfs/debugfs.ts';
+import { cgroupInit } from '../cgroup/cgroupfs.ts';
 import { sysfsInit } from '../fs/sysfs/sysfs.ts';
 import { tmpfsInit } from '../fs/tmpfs.ts';
 import { Vfs } from '../fs/vfs.ts';
@@ -105,6 +106,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   netInit(k);
   ipcInit(k);
   sysfsInit(k);
+  cgroupInit(k);
   debugfsInit(k);
   moduleProcInit(k);
   log('clocksource: Switched to clocksource riscv_clocksource');

@@ -1,6 +1,7 @@
 import { sched_entity as SE, task_struct as TASK } from '../../abi/layout/structs.ts';
 import { SCHED_DEADLINE, SCHED_FIFO, SCHED_RR } from '../../abi/sched.ts';
 import { SI_KERNEL } from '../../abi/signal.ts';
+import { cgroupPostFork, cgroupRelease } from '../cgroup/cgroup.ts';
 import type { Kernel } from '../kernel.ts';
 import { freePidNumbers } from '../pid_namespace.ts';
 import { virtToObject } from '../mm/address.ts';
@@ -99,9 +100,16 @@ export class Scheduler {
   /** Puts a task on the queue of runnable ones. */
   activate(task: Task): void {
     if (this.runnable.includes(task)) return;
+    if (task.frozen) {
+      task.held = true;
+      return;
+    }
     // A sleeper comes back near the front, but not with all it missed.
     task.vruntime = Math.max(task.vruntime, this.minVruntime - 3_000_000);
     this.runnable.push(task);
+  }
+  isRunnable(task: Task): boolean {
+    return this.runnable.includes(task);
   }
   deactivate(task: Task): void {
     const i = this.runnable.indexOf(task);
@@ -196,6 +204,7 @@ export class Scheduler {
     ram.write64(task.addr + TASK.nsproxy, this.nsproxy);
     this.tasks.set(task.pid, task);
     this.remember(task);
+    cgroupPostFork(this.k, task);
   }
   unlink(task: Task): void {
     const { ram } = this.k;
@@ -212,6 +221,7 @@ export class Scheduler {
       del(TASK.sibling);
     }
     this.tasks.delete(task.pid);
+    cgroupRelease(task);
     if (task.pidNs?.parent != null) freePidNumbers(task, this.isNamed(task.pid));
   }
   /** A group or session of that number is left. */
@@ -264,6 +274,21 @@ export function publishPriority(k: Kernel, task: Task): void {
   ram.write32(task.addr + TASK.rt_priority, task.rtPriority);
   ram.write32(task.addr + TASK.policy, task.policy);
   ram.write64(task.addr + TASK.se + SE.load_weight, PRIO_TO_WEIGHT[task.nice + 20] * 1024);
+}
+
+/** Makes a task stand still, or go on (cgroup freezer). What it waits for may happen meanwhile. */
+export function setFrozen(k: Kernel, task: Task, on: boolean): void {
+  if (task.frozen === on || task.exitState !== 0) return;
+  task.frozen = on;
+  if (on) {
+    if (!k.sched.isRunnable(task)) return;
+    k.sched.deactivate(task);
+    task.held = true;
+    task.needResched = true;
+  } else if (task.held) {
+    task.held = false;
+    if (task.state === TASK_RUNNING) k.sched.activate(task);
+  }
 }
 
 /** The CPUs that `task` may run on; when it runs on another one now, that ends before its next instruction (set_cpus_allowed_ptr). */

@@ -1,6 +1,7 @@
 import { pt_regs as PTREGS, task_struct as TASK } from '../../abi/layout/structs.ts';
 import { SCHED_DEADLINE } from '../../abi/sched.ts';
 import type { Ram } from '../../machine/ram.ts';
+import type { Cgroup } from '../cgroup/cgroup.ts';
 import { type Cred, publishCred } from '../cred.ts';
 import type { FilesStruct, FsStruct } from '../fs/file_table.ts';
 import type { File, Inode } from '../fs/types.ts';
@@ -177,6 +178,11 @@ export class Task {
   rtPriority = 0;
   /** SCHED_DEADLINE: ns of running time in each period, to be had before the deadline. */
   deadline = { runtime: 0, deadline: 0, period: 0 };
+  /** Its control group; whether it counts as alive there; whether it stands still, and would run if it did not. */
+  cgroup: Cgroup;
+  inCgroup = false;
+  frozen = false;
+  held = false;
   /** PI locks that it holds and others wait for, the one that it waits for, and the priority that it is lent (Infinity: none). */
   readonly piOwned = new Set<PiState>();
   piBlockedOn: PiState | null = null;
@@ -225,6 +231,7 @@ export class Task {
     kernelThread: boolean,
   ) {
     this.k = k;
+    this.cgroup = k.cgroups.root;
     this.ram = k.ram;
     this.addr = where.addr;
     this.stack = where.stack;

@@ -1,7 +1,9 @@
-import { E2BIG, EBADF, EFAULT, EINVAL } from '../../abi/errno.ts';
+import { E2BIG, EBADF, EFAULT, EINVAL, ENOENT } from '../../abi/errno.ts';
 import * as C from '../../abi/clone.ts';
 import { NSIG } from '../../abi/signal.ts';
 import * as NR from '../../abi/syscall_nr.ts';
+import { type Cgroup, cgroupMayHost } from '../cgroup/cgroup.ts';
+import { cgroupOfFile } from '../cgroup/cgroupfs.ts';
 import { doClone } from '../fork.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, TASK_SIZE } from '../mm/address.ts';
@@ -72,10 +74,13 @@ function sysClone3(k: Kernel, ptr: number, size: number): number {
   if (clearSighand && (low & C.CLONE_SIGHAND) !== 0) return -EINVAL;
   if ((low & (C.CLONE_THREAD | C.CLONE_PARENT)) !== 0 && exitSignal !== 0) return -EINVAL;
   if ((stack === 0) !== (stackSize === 0) || stack + stackSize > TASK_SIZE) return -EINVAL;
+  let group: Cgroup | null = null;
   if (into) {
-    // There is one cgroup: a descriptor of its directory is the only good one.
     const file = k.current.files.get(cgroup | 0);
-    if (file === null || file.inode.sb.type !== 'cgroup2') return -EBADF;
+    group = file === null ? null : cgroupOfFile(k, file);
+    if (group === null) return -EBADF;
+    const host = cgroupMayHost(group);
+    if (host < 0) return group.dead ? -ENOENT : host;
   }
   if ((low & C.CLONE_PIDFD) !== 0 && viewFromUser(k, pidfd, 4) === -EFAULT) return -EFAULT;
   return doClone(k, {
@@ -88,10 +93,11 @@ function sysClone3(k: Kernel, ptr: number, size: number): number {
     pidfd: (low & C.CLONE_PIDFD) !== 0 ? pidfd : 0,
     setTid,
     clearSighand,
+    cgroup: group,
   });
 }
 
 export const cloneSyscalls: readonly SyscallRow[] = [
   { nr: NR.NR_clone, name: 'clone', handler: sysClone, support: 'full' },
-  { nr: NR.NR_clone3, name: 'clone3', handler: sysClone3, support: 'partial', note: 'one cgroup' },
+  { nr: NR.NR_clone3, name: 'clone3', handler: sysClone3, support: 'full' },
 ];

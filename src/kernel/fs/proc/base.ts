@@ -1,6 +1,7 @@
 import { EACCES, EINVAL, EIO, ENOENT, EPERM, ESRCH } from '../../../abi/errno.ts';
 import { pt_regs as PT } from '../../../abi/layout/structs.ts';
 import { dtypeOf, POLLERR, POLLIN, POLLPRI, POLLRDNORM, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/fs.ts';
+import { cgroupPath } from '../../cgroup/cgroup.ts';
 import type { Kernel } from '../../kernel.ts';
 import { stringOf } from '../../lib/bytes.ts';
 import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
@@ -242,7 +243,7 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'wchan', mode: S_IFREG | 0o444, show: showWchan },
   { name: 'schedstat', mode: S_IFREG | 0o444, show: (_k, t) => `${Math.floor(t.utime + t.stime)} 0 ${t.nvcsw + t.nivcsw}\n` },
   { name: 'cpuset', mode: S_IFREG | 0o444, show: () => '/\n' },
-  { name: 'cgroup', mode: S_IFREG | 0o444, show: () => '0::/\n' },
+  { name: 'cgroup', mode: S_IFREG | 0o444, show: (k, t) => `0::${cgroupPath(t.cgroup, k.current.nsproxy.cgroup.root ?? k.cgroups.root)}\n` },
   { name: 'oom_score', mode: S_IFREG | 0o444, show: showOomScore },
   { name: 'oom_adj', mode: S_IFREG | 0o644, show: showOomAdj, store: storeOomAdj },
   { name: 'oom_score_adj', mode: S_IFREG | 0o644, show: (_k, t) => `${t.signal.oomScoreAdj}\n`, store: storeOomScoreAdj },

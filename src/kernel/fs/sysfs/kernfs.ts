@@ -8,6 +8,7 @@ import type { File, FileOperations, Inode, InodeOperations, SuperBlock } from '.
 // The tree behind sysfs (fs/kernfs). Directories stand for kernel objects, files for their attributes, links for relations.
 
 export interface KernfsNode {
+  readonly fs: Kernfs;
   readonly name: string;
   readonly mode: number;
   readonly ino: number;
@@ -18,7 +19,7 @@ export interface KernfsNode {
   readonly fop: FileOperations | null;
   readonly target: KernfsNode | null;
   /** What show, store and fop work on. Plain data. */
-  readonly data: unknown;
+  data: unknown;
   /** Taken out of the tree: open files answer ENODEV. */
   removed: boolean;
   inode: Inode | null;
@@ -31,9 +32,18 @@ export interface Attribute {
   readonly size?: number;
 }
 
+export interface KernfsDirOps {
+  mkdir(k: Kernel, parent: KernfsNode, name: string): KernfsNode | number;
+  rmdir(k: Kernel, node: KernfsNode): number;
+}
+
 export class Kernfs {
   readonly root: KernfsNode;
   sb!: SuperBlock;
+  /** What mkdir(2) and rmdir(2) do; null: they are refused. */
+  dirOps: KernfsDirOps | null = null;
+  /** Root needs the mode bits, too, and what is missing is missed at open (KERNFS_ROOT_EXTRA_OPEN_PERM_CHECK). */
+  checksOpen = true;
   private nextIno = 1;
 
   constructor() {
@@ -41,6 +51,7 @@ export class Kernfs {
   }
   private node(parent: KernfsNode | null, name: string, mode: number, rest: Partial<KernfsNode>): KernfsNode {
     const n: KernfsNode = {
+      fs: this,
       name,
       mode,
       ino: this.nextIno++,
@@ -122,23 +133,24 @@ const nodeOf = (inode: Inode) => inode.data as KernfsNode;
 function show(k: Kernel, file: File): string | number {
   const n = nodeOf(file.inode);
   if (n.removed) return -ENODEV;
-  const text = n.attr?.show?.(k, n) ?? -EIO;
+  const text = n.attr?.show?.(k, n) ?? (n.fs.checksOpen ? -EIO : -EINVAL);
   return typeof text === 'string' ? text.slice(0, PAGE_SIZE - 1) : text;
 }
 function store(k: Kernel, file: File, text: string): number {
   const n = nodeOf(file.inode);
   if (n.removed) return -ENODEV;
-  return n.attr?.store?.(k, n, text) ?? -EIO;
+  return n.attr?.store?.(k, n, text) ?? (n.fs.checksOpen ? -EIO : -EINVAL);
 }
 /** kernfs_fop_open: unlike elsewhere, root needs the mode bits too, and the operation behind them. */
-function checkOpen(_k: Kernel, inode: Inode, file: File): number {
+export function kernfsCheckOpen(_k: Kernel, inode: Inode, file: File): number {
   const n = nodeOf(inode);
+  if (!n.fs.checksOpen) return 0;
   if ((file.mode & FMODE_WRITE) !== 0 && ((inode.mode & 0o222) === 0 || n.attr?.store === undefined)) return -EACCES;
   if ((file.mode & FMODE_READ) !== 0 && ((inode.mode & 0o444) === 0 || n.attr?.show === undefined)) return -EACCES;
   return 0;
 }
 const kernfsFileOps: FileOperations = {
-  open: checkOpen,
+  open: kernfsCheckOpen,
   read: (k, file, iter, pos) => seqRead(k, file, iter, pos, show),
   write: (k, file, iter) => seqWrite(k, file, iter, store),
   llseek: seqLseek,
@@ -150,7 +162,21 @@ const kernfsOps: InodeOperations = {
   },
   entries: (_k, dir) => [...nodeOf(dir).children.values()].map((n) => ({ name: n.name, ino: n.ino, type: dtypeOf(n.mode) })),
   readlink: (_k, inode) => (nodeOf(inode).target === null ? -EINVAL : linkText(nodeOf(inode))),
-  create: (_k, _dir, _name, mode) => ((mode & S_IFMT) === S_IFDIR ? -EPERM : -EACCES),
+  create(k, dir, name, mode) {
+    if ((mode & S_IFMT) !== S_IFDIR) return -EACCES;
+    const parent = nodeOf(dir);
+    const node = parent.fs.dirOps?.mkdir(k, parent, name) ?? -EPERM;
+    if (typeof node === 'number') return node;
+    // The caller counts the link as well.
+    dir.nlink--;
+    return kernfsInode(k, node);
+  },
+  unlink(k, dir, _name, victim) {
+    const node = nodeOf(victim);
+    const r = (node.mode & S_IFMT) === S_IFDIR ? (node.fs.dirOps?.rmdir(k, node) ?? -EPERM) : -EPERM;
+    if (r === 0) dir.nlink++;
+    return r;
+  },
   symlink: () => -EPERM,
   setattr: () => 0,
 };
@@ -160,7 +186,7 @@ export function kernfsRemoved(file: File): boolean {
 }
 export function kernfsInode(k: Kernel, n: KernfsNode): Inode {
   if (n.inode !== null) return n.inode;
-  const base = k.vfs.newInode(k.sysfs.sb, n.mode, kernfsOps, (n.mode & S_IFMT) === S_IFREG ? (n.fop ?? kernfsFileOps) : {});
+  const base = k.vfs.newInode(n.fs.sb, n.mode, kernfsOps, (n.mode & S_IFMT) === S_IFREG ? (n.fop ?? kernfsFileOps) : {});
   const inode: Inode = { ...base, ino: n.ino, data: n };
   if ((n.mode & S_IFMT) === S_IFREG) inode.size = n.attr?.size ?? PAGE_SIZE;
   if ((n.mode & S_IFMT) === S_IFDIR) {
