@@ -612,6 +612,36 @@ function tlbEntry(f: FuncBody, entry: number, kind: number): void {
   f.set(entry);
 }
 
+/**
+ * (va i64, span i32, kind i32) -> i32: the physical address of `span` bytes at `va` (at most a page) when the ordinary case of a TLB miss gets
+ * them (refillFunction) and they follow each other in physical memory; else 0.
+ */
+function groupPaFunction(refill: number): FuncBody {
+  const f = new FuncBody(3);
+  const last = f.newLocal(I64);
+  const addend = f.newLocal(I32);
+  const set = f.newLocal(I32);
+  const entry = f.newLocal(I32);
+  f.i32(0).mem(Op.i32_load, STATE_MODE, 2).i32(TLB_MODE_STRIDE).op(Op.i32_mul);
+  f.get(2).i32(TLB_BYTES).op(Op.i32_mul).op(Op.i32_add).set(set);
+  /** Pushes the addend of a page. */
+  const page = (va: number) => {
+    f.get(va).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and).get(set).op(Op.i32_add).tee(entry);
+    f.mem(Op.i64_load, TLB_BASE, 3).get(va).i64(-4096).op(Op.i64_and).op(Op.i64_ne).if();
+    f.get(va).get(2).call(refill).op(Op.i32_eqz).if().i32(0).op(Op.return).end();
+    f.end();
+    f.get(entry).mem(Op.i32_load, TLB_BASE + 8, 2);
+  };
+  page(0);
+  f.set(addend);
+  f.get(0).get(1).i32(1).op(Op.i32_sub).op(Op.i64_extend_i32_u).op(Op.i64_add).tee(last);
+  f.get(0).op(Op.i64_xor).i64(-4096).op(Op.i64_and).op(Op.i64_eqz).op(Op.i32_eqz).if();
+  page(last);
+  f.get(addend).op(Op.i32_ne).if().i32(0).op(Op.return).end();
+  f.end();
+  return f.get(0).op(Op.i32_wrap_i64).get(addend).op(Op.i32_add);
+}
+
 /** The machine's helpers that regions call, too. */
 export const HELPERS: readonly (readonly ['amoAddress' | 'fpu', readonly number[], readonly number[]])[] = [
   ['amoAddress', [I32, I32, I32, I32], [I32]],
@@ -672,6 +702,9 @@ export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Arra
   const checkPage = m.func([I64, I32], [I32]);
   m.define(checkPage, checkPageFunction(refill));
   m.exportFunc('checkPage', checkPage);
+  const groupPa = m.func([I64, I32, I32], [I32]);
+  m.define(groupPa, groupPaFunction(refill));
+  m.exportFunc('groupPa', groupPa);
   const run = m.func([], [I32]);
   m.define(run, runBody({ imports, load, store, fast, refill, fused }, m.typeOf(REGION_PARAMS, REGION_RESULTS)));
   m.exportFunc('run', run);

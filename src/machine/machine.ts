@@ -180,6 +180,7 @@ export class Machine implements MachineApi {
       'amoAddress',
       'fpu',
       'checkPage',
+      'groupPa',
       'load1',
       'load2',
       'load4',

@@ -50,24 +50,30 @@ export interface RegSet {
   f: number;
 }
 
-/** For each block, the registers that may have been written on some way to it. */
-export function mayBeDirty(region: Region): Map<Block, RegSet> {
-  const into = new Map<Block, RegSet>();
-  const own = new Map<Block, RegSet>();
+/** The registers that the block's instructions write. */
+export function writtenBy(b: Block): RegSet {
+  let x = 0;
+  let f = 0;
+  for (const i of b.insns) {
+    const d = destination(i.word);
+    if (d >= 32) f |= 1 << (d - 32);
+    else if (d > 0) x |= 1 << d;
+  }
+  return { x, f };
+}
+
+/** For each block (by its number), the registers that may have been written on some way to it. */
+export function mayBeDirty(region: Region): RegSet[] {
+  const own: RegSet[] = [];
+  const into: RegSet[] = [];
   for (const b of region.blocks) {
-    const set = { x: 0, f: 0 };
-    for (const i of b.insns) {
-      const d = destination(i.word);
-      if (d >= 32) set.f |= 1 << (d - 32);
-      else if (d > 0) set.x |= 1 << d;
-    }
-    own.set(b, set);
-    into.set(b, { x: 0, f: 0 });
+    own.push(writtenBy(b));
+    into.push({ x: 0, f: 0 });
   }
   if (region.cases.length > 0) {
     // Edges to the switch are not in the graph.
-    const all = into.get(region.entry) as RegSet;
-    for (const set of own.values()) {
+    const all = into[region.entry.rpo];
+    for (const set of own) {
       all.x |= set.x;
       all.f |= set.f;
     }
@@ -75,11 +81,11 @@ export function mayBeDirty(region: Region): Map<Block, RegSet> {
   for (let changed = true; changed; ) {
     changed = false;
     for (const b of region.blocks) {
-      const set = into.get(b) as RegSet;
+      const set = into[b.rpo];
       let { x, f } = set;
       for (const p of b.preds) {
-        const before = into.get(p) as RegSet;
-        const there = own.get(p) as RegSet;
+        const before = into[p.rpo];
+        const there = own[p.rpo];
         x |= before.x | there.x;
         f |= before.f | there.f;
       }

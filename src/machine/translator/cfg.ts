@@ -65,6 +65,9 @@ class RegionBuilder {
   private readonly known = new Map<number, number>();
   readonly pages = new Map<number, number>();
   private readonly covered = new Map<number, [number, number]>();
+  /** The page looked at last (`covered`): most instructions follow each other. */
+  private lastDelta = Number.NaN;
+  private last: [number, number] = [0, 0];
   private readonly contexts: Context[] = [];
   private readonly decoded = new Map<number, Insn | 'interpret' | 'away'>();
   readonly blocks = new Map<number, Block>();
@@ -96,8 +99,10 @@ class RegionBuilder {
   /** Adds [low, high), which lies in one page. */
   private cover(low: number, high: number): boolean {
     const delta = low >> PAGE_SHIFT;
-    const r = this.covered.get(delta);
+    const r = delta === this.lastDelta ? this.last : this.covered.get(delta);
     if (r !== undefined) {
+      this.lastDelta = delta;
+      this.last = r;
       if (low < r[0]) r[0] = low;
       if (high > r[1]) r[1] = high;
       return true;

@@ -152,6 +152,11 @@ export class CodeCache {
   /** The virtual address that a tag was last translated for. */
   private readonly addressOf = new Map<number, number>();
   private readonly hooks: CodeCacheHooks;
+  /** What all modules begin with, and get. */
+  private readonly header = new ModuleBuilder();
+  private readonly imports: RegionImports;
+  private readonly importObject: WebAssembly.Imports;
+  private readonly regionNames: string[] = [];
 
   constructor(ram: Ram, links: RegionLinks, tier: Tier, hooks: CodeCacheHooks) {
     this.ram = ram;
@@ -159,6 +164,8 @@ export class CodeCache {
     this.tier = tier;
     this.limits = LIMITS[tier];
     this.hooks = hooks;
+    this.imports = importsOf(this.header);
+    this.importObject = { m: { m: ram.memory, ...links.functions } };
     ram.write32(STATE_HEAT_LIMIT, this.limits.heat);
   }
 
@@ -378,24 +385,8 @@ export class CodeCache {
       this.reset();
       for (const [tag, va] of all) wanted.set(tag, va);
     }
-    const m = new ModuleBuilder();
-    const load: Record<number, number> = {};
-    const store: Record<number, number> = {};
-    for (const size of [1, 2, 4, 8]) {
-      load[size] = m.importFunc(`load${size}`, [I64], [I64]);
-      store[size] = m.importFunc(`store${size}`, [I64, I64], []);
-    }
-    const fast = {} as Record<FastName, number>;
-    for (const name of FAST_NAMES) fast[name] = m.importFunc(name, FAST_TYPES[name][0], FAST_TYPES[name][1]);
-    const imports: RegionImports = {
-      load,
-      store,
-      amoAddress: m.importFunc('amoAddress', [I32, I32, I32, I32], [I32]),
-      fpu: m.importFunc('fpu', [I32, I32], []),
-      checkPage: m.importFunc('checkPage', [I64, I32], [I32]),
-      fast,
-      fused: hasFusedMadd(),
-    };
+    const m = this.header.withImports();
+    const { imports } = this;
     const made: { tag: number; va: number; index: number; region: Region; name: string }[] = [];
     for (const [tag, va] of wanted) {
       const pa = (tag & ~1) >>> 0;
@@ -410,7 +401,7 @@ export class CodeCache {
       const index = this.allocate();
       const func = m.func(REGION_PARAMS, REGION_RESULTS);
       m.define(func, emitRegion(region, imports, tag & 1, index));
-      const name = `r${made.length}`;
+      const name = (this.regionNames[made.length] ??= `r${made.length}`);
       m.exportFunc(name, func);
       made.push({ tag, va, index, region, name });
       this.stats.insns += region.insns;
@@ -421,9 +412,7 @@ export class CodeCache {
     this.stats.wasmBytes += bytes.length;
     const emitted = this.hooks.clock();
     this.stats.translateMs += emitted - started;
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), {
-      m: { m: ram.memory, ...this.links.functions },
-    });
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), this.importObject);
     this.stats.compileMs += this.hooks.clock() - emitted;
     const module: CodeModule = { bytes: bytes.length, live: 0 };
     for (const { tag, va, index, region, name } of made) {
@@ -433,6 +422,28 @@ export class CodeCache {
       this.add({ tag, index, level, ranges: region.ranges, sites: indirectSites(region), module }, va);
     }
   }
+}
+
+/** Imports what regions call. */
+function importsOf(m: ModuleBuilder): RegionImports {
+  const load: Record<number, number> = {};
+  const store: Record<number, number> = {};
+  for (const size of [1, 2, 4, 8]) {
+    load[size] = m.importFunc(`load${size}`, [I64], [I64]);
+    store[size] = m.importFunc(`store${size}`, [I64, I64], []);
+  }
+  const fast = {} as Record<FastName, number>;
+  for (const name of FAST_NAMES) fast[name] = m.importFunc(name, FAST_TYPES[name][0], FAST_TYPES[name][1]);
+  return {
+    load,
+    store,
+    amoAddress: m.importFunc('amoAddress', [I32, I32, I32, I32], [I32]),
+    fpu: m.importFunc('fpu', [I32, I32], []),
+    checkPage: m.importFunc('checkPage', [I64, I32], [I32]),
+    groupPa: m.importFunc('groupPa', [I64, I32, I32], [I32]),
+    fast,
+    fused: hasFusedMadd(),
+  };
 }
 
 /** Physical addresses of a region's indirect transfers, returns aside. */

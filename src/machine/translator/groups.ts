@@ -45,22 +45,26 @@ const OP_LOAD_FP = 0x07;
 const OP_STORE = 0x23;
 const OP_STORE_FP = 0x27;
 
+const NO_DISTANCES: readonly number[] = new Array<number>(32).fill(0);
+
 /** Which value each register holds, and how far from it. */
 class Names {
   private static next = 32;
-  readonly values = new Int32Array(32);
-  readonly more = new Int32Array(32);
+  readonly values: number[];
+  readonly more: number[];
 
+  private constructor(values: number[], more: number[]) {
+    this.values = values;
+    this.more = more;
+  }
   static fresh(): Names {
-    const names = new Names();
-    for (let r = 0; r < 32; r++) names.values[r] = Names.next++;
-    return names;
+    const values = NO_DISTANCES.slice();
+    for (let r = 0; r < 32; r++) values[r] = Names.next + r;
+    Names.next += 32;
+    return new Names(values, NO_DISTANCES.slice());
   }
   copy(): Names {
-    const names = new Names();
-    names.values.set(this.values);
-    names.more.set(this.more);
-    return names;
+    return new Names(this.values.slice(), this.more.slice());
   }
   /** `made`: the numbers of new values, so that a second walk gives the same ones. */
   step(word: number, made: Map<number, number>, index: number): void {
@@ -97,9 +101,13 @@ export function planGroups(region: Region): Map<Block, BlockPlan> {
     walked.set(b, walk(b, only));
   }
   const plans = new Map<Block, BlockPlan>();
+  const opened = new Set<Group>();
+  // A block comes after the one that it follows.
   for (const [b, w] of walked) {
-    for (const [index, m] of w.members) if (m.group.members === 1) w.members.delete(index);
-    plans.set(b, { members: w.members, checks: planChecks(b, w) });
+    for (const [index, { group }] of w.members) if (group.members === 1 || (group.block !== b && !opened.has(group))) w.members.delete(index);
+    const checks = planChecks(b, w);
+    for (const { opens } of checks.values()) for (const { group } of opens) opened.add(group);
+    plans.set(b, { members: w.members, checks });
   }
   return plans;
 }

@@ -21,7 +21,7 @@ import {
   TLB_MODE_STRIDE,
 } from '../layout.ts';
 import { F32, F64, FuncBody, I32, I64, Op } from '../wasm/encoder.ts';
-import { destination, mayBeDirty, mayBeLoaded, type RegSet, stepLoaded } from './analysis.ts';
+import { mayBeDirty, mayBeLoaded, type RegSet, stepLoaded, writtenBy } from './analysis.ts';
 import { type Block, type Context, edgeKey, type Insn } from './block.ts';
 import { immB, immJ, isFpCsr, isReturn, type Region } from './cfg.ts';
 import { dominates } from './dominators.ts';
@@ -38,6 +38,7 @@ export interface RegionImports {
   readonly amoAddress: number;
   readonly fpu: number;
   readonly checkPage: number;
+  readonly groupPa: number;
   readonly fast: Readonly<Record<FastName, number>>;
   readonly fused: boolean;
 }
@@ -98,7 +99,7 @@ class RegionEmit implements Emit {
   /** Ways out: registers already stored, or all that the region writes still to store. */
   private exitLabel = 0;
   private fullExitLabel = 0;
-  private readonly dirtyIn: ReadonlyMap<Block, RegSet>;
+  private readonly dirtyIn: readonly RegSet[];
   private readonly plans: ReadonlyMap<Block, BlockPlan>;
   private readonly groupLocals: number[] = [];
   /** Groups whose look-ups have hit where code is being emitted; null in the copy for when one did not. */
@@ -109,9 +110,11 @@ class RegionEmit implements Emit {
   private readonly guesses: number[] = [];
   private nextGuess = 0;
   private faultLabel = 0;
+  private readonly slot: number;
 
-  constructor(region: Region, imports: RegionImports, mode: number) {
+  constructor(region: Region, imports: RegionImports, mode: number, slot: number) {
     this.region = region;
+    this.slot = slot;
     this.imports = imports;
     this.fused = imports.fused;
     this.mode = mode;
@@ -184,17 +187,17 @@ class RegionEmit implements Emit {
   }
   /** Stores what may be dirty behind the block. */
   private storeDirty(): void {
-    let { x, f } = this.dirtyIn.get(this.block) as RegSet;
-    for (const i of this.block.insns) {
-      const d = destination(i.word);
-      if (d >= 32) f |= 1 << (d - 32);
-      else if (d > 0) x |= 1 << d;
-    }
-    for (let r = 1; r < 64; r++) {
-      if (((r < 32 ? x >>> r : f >>> (r - 32)) & 1) === 0) continue;
-      if (r < 32) this.xLocal(r);
-      else this.fLocal(r - 32);
+    const before = this.dirtyIn[this.block.rpo];
+    const here = writtenBy(this.block);
+    for (let rest = before.x | here.x; rest !== 0; rest &= rest - 1) {
+      const r = 31 - Math.clz32(rest & -rest);
+      this.xLocal(r);
       this.storeRegister(r);
+    }
+    for (let rest = before.f | here.f; rest !== 0; rest &= rest - 1) {
+      const r = 31 - Math.clz32(rest & -rest);
+      this.fLocal(r);
+      this.storeRegister(32 + r);
     }
   }
 
@@ -238,7 +241,7 @@ class RegionEmit implements Emit {
     const last = b.insns.length - 1;
     this.held = new Set();
     this.loaded = this.loadedIn?.get(b) ?? 0;
-    this.straight(b, 0, b.ending === 'transfer' ? last : last + 1);
+    this.straight(b, b.ending === 'transfer' ? last : last + 1);
     if (b.ending === 'transfer') {
       this.insn = b.insns[last];
       this.index = last;
@@ -251,38 +254,52 @@ class RegionEmit implements Emit {
     if (b.ending === 'interpret') this.exit(b.end, RegionExit.INTERPRET);
     else this.transfer(b, b.ctx, b.end, b.end - 1);
   }
-  /** Instructions that only go on to the next one. */
-  private straight(b: Block, from: number, to: number, checked = -1): void {
-    const f = this.f;
+  /**
+   * Instructions that only go on to the next one. From the first check on there is a second copy of them, which does each access by a call: a check
+   * whose groups are not to be had goes on there.
+   */
+  private straight(b: Block, to: number): void {
     const { checks } = this.plans.get(b) as BlockPlan;
+    const places = [...checks.keys()].filter((i) => i < to);
+    if (places.length === 0) {
+      this.instructions(b, 0, to);
+      return;
+    }
+    const f = this.f;
+    this.instructions(b, 0, places[0]);
+    const loaded = this.loaded;
+    const boxed = [...this.boxed];
+    const dirty = this.dirtyFs.has(b);
+    const held = this.held as Set<Group>;
+    f.block();
+    const join = f.depth;
+    for (let k = places.length - 1; k >= 0; k--) f.block();
+    const first = f.depth;
+    places.forEach((at, k) => {
+      const check = checks.get(at) as Check;
+      this.lookUp(check, first - k);
+      for (const g of check.groups) held.add(g);
+      this.instructions(b, at, places[k + 1] ?? to);
+    });
+    f.br(join);
+    this.boxed.clear();
+    for (const r of boxed) this.boxed.add(r);
+    if (!dirty) this.dirtyFs.delete(b);
+    this.loaded = loaded;
+    this.held = null;
+    places.forEach((at, k) => {
+      f.end();
+      // Later blocks see that these groups, and those of further checks, were not found.
+      for (const { group } of (checks.get(at) as Check).opens) f.i32(0).set(this.groupLocal(group));
+      this.instructions(b, at, places[k + 1] ?? to);
+    });
+    f.end();
+    this.held = held;
+  }
+  private instructions(b: Block, from: number, to: number): void {
     for (let i = from; i < to; i++) {
       this.insn = b.insns[i];
       this.index = i;
-      const check = this.held === null || i === checked ? undefined : checks.get(i);
-      if (check !== undefined && this.held !== null) {
-        const { held } = this;
-        f.block();
-        const join = f.depth;
-        f.block();
-        this.lookUp(check, f.depth);
-        const { loaded } = this;
-        const boxed = [...this.boxed];
-        const dirty = this.dirtyFs.has(b);
-        this.held = new Set([...held, ...check.groups]);
-        this.straight(b, i, to, i);
-        f.br(join).end();
-        // A look-up missed: the same by calls. Later blocks see that these groups, and those of further checks, were not found.
-        this.boxed.clear();
-        for (const r of boxed) this.boxed.add(r);
-        if (!dirty) this.dirtyFs.delete(b);
-        for (const [at, { opens }] of checks) if (at >= i) for (const { group } of opens) f.i32(0).set(this.groupLocal(group));
-        this.held = null;
-        this.loaded = loaded;
-        this.straight(b, i, to);
-        f.end();
-        this.held = held;
-        return;
-      }
       this.insn.row.emit(this);
       this.loaded = stepLoaded(this.loaded, this.insn.word);
     }
@@ -769,7 +786,10 @@ class RegionEmit implements Emit {
     while (this.groupLocals.length <= g.slot) this.groupLocals.push(this.f.newLocal(I32));
     return this.groupLocals[g.slot];
   }
-  /** Looks groups up: their locals become physical addresses. Goes to `missed` when one misses, or one that was looked up earlier did. */
+  /**
+   * Looks groups up: their locals become physical addresses. Goes to `missed` when one is not to be had (a page crossed to a frame elsewhere, a fault),
+   * or one that was looked up earlier was not.
+   */
   private lookUp(check: Check, missed: number): void {
     const f = this.f;
     for (const { group: g, reg, distance } of check.opens) {
@@ -784,9 +804,17 @@ class RegionEmit implements Emit {
         .i64(-4096)
         .op(Op.i64_and)
         .op(Op.i64_ne)
+        .unlikelyIf();
+      f.get(this.va)
+        .i32(g.high - g.low)
+        .i32(g.stores ? 1 : 0)
+        .call(this.imports.groupPa)
+        .tee(this.groupLocal(g))
+        .op(Op.i32_eqz)
         .unlikelyBrIf(missed);
+      f.else();
       this.pa(tlb, g.stores ? 0 : reg);
-      f.set(this.groupLocal(g));
+      f.set(this.groupLocal(g)).end();
     }
     for (const g of check.groups)
       if (!check.opens.some((o) => o.group === g)) f.get(this.groupLocal(g)).op(Op.i32_eqz).unlikelyBrIf(missed);
@@ -936,13 +964,13 @@ class RegionEmit implements Emit {
   }
 
   /** The whole function: guards, registers in, the body, written registers out. */
-  finish(slot: number): FuncBody {
+  finish(): FuncBody {
     const f = this.f;
     f.i32(0).get(this.npc).mem(Op.i64_store, STATE_PC, 3);
     f.i32(0).get(BUDGET).mem(Op.i32_store, STATE_BUDGET, 2);
     f.get(this.status);
     const whole = f.withoutCode();
-    this.guards(whole, slot);
+    this.guards(whole);
     if (this.usesFp) {
       whole.i32(0).mem(Op.i32_load, STATE_SSTATUS, 2).i32(SSTATUS_FS).op(Op.i32_and).op(Op.i32_eqz).unlikelyIf();
       this.refuse(whole, RegionExit.INTERPRET);
@@ -974,10 +1002,10 @@ class RegionEmit implements Emit {
    * A region of several pages holds only where they are mapped in the same order. That is looked at once for each base and state of the
    * execute TLB (STATE_EXEC_GENERATION).
    */
-  private guards(f: FuncBody, slot: number): void {
+  private guards(f: FuncBody): void {
     if (this.region.pages.size < 2) return;
     const stamp = () => f.get(BASE).i64(24).op(Op.i64_shl).i32(0).mem(Op.i64_load32_u, STATE_EXEC_GENERATION, 2).op(Op.i64_or);
-    f.i32(0).mem(Op.i64_load, GUARDS + slot * 8, 3);
+    f.i32(0).mem(Op.i64_load, GUARDS + this.slot * 8, 3);
     stamp();
     f.op(Op.i64_ne).unlikelyIf();
     for (const [delta, pa] of this.region.pages) {
@@ -994,14 +1022,14 @@ class RegionEmit implements Emit {
     }
     f.i32(0);
     stamp();
-    f.mem(Op.i64_store, GUARDS + slot * 8, 3);
+    f.mem(Op.i64_store, GUARDS + this.slot * 8, 3);
     f.end();
   }
 }
 
 /** The function of a region; `slot` is its index in the function table. */
 export function emitRegion(region: Region, imports: RegionImports, mode: number, slot: number): FuncBody {
-  const e = new RegionEmit(region, imports, mode);
+  const e = new RegionEmit(region, imports, mode, slot);
   e.body();
-  return e.finish(slot);
+  return e.finish();
 }

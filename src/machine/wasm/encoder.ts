@@ -190,7 +190,7 @@ export class ByteWriter {
     this.length = 0;
   }
 
-  private grow(n: number): void {
+  protected grow(n: number): void {
     if (this.length + n <= this.bytes.length) return;
     const bigger = new Uint8Array(Math.max(this.bytes.length * 2, this.length + n));
     bigger.set(this.bytes.subarray(0, this.length));
@@ -298,27 +298,38 @@ export class FuncBody extends ByteWriter {
     this.raw(new Uint8Array(at.buffer));
     return this;
   }
-  get(local: number): this {
-    this.byte(Op.local_get);
-    this.u32(local);
+  /** An opcode and an immediate that has one byte in LEB128. */
+  private two(code: number, immediate: number): this {
+    const at = this.length;
+    if (at + 2 > this.bytes.length) this.grow(2);
+    this.bytes[at] = code;
+    this.bytes[at + 1] = immediate;
+    this.length = at + 2;
     return this;
+  }
+  private withIndex(code: number, index: number): this {
+    if (index < 0x80) return this.two(code, index);
+    this.byte(code);
+    this.u32(index);
+    return this;
+  }
+  get(local: number): this {
+    return this.withIndex(Op.local_get, local);
   }
   set(local: number): this {
-    this.byte(Op.local_set);
-    this.u32(local);
-    return this;
+    return this.withIndex(Op.local_set, local);
   }
   tee(local: number): this {
-    this.byte(Op.local_tee);
-    this.u32(local);
-    return this;
+    return this.withIndex(Op.local_tee, local);
   }
   i32(v: number): this {
+    if (v >= -64 && v < 64) return this.two(Op.i32_const, v & 0x7f);
     this.byte(Op.i32_const);
     this.s32(v);
     return this;
   }
   i64(v: number): this {
+    if (v >= -64 && v < 64) return this.two(Op.i64_const, v & 0x7f);
     this.byte(Op.i64_const);
     this.s64(v);
     return this;
@@ -432,14 +443,26 @@ interface FuncType {
 
 /** A module with one imported memory (`m`.`m`), imported functions (`m`.name), own functions, and at most one own table. */
 export class ModuleBuilder {
-  private readonly types: FuncType[] = [];
-  private readonly imports: { name: string; type: number }[] = [];
+  private types: FuncType[] = [];
+  private imports: { name: string; type: number }[] = [];
+  /** The encoded import section, once a module had it; modules with the same imports share it. */
+  private importBytes: { bytes: Uint8Array | null } = { bytes: null };
   private readonly funcs: { type: number; body: FuncBody | null }[] = [];
   private readonly exports: { name: string; func: number }[] = [];
   private table = 0;
 
+  /** A module that begins with the types and imports of this one. */
+  withImports(): ModuleBuilder {
+    const other = new ModuleBuilder();
+    other.types = [...this.types];
+    other.imports = this.imports;
+    other.importBytes = this.importBytes;
+    return other;
+  }
   typeOf(params: readonly number[], results: readonly number[]): number {
-    const i = this.types.findIndex((t) => t.params.join() === params.join() && t.results.join() === results.join());
+    const { types } = this;
+    for (let i = 0; i < types.length; i++) if (types[i].params === params && types[i].results === results) return i;
+    const i = types.findIndex((t) => t.params.join() === params.join() && t.results.join() === results.join());
     if (i >= 0) return i;
     return this.types.push({ params, results }) - 1;
   }
@@ -485,21 +508,8 @@ export class ModuleBuilder {
         for (const r of t.results) w.byte(r);
       }
     });
-    section(2, (w) => {
-      w.u32(this.imports.length + 1);
-      for (const i of this.imports) {
-        w.name('m');
-        w.name(i.name);
-        w.byte(0);
-        w.u32(i.type);
-      }
-      w.name('m');
-      w.name('m');
-      w.byte(2);
-      w.byte(1);
-      w.u32(memoryPages);
-      w.u32(memoryPages);
-    });
+    this.importBytes.bytes ??= this.encodeImports(memoryPages);
+    out.raw(this.importBytes.bytes);
     section(3, (w) => {
       w.u32(this.funcs.length);
       for (const f of this.funcs) w.u32(f.type);
@@ -542,6 +552,29 @@ export class ModuleBuilder {
         body.release();
       });
     });
+    return out.done();
+  }
+
+  private encodeImports(memoryPages: number): Uint8Array {
+    const w = new ByteWriter();
+    w.u32(this.imports.length + 1);
+    for (const i of this.imports) {
+      w.name('m');
+      w.name(i.name);
+      w.byte(0);
+      w.u32(i.type);
+    }
+    w.name('m');
+    w.name('m');
+    w.byte(2);
+    w.byte(1);
+    w.u32(memoryPages);
+    w.u32(memoryPages);
+    const out = new ByteWriter();
+    out.byte(2);
+    out.u32(w.length);
+    out.raw(w.bytes.subarray(0, w.length));
+    w.release();
     return out.done();
   }
 
