@@ -136,12 +136,14 @@ function readTree(dir) {
       if (m !== null && programs.has(m[2].split(/\s/)[0]) && !tests.some((t) => t.name === m[1])) tests.push({ name: m[1], command: m[2].trim() });
     }
   }
+  /** `x_64` starts `x`. */
+  const isBase = (name, of) => of === `${name}_64`;
   const isTest = new Set(tests.map((t) => t.command.split(/\s/)[0]));
   /** The program of a test and its helpers: programs of its directory that are no tests themselves, and its data. */
   const files = (test) => {
     const program = programs.get(test.command.split(/\s/)[0]);
     const out = [[`${BIN}/${basename(program)}`, program, true]];
-    for (const [name, path] of programs) if (!isTest.has(name) && dirname(path) === dirname(program)) out.push([`${BIN}/${name}`, path, true]);
+    for (const [name, path] of programs) if ((!isTest.has(name) || isBase(name, basename(program))) && dirname(path) === dirname(program)) out.push([`${BIN}/${name}`, path, true]);
     const data = join(dirname(program), 'datafiles');
     if (existsSync(data)) for (const f of readdirSync(data)) if (f !== 'Makefile') out.push([`${BIN}/datafiles-${f}`, join(data, f), false]);
     const config = join(dir, 'config');

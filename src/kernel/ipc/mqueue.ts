@@ -10,7 +10,7 @@ import {
   EMSGSIZE,
   ENOENT,
   ENOSPC,
-  EOPNOTSUPP,
+  ENOTSOCK,
   ERESTARTSYS,
   ETIMEDOUT,
 } from '../../abi/errno.ts';
@@ -37,6 +37,9 @@ import { vfsMknod, vfsUnlink } from '../fs/open.ts';
 import type { File, FileOperations, Inode, InodeOperations, Mount, Path, SuperBlock } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { seqLseek, seqRead } from '../lib/seq_file.ts';
+import { copyFromUser } from '../mm/uaccess.ts';
+import { deliverTo, NetlinkSock } from '../net/netlink/af_netlink.ts';
+import { sockFromFile } from '../net/socket.ts';
 import { tryToWakeUp } from '../sched/core.ts';
 import type { Task } from '../sched/task.ts';
 import { BLOCKED, WaitQueueHead, waitInterruptible, wakeUpAll } from '../sched/wait.ts';
@@ -70,7 +73,13 @@ interface MqNotify {
   readonly kind: number;
   readonly signo: number;
   readonly value: bigint;
+  /** SIGEV_THREAD: the C library's thread waits at a netlink socket for its cookie. */
+  readonly thread: { readonly sk: NetlinkSock; readonly cookie: Uint8Array } | null;
 }
+/** NOTIFY_COOKIE_LEN; its last byte says what happened. */
+const COOKIE_LENGTH = 32;
+const NOTIFY_WOKENUP = 1;
+const NOTIFY_REMOVED = 2;
 /** struct mqueue_inode_info. */
 interface Mqueue {
   maxMsg: number;
@@ -178,7 +187,7 @@ const mqFileOps: FileOperations = {
   },
   flush(k, file) {
     const q = infoOf(file.inode);
-    if (q.notify !== null && q.notify.owner.tgid === k.current.tgid) q.notify = null;
+    if (q.notify !== null && q.notify.owner.tgid === k.current.tgid) removeNotification(k, q);
   },
   release: (k, file) => dropIfUnused(k, file.inode),
 };
@@ -232,10 +241,22 @@ function notify(k: Kernel, q: Mqueue): void {
   const n = q.notify;
   if (n === null || q.messages.length !== 1) return;
   q.notify = null;
+  tellThread(k, n, NOTIFY_WOKENUP);
   if (n.kind === SIGEV_SIGNAL) {
     const { current } = k;
     sendSignalTo(k, n.owner, { signo: n.signo, code: SI_MESGQ, pid: current.tgid, uid: current.cred.uid, value: n.value }, true);
   }
+}
+function tellThread(k: Kernel, n: MqNotify, what: number): void {
+  if (n.thread === null) return;
+  const cookie = n.thread.cookie.slice();
+  cookie[COOKIE_LENGTH - 1] = what;
+  // The socket may be closed.
+  if (k.net.netlink.has(n.thread.sk)) deliverTo(k, n.thread.sk, cookie, 0);
+}
+function removeNotification(k: Kernel, q: Mqueue): void {
+  if (q.notify !== null) tellThread(k, q.notify, NOTIFY_REMOVED);
+  q.notify = null;
 }
 function sleep(k: Kernel, list: MqWaiter[], w: MqWaiter, deadline: number): number {
   const leave = (errno: number) => {
@@ -306,25 +327,33 @@ export function mqCheck(k: Kernel, fd: number, write: boolean, length: number): 
   const { msgSize } = infoOf(file.inode);
   return (write ? length > msgSize : length < msgSize) ? -EMSGSIZE : file;
 }
+/** SIGEV_THREAD as the C library asks for it: `signo` is a netlink socket, `value` points to a cookie. */
+function cookieOf(k: Kernel, event: { signo: number; value: bigint }): MqNotify['thread'] | number {
+  const cookie = copyFromUser(k, Number(event.value), COOKIE_LENGTH);
+  if (typeof cookie === 'number') return cookie;
+  const file = k.current.files.get(event.signo);
+  if (file === null) return -EBADF;
+  const sk = sockFromFile(file)?.sk;
+  if (sk === undefined) return -ENOTSOCK;
+  return sk instanceof NetlinkSock ? { sk, cookie: cookie.slice() } : -EINVAL;
+}
 /** mq_notify with the caller's sigevent, null to stop. */
 export function mqNotify(k: Kernel, fd: number, event: { kind: number; signo: number; value: bigint } | null): number {
   if (event !== null) {
     if (event.kind !== SIGEV_NONE && event.kind !== SIGEV_SIGNAL && event.kind !== SIGEV_THREAD) return -EINVAL;
     if (event.kind === SIGEV_SIGNAL && (event.signo < 0 || event.signo > NSIG)) return -EINVAL;
-    if (event.kind === SIGEV_THREAD) {
-      k.printk.log(4, 'mq_notify: SIGEV_THREAD is not implemented');
-      return -EOPNOTSUPP;
-    }
   }
+  const thread = event?.kind === SIGEV_THREAD ? cookieOf(k, event) : null;
+  if (typeof thread === 'number') return thread;
   const file = mqFile(k, fd);
   if (typeof file === 'number') return file;
   const q = infoOf(file.inode);
   if (event === null) {
-    if (q.notify !== null && q.notify.owner.tgid === k.current.tgid) q.notify = null;
+    if (q.notify !== null && q.notify.owner.tgid === k.current.tgid) removeNotification(k, q);
     return 0;
   }
   if (q.notify !== null) return -EBUSY;
-  q.notify = { ...event, owner: k.current.groupLeader };
+  q.notify = { ...event, thread, owner: k.current.groupLeader };
   return 0;
 }
 /** What mq_getattr tells: flags, maximum, size, messages. */

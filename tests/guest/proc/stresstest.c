@@ -222,8 +222,41 @@ static void stacked_mounts(void) {
   say("taken off %d", err(umount2("/tmp/m", MNT_DETACH)));
 }
 
+static void mq_thread(void) {
+  int nl = socket(AF_NETLINK, SOCK_RAW, 0), fd = open("/proc/self/stat", O_RDONLY), in = socket(AF_INET, SOCK_DGRAM, 0);
+  struct { long flags, max, size, now, rest[4]; } attr = {0, 4, 16};
+  int q = err(syscall(SYS_mq_open, "t", O_CREAT | O_RDWR | O_NONBLOCK, 0600, &attr));
+  char cookie[32] = "the cookie of one who waits", got[64];
+  struct { void *value; int signo, kind; char rest[48]; } ev = {cookie, nl, 2};
+  say("open %d notify %d, again %d", q >= 0, err(syscall(SYS_mq_notify, q, &ev)), err(syscall(SYS_mq_notify, q, &ev)));
+  say("nothing yet %d", err(recv(nl, got, sizeof got, MSG_DONTWAIT)));
+  say("send %d", err(syscall(SYS_mq_timedsend, q, "hello", 5, 0, NULL)));
+  int n = err(recv(nl, got, sizeof got, MSG_DONTWAIT));
+  say("cookie of %d: %.20s, last byte %d", n, got, got[31]);
+  say("second message tells nobody %d %d", err(syscall(SYS_mq_timedsend, q, "hello", 5, 0, NULL)), err(recv(nl, got, sizeof got, MSG_DONTWAIT)));
+  say("again %d, removed %d", err(syscall(SYS_mq_notify, q, &ev)), err(syscall(SYS_mq_notify, q, NULL)));
+  n = err(recv(nl, got, sizeof got, MSG_DONTWAIT));
+  say("cookie of %d, last byte %d", n, got[31]);
+  ev.value = (void *)8;
+  say("bad cookie %d", err(syscall(SYS_mq_notify, q, &ev)));
+  ev.value = cookie;
+  ev.signo = fd;
+  say("no socket %d", err(syscall(SYS_mq_notify, q, &ev)));
+  ev.signo = in;
+  say("another socket %d", err(syscall(SYS_mq_notify, q, &ev)));
+  ev.signo = 99;
+  say("no descriptor %d", err(syscall(SYS_mq_notify, q, &ev)));
+  ev.signo = nl;
+  say("no queue %d", err(syscall(SYS_mq_notify, fd, &ev)));
+  syscall(SYS_mq_notify, q, &ev);
+  close(q);
+  n = err(recv(nl, got, sizeof got, MSG_DONTWAIT));
+  say("closed: cookie of %d, last byte %d", n, got[31]);
+  syscall(SYS_mq_unlink, "t");
+}
+
 static const struct { const char *name; void (*run)(void); } TESTS[] = {
-  {"termio", termio}, {"reboots", reboots}, {"raw_udp", raw_udp}, {"remap", remap}, {"fsize", fsize}, {"locks", locks}, {"stacked_mounts", stacked_mounts},
+  {"termio", termio}, {"reboots", reboots}, {"raw_udp", raw_udp}, {"remap", remap}, {"fsize", fsize}, {"locks", locks}, {"stacked_mounts", stacked_mounts}, {"mq_thread", mq_thread},
 };
 int main(void) {
   int init = getpid() == 1;

@@ -1,3 +1,4 @@
+import { EOPNOTSUPP } from '../../../abi/errno.ts';
 import { makeDev } from '../../../abi/fs.ts';
 import type { Attribute, KernfsNode } from '../../fs/sysfs/kernfs.ts';
 import { sysfsText } from '../../fs/sysfs/sysfs.ts';
@@ -109,12 +110,18 @@ function ksysfsInit(k: Kernel): void {
   // Mount points for file systems that programs look for.
   for (const name of ['debug', 'tracing']) sysfs.mkdir(dir, name, 0o700);
   sysfs.mkdir(dir, 'security', 0o555);
-  sysfs.mkdirs('kernel/mm');
+  ksmInit(k, sysfs.mkdirs('kernel/mm/ksm'));
   slabSysfsInit(k);
   const cgroup = sysfs.mkdirs('fs');
   sysfs.mkdir(cgroup, 'cgroup', 0o755);
 }
 
+/** Same-page merging (mm/ksm.c) is there as it is before somebody starts it: it cannot be started. */
+function ksmInit(k: Kernel, dir: KernfsNode): void {
+  k.sysfs.createFile(dir, 'run', 0o644, { show: () => '0\n', store: (_k, _n, text) => (/^[02]\s*$/.test(text) ? 0 : -EOPNOTSUPP) });
+  for (const name of ['full_scans', 'pages_scanned', 'pages_shared', 'pages_sharing', 'pages_unshared', 'pages_volatile', 'general_profit'])
+    sysfsText(k, dir, name, '0\n');
+}
 const showActive: Attribute = { show: () => 'ttyS0\n' };
 /** /sys/class/{mem,tty} and their devices. */
 function classInit(k: Kernel): void {
