@@ -2,6 +2,7 @@
 // them with what real Linux answered. DIR is a built LTP source tree for riscv64 (statically linked programs); nothing of it is kept here.
 //   NAME...           only these tests of runtest/syscalls and runtest/syscalls-ipc; NAME* = all that begin so
 //   --limit S         seconds of the host's time for one test (default 60); more is a hang
+//   --clock host      the system's time is the host's (default: virtual, seed 1): for tests that count seconds, where each instruction is a nanosecond
 //   --jobs N          systems at the same time (default 2)
 //   --logs DIR        keeps what each test printed
 //   --json FILE       writes the results; those of tests that did not run now are kept
@@ -51,9 +52,9 @@ const firstTrouble = (output) => /^.*(TFAIL|TBROK|TWARN).*$/m.exec(output)?.[0].
 // --- one system for one test, in a process that can be killed when it hangs ---
 if (process.argv[2] === '--worker') {
   const { boot } = await import(new URL('dist/index.js', ROOT));
-  process.on('message', async ({ command, files }) => {
+  process.on('message', async ({ command, files, clock }) => {
     try {
-      const vm = await boot({ memory: '1G', cpus: 2, seed: 1 });
+      const vm = await boot({ memory: '1G', cpus: 2, ...(clock === 'host' ? {} : { seed: 1 }) });
       await vm.run(['mkdir', '-p', BIN]);
       for (const [to, from, executable] of files) {
         vm.writeFile(to, readFileSync(from));
@@ -78,6 +79,7 @@ async function main() {
       logs: { type: 'string' },
       json: { type: 'string' },
       failures: { type: 'string' },
+      clock: { type: 'string' },
       oracle: { type: 'string' },
       docs: { type: 'string' },
     },
@@ -106,7 +108,7 @@ async function main() {
     if (opt.json !== undefined) saveJson(opt.json, results, tree.version);
   };
   if (opt.oracle !== undefined) runOracle(tree, tests, opt.oracle, done);
-  else await runHere(tree, tests, Number(opt.jobs), Number(opt.limit), done);
+  else await runHere(tree, tests, Number(opt.jobs), Number(opt.limit), opt.clock, done);
   if (opt.oracle === undefined) summarize(results, linux);
 }
 
@@ -153,7 +155,7 @@ function readTree(dir) {
   return { tests, files, version: readFileSync(join(dir, 'VERSION'), 'utf8').trim() };
 }
 
-async function runHere(tree, tests, jobs, limit, done) {
+async function runHere(tree, tests, jobs, limit, clock, done) {
   const queue = [...tests];
   await Promise.all(
     Array.from({ length: jobs }, async () => {
@@ -172,7 +174,7 @@ async function runHere(tree, tests, jobs, limit, done) {
           };
           worker.once('message', settle);
           worker.once('exit', gone);
-          worker.send({ command: test.command, files: tree.files(test) });
+          worker.send({ command: test.command, files: tree.files(test), clock });
         });
         const seconds = (performance.now() - started) / 1000;
         if (answer.hang || answer.error) {
@@ -278,9 +280,9 @@ function writeDocs(file) {
     return key === undefined ? 'not looked into yet' : reasons[key];
   };
   const out = [
-    `Version ${linux.ltp}, its lists \`syscalls\` and \`syscalls-ipc\`, each test in a system of its own (two CPUs, seed 1), compared with the same programs in real`,
+    `Version ${linux.ltp}, its lists \`syscalls\` and \`syscalls-ipc\`, each test in a system of its own (two CPUs, seed 1; those that count more seconds than they can be given there, on the host's clock), compared with the same programs in real`,
     `Linux 6.12 (QEMU, image of BusyBox only). Of ${Object.keys(linux.tests).length} tests ${good.length} pass in real Linux there (the others want devices, file systems or tools that neither has);`,
-    `**${passed} of these ${good.length} pass in Lintel (${((100 * passed) / good.length).toFixed(1)} %)**. Made by \`npm run ltp -- DIR_OF_BUILT_LTP --json FILE\`, then \`--docs FILE\`.`,
+    `**${passed} of these ${good.length} pass in Lintel (${((100 * passed) / good.length).toFixed(1)} %)**. Made by \`npm run ltp -- DIR_OF_BUILT_LTP --json FILE\`, \`--failures FILE --clock host --json FILE\`, then \`--docs FILE\`.`,
     '',
     `All tests pass of: ${[...rows].filter(([, r]) => r.rest.length === 0).map(([f]) => f).sort().join(' ')}.`,
     '',

@@ -8,6 +8,7 @@
 //   --json FILE        writes the results; those of stressors that did not run now are kept
 //   --failures FILE    only those that neither passed nor were skipped in FILE (of --json)
 //   --logs DIR         keeps what each printed, and the kernel's log
+//   --docs FILE        writes the section of docs/conformance.md from the results in FILE (of --json) and runs nothing; reasons are in tests/stress/reasons.json
 //   --oracle SCRIPT    runs them in real Linux instead: SCRIPT -c 2 -M 2G -t SECONDS DIR_OF_FILES DRIVER boots Debian's kernel with these files laid over its
 //                      initramfs and prints DRIVER's output; needs --files DIR, where usr/bin/stress-ng and its libraries lie
 // The first run builds the image `stress` (Debian's package stress-ng and what it needs).
@@ -86,8 +87,10 @@ async function main() {
       logs: { type: 'string' },
       oracle: { type: 'string' },
       files: { type: 'string' },
+      docs: { type: 'string' },
     },
   });
+  if (opt.docs !== undefined) return writeDocs(opt.docs);
   if (opt.bad !== undefined && MODES[opt.bad] === undefined) throw new Error(`--bad wants one of ${Object.keys(MODES).join(' ')}`);
   const seconds = Number(opt.seconds ?? (opt.bad === undefined ? 3 : 600));
   const limit = Number(opt.limit) + seconds;
@@ -196,6 +199,37 @@ function saveJson(file, results, seconds) {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, r]) => `${JSON.stringify(name)}: ${JSON.stringify(r)}`);
   writeFileSync(file, `{"command": "node scripts/stress.mjs --seconds ${seconds} --json FILE", "stressors": {\n${rows.join(',\n')}\n}}\n`);
+}
+
+/** The section "stress-ng" of docs/conformance.md. */
+function writeDocs(file) {
+  const here = JSON.parse(readFileSync(file, 'utf8')).stressors;
+  const linux = JSON.parse(readFileSync(LINUX, 'utf8')).stressors;
+  const reasons = JSON.parse(readFileSync(new URL('tests/stress/reasons.json', ROOT), 'utf8'));
+  const names = Object.keys(here).filter((n) => MODES[n] === undefined);
+  const of = (results, ...verdicts) => names.filter((n) => verdicts.includes(results[n]?.[0]));
+  const differ = names.filter((n) => linux[n] !== undefined && linux[n][0] !== here[n][0]);
+  const out = [
+    `Debian's package (0.19.02), unmodified, on the host's clock: \`stress-ng --NAME 1 --timeout 3s\` for each of the ${names.length} stressors of the classes ${CLASSES.join(' ')}, one after the other in`,
+    'one system (2 CPUs, 1 GiB) that goes on as long as nothing is wrong with it, compared with real Linux 6.12 (QEMU, 2 CPUs, 2 GiB, initramfs with tmpfs on /tmp).',
+    `**${of(here, 'pass').length} pass, ${of(here, 'skip').length} are skipped, ${of(here, 'fail').length} fail; ${of(here, ...BROKEN).length} broke the kernel** (an exception out of it, a hang, an oops, a halt).`,
+    `${names.length - differ.length} end as in real Linux. Made by \`npm run stress -- --json FILE\`, then \`--docs FILE\`; \`--bad sysbadaddr\` and \`--bad sysinval\` (with --pathological) run the two`,
+    `that pass bad addresses and arguments to all system calls: ${Object.keys(MODES).map((m) => `${m} ${here[m]?.[0] ?? 'not run'}`).join(', ')}, ten minutes each (this stress-ng has no --sysfuzz).`,
+    '',
+    '| differs | here | real Linux | why |',
+    '|---|---|---|---|',
+    ...differ.map((n) => `| ${n} | ${here[n][0]} | ${linux[n][0]} | ${reasons[n] ?? 'not looked into yet'} |`),
+    '',
+    `Skipped in both: ${of(here, 'skip').filter((n) => linux[n]?.[0] === 'skip').join(' ')}.`,
+    '',
+    `Pass in both: ${of(here, 'pass').filter((n) => linux[n]?.[0] === 'pass').join(' ')}.`,
+  ];
+  const page = new URL('docs/conformance.md', ROOT);
+  const [begin, end] = ['<!-- stress: made by scripts/stress.mjs --docs -->', '<!-- end of stress -->'];
+  const old = readFileSync(page, 'utf8');
+  const section = `## stress-ng\n\n${begin}\n${out.join('\n')}\n${end}\n`;
+  const at = old.indexOf('## stress-ng');
+  writeFileSync(page, at < 0 ? `${old}\n${section}` : `${old.slice(0, at)}${section}${old.slice(old.indexOf(end) + end.length + 1)}`);
 }
 
 /** All of them in one boot of real Linux. */

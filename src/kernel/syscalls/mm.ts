@@ -1,4 +1,5 @@
 import { EBADF, EBUSY, EINVAL, ENOMEM, EPERM } from '../../abi/errno.ts';
+import { PATH_MAX } from '../../abi/fs.ts';
 import * as M from '../../abi/mman.ts';
 import * as NR from '../../abi/syscall_nr.ts';
 import { Access } from '../../machine/api.ts';
@@ -21,7 +22,8 @@ import {
   VM_LOCKONFAULT,
   VM_LOCKED_MASK,
 } from '../mm/mm_struct.ts';
-import { copyToUser } from '../mm/uaccess.ts';
+import { swapoff, swapon } from '../mm/swapfile.ts';
+import { copyToUser, strncpyFromUser } from '../mm/uaccess.ts';
 import { fdGet } from './fs_args.ts';
 import type { SyscallRow } from './table.ts';
 
@@ -205,7 +207,14 @@ function sysRemapFilePages(k: Kernel, startArg: number, sizeArg: number, prot: n
   return Math.min(at, 0);
 }
 
+function withName(k: Kernel, ptr: number, what: (name: string) => number): number {
+  const name = strncpyFromUser(k, ptr, PATH_MAX);
+  return typeof name === 'number' ? name : what(name);
+}
+
 export const mmSyscalls: readonly SyscallRow[] = [
+  row(NR.NR_swapon, 'swapon', (k, ptr, flags) => withName(k, ptr, (name) => swapon(k, name, flags)), 'nothing can be swapped to'),
+  row(NR.NR_swapoff, 'swapoff', (k, ptr) => withName(k, ptr, (name) => swapoff(k, name)), 'nothing can be swapped to'),
   row(NR.NR_mmap, 'mmap', sysMmap, 'no huge pages'),
   row(NR.NR_munmap, 'munmap', (k, addr, length) => doMunmap(k, mmOf(k), addr, length)),
   row(NR.NR_mprotect, 'mprotect', (k, addr, length, prot) => doMprotect(k, mmOf(k), addr, length, prot)),

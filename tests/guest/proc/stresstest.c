@@ -255,8 +255,18 @@ static void mq_thread(void) {
   syscall(SYS_mq_unlink, "t");
 }
 
+static void swap(void) {
+  int fd = open("/tmp/swap", O_RDWR | O_CREAT, 0600);
+  ftruncate(fd, 1 << 20);
+  say("memory file %d, directory %d, missing %d, device %d", err(syscall(SYS_swapon, "/tmp/swap", 0)), err(syscall(SYS_swapon, "/tmp", 0)), err(syscall(SYS_swapon, "/tmp/none", 0)), err(syscall(SYS_swapon, "/dev/zero", 0)));
+  say("flags %d, address %d", err(syscall(SYS_swapon, "/tmp/swap", 1 << 20)), err(syscall(SYS_swapon, 8, 0)));
+  say("off %d, missing %d, address %d", err(syscall(SYS_swapoff, "/tmp/swap")), err(syscall(SYS_swapoff, "/tmp/none")), err(syscall(SYS_swapoff, 8)));
+  if (setuid(1000) == 0) say("as a user %d %d", err(syscall(SYS_swapon, "/tmp/swap", 0)), err(syscall(SYS_swapoff, "/tmp/swap")));
+  unlink("/tmp/swap");
+}
+
 static const struct { const char *name; void (*run)(void); } TESTS[] = {
-  {"termio", termio}, {"reboots", reboots}, {"raw_udp", raw_udp}, {"remap", remap}, {"fsize", fsize}, {"locks", locks}, {"stacked_mounts", stacked_mounts}, {"mq_thread", mq_thread},
+  {"termio", termio}, {"reboots", reboots}, {"raw_udp", raw_udp}, {"remap", remap}, {"fsize", fsize}, {"locks", locks}, {"stacked_mounts", stacked_mounts}, {"mq_thread", mq_thread}, {"swap", swap},
 };
 int main(void) {
   int init = getpid() == 1;
