@@ -1,4 +1,4 @@
-import { EACCES, EFAULT, EINVAL, ENOMEM } from '../../abi/errno.ts';
+import { EACCES, EFAULT, EINVAL, ENOMEM, EPERM } from '../../abi/errno.ts';
 import * as M from '../../abi/mman.ts';
 import { Access } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
@@ -14,6 +14,7 @@ import {
   VM_PFNMAP,
   VM_RAND_READ,
   VM_SEQ_READ,
+  VM_SEALED,
   VM_SHARED,
   VM_WIPEONFORK,
   VM_WRITE,
@@ -45,6 +46,7 @@ const HINTS = new Set<number>([
   M.MADV_PAGEOUT,
 ]);
 const DROPS = new Set<number>([M.MADV_DONTNEED, M.MADV_DONTNEED_LOCKED, M.MADV_FREE, M.MADV_REMOVE]);
+const DISCARDS = new Set<number>([...DROPS, M.MADV_DONTFORK, M.MADV_WIPEONFORK]);
 const POPULATES = new Set<number>([M.MADV_POPULATE_READ, M.MADV_POPULATE_WRITE]);
 
 export function doMadvise(k: Kernel, mm: MmStruct, start: number, length: number, advice: number): number {
@@ -81,6 +83,8 @@ function adviseArea(
   advice: number,
   change: readonly [number, number] | undefined,
 ): number {
+  // What may not be written may not be thrown away either, when it is sealed (can_modify_vma_madv).
+  if ((vma.flags & VM_SEALED) !== 0 && DISCARDS.has(advice) && vma.mapping === null && (vma.flags & (VM_SHARED | VM_WRITE)) === 0) return -EPERM;
   if (change !== undefined) {
     if (advice === M.MADV_DOFORK && (vma.flags & VM_IO) !== 0) return -EINVAL;
     if (advice === M.MADV_WIPEONFORK && (vma.mapping !== null || (vma.flags & VM_SHARED) !== 0)) return -EINVAL;

@@ -30,6 +30,8 @@ export const VM_NORESERVE = 0x20_0000;
 export const VM_WIPEONFORK = 0x200_0000;
 export const VM_DONTDUMP = 0x400_0000;
 export const VM_MIXEDMAP = 0x1000_0000;
+/** mseal(2): bit 63 in Linux, here one that nothing else uses. */
+export const VM_SEALED = 0x4000_0000;
 export const VM_LOCKED_MASK = VM_LOCKED | VM_LOCKONFAULT;
 export const VM_ACCESS = VM_READ | VM_WRITE | VM_EXEC;
 

@@ -37,6 +37,7 @@ import {
   VM_NORESERVE,
   VM_PFNMAP,
   VM_READ,
+  VM_SEALED,
   VM_SHARED,
   VM_WRITE,
   type VmArea,
@@ -119,6 +120,21 @@ function tooManyAreas(k: Kernel, mm: MmStruct, start: number, end: number): bool
   return first !== undefined && first.start < start && first.end > end && mm.vmas.length >= k.mm.maxMapCount;
 }
 
+/** Is any area of [start, end) sealed? */
+export function isSealed(mm: MmStruct, start: number, end: number): boolean {
+  for (let i = mm.indexAbove(start); i < mm.vmas.length && mm.vmas[i].start < end; i++) if ((mm.vmas[i].flags & VM_SEALED) !== 0) return true;
+  return false;
+}
+/** mseal(2): from now on the areas of [start, start + length) stay as they are (mm/mseal.c). */
+export function doMseal(mm: MmStruct, start: number, length: number, flags: number): number {
+  if (flags !== 0 || start % PAGE_SIZE !== 0 || start < 0 || length < 0 || length > TASK_SIZE) return -EINVAL;
+  const end = start + pageAlign(length);
+  if (end === start) return 0;
+  let at = start;
+  for (let i = mm.indexAbove(start); at < end && i < mm.vmas.length && mm.vmas[i].start <= at; i++) at = mm.vmas[i].end;
+  return at < end ? -ENOMEM : changeFlags(mm, start, end, (f) => f | VM_SEALED);
+}
+
 /** munmap of a page-aligned range. */
 export function doMunmap(k: Kernel, mm: MmStruct, start: number, length: number): number {
   if (start % PAGE_SIZE !== 0 || start < 0 || length < 0 || length > TASK_SIZE || start > TASK_SIZE - length) return -EINVAL;
@@ -126,6 +142,7 @@ export function doMunmap(k: Kernel, mm: MmStruct, start: number, length: number)
   if (end === start) return -EINVAL;
   const first = mm.vmas[mm.indexAbove(start)];
   if (first === undefined || first.start >= end) return 0;
+  if (isSealed(mm, start, end)) return -EPERM;
   if (tooManyAreas(k, mm, start, end)) return -ENOMEM;
   splitAt(mm, start, true);
   splitAt(mm, end);
@@ -385,6 +402,7 @@ export function doMprotect(k: Kernel, mm: MmStruct, addr: number, length: number
 /** One area's part. Its end, or -errno. */
 function protectArea(k: Kernel, mm: MmStruct, vma: VmArea, from: number, to: number, access: number): number {
   let flags = (vma.flags & ~VM_ACCESS) | access;
+  if ((vma.flags & VM_SEALED) !== 0) return -EPERM;
   if (((flags >> 4) & access & VM_ACCESS) !== access) return -EACCES;
   if (flags === vma.flags) return to;
   const pages = (to - from) / PAGE_SIZE;

@@ -1,5 +1,5 @@
 import { enoughMemory } from './overcommit.ts';
-import { EAGAIN, EFAULT, EINVAL, ENOMEM } from '../../abi/errno.ts';
+import { EAGAIN, EFAULT, EINVAL, ENOMEM, EPERM } from '../../abi/errno.ts';
 import { MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE } from '../../abi/mman.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, pageAlign, TASK_SIZE } from './address.ts';
@@ -14,6 +14,7 @@ import {
   VM_MAYSHARE,
   VM_PFNMAP,
   type VmArea,
+  VM_SEALED,
 } from './mm_struct.ts';
 import { ptePointer, setPte, walkRange } from './pgtable.ts';
 
@@ -39,6 +40,7 @@ export function doMremap(
   if (addr < 0) return -EFAULT;
   const vma = mm.find(addr);
   if (vma === undefined) return -EFAULT;
+  if ((vma.flags & VM_SEALED) !== 0) return -EPERM;
 
   if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) !== 0) return mremapTo(k, mm, addr, oldLen, newLen, flags, newAddr);
   if (oldLen >= newLen) {

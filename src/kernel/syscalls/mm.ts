@@ -9,7 +9,7 @@ import { doMadvise } from '../mm/madvise.ts';
 import { getMempolicy } from '../mm/mempolicy.ts';
 import { pageState } from '../mm/memory.ts';
 import { applyMlock, populate } from '../mm/mlock.ts';
-import { doBrk, doMmap, doMprotect, doMunmap, insertVma } from '../mm/mmap.ts';
+import { doBrk, doMmap, doMprotect, doMseal, doMunmap, insertVma } from '../mm/mmap.ts';
 import { doMremap } from '../mm/mremap.ts';
 import {
   type MmStruct,
@@ -213,6 +213,7 @@ function withName(k: Kernel, ptr: number, what: (name: string) => number): numbe
 }
 
 export const mmSyscalls: readonly SyscallRow[] = [
+  row(NR.NR_mseal, 'mseal', (k, start, length, flags) => doMseal(mmOf(k), start, length, flags)),
   row(NR.NR_swapon, 'swapon', (k, ptr, flags) => withName(k, ptr, (name) => swapon(k, name, flags)), 'nothing can be swapped to'),
   row(NR.NR_swapoff, 'swapoff', (k, ptr) => withName(k, ptr, (name) => swapoff(k, name)), 'nothing can be swapped to'),
   row(NR.NR_mmap, 'mmap', sysMmap, 'no huge pages'),

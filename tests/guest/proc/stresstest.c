@@ -265,8 +265,33 @@ static void swap(void) {
   unlink("/tmp/swap");
 }
 
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
+static int sealed_error(long r) { return r == -1 ? -errno : 0; }
+static void seal(void) {
+  char *p = mmap(NULL, 8 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  p[0] = 1;
+  munmap(p + 6 * 4096, 4096);
+  say("flags %d, odd %d, hole %d, nothing %d, too long %d", err(syscall(SYS_mseal, p, 4096, 1)), err(syscall(SYS_mseal, p + 1, 4096, 0)), err(syscall(SYS_mseal, p, 8 * 4096, 0)), err(syscall(SYS_mseal, p, 0, 0)), err(syscall(SYS_mseal, p, -1, 0)));
+  say("seal %d, again %d", err(syscall(SYS_mseal, p + 4096, 2 * 4096, 0)), err(syscall(SYS_mseal, p + 4096, 2 * 4096, 0)));
+  say("munmap %d %d, neighbour %d", err(munmap(p + 4096, 4096)), err(munmap(p, 5 * 4096)), err(munmap(p + 5 * 4096, 4096)));
+  say("mprotect %d, over all %d, first page still %d", err(mprotect(p + 4096, 4096, PROT_READ)), err(mprotect(p, 4 * 4096, PROT_READ)), (int)p[0]);
+  say("mmap over it %d", sealed_error((long)mmap(p + 2 * 4096, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0)));
+  say("mremap move %d, shrink %d, grow %d", sealed_error((long)mremap(p + 4096, 4096, 4096, MREMAP_MAYMOVE, 0)), sealed_error((long)mremap(p + 4096, 2 * 4096, 4096, 0)), sealed_error((long)mremap(p + 4096, 4096, 3 * 4096, MREMAP_MAYMOVE)));
+  say("madvise writable %d, willneed %d", err(madvise(p + 4096, 4096, MADV_DONTNEED)), err(madvise(p + 4096, 4096, MADV_WILLNEED)));
+  char *q = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  syscall(SYS_mseal, q, 4096, 0);
+  say("madvise read-only %d %d %d %d, normal %d", err(madvise(q, 4096, MADV_DONTNEED)), err(madvise(q, 4096, MADV_FREE)), err(madvise(q, 4096, MADV_DONTFORK)), err(madvise(q, 4096, MADV_WIPEONFORK)), err(madvise(q, 4096, MADV_NORMAL)));
+  pid_t c = fork();
+  if (c == 0) _exit(-err(munmap(q, 4096)));
+  int status;
+  waitpid(c, &status, 0);
+  say("in a child %d", WEXITSTATUS(status));
+}
+
 static const struct { const char *name; void (*run)(void); } TESTS[] = {
-  {"termio", termio}, {"reboots", reboots}, {"raw_udp", raw_udp}, {"remap", remap}, {"fsize", fsize}, {"locks", locks}, {"stacked_mounts", stacked_mounts}, {"mq_thread", mq_thread}, {"swap", swap},
+  {"termio", termio}, {"reboots", reboots}, {"raw_udp", raw_udp}, {"remap", remap}, {"fsize", fsize}, {"locks", locks}, {"stacked_mounts", stacked_mounts}, {"mq_thread", mq_thread}, {"swap", swap}, {"seal", seal},
 };
 int main(void) {
   int init = getpid() == 1;
