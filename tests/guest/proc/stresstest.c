@@ -290,8 +290,50 @@ static void seal(void) {
   say("in a child %d", WEXITSTATUS(status));
 }
 
+struct query { uint64_t size, flags, addr, start, end, vma_flags, page, offset, inode; uint32_t major, minor, name_size, id_size; uint64_t name_addr, id_addr; };
+static void query(int fd, const char *what, uint64_t addr, uint64_t flags) {
+  char name[200] = "";
+  struct query q = {.size = sizeof q, .flags = flags, .addr = addr, .name_size = sizeof name, .name_addr = (uint64_t)name};
+  int r = err(ioctl(fd, _IOWR('f', 17, struct query), &q));
+  if (r) say("%s: %d", what, r);
+  else say("%s: begins %s, %ld pages, flags %lx, page %ld, offset %ld, file %d, name %d %s", what, q.start <= addr ? "there" : "later", (long)(q.end - q.start) / 4096, (long)q.vma_flags, (long)q.page, (long)q.offset, q.inode != 0, q.name_size, name);
+}
+static void maps_query(void) {
+  int fd = open("/proc/self/maps", O_RDONLY), f = open("/tmp/mapped", O_RDWR | O_CREAT, 0600);
+  ftruncate(f, 5 * 4096);
+  char *p = mmap(NULL, 20 * 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  munmap(p + 3 * 4096, 4096);
+  mmap(p + 4 * 4096, 2 * 4096, PROT_READ, MAP_SHARED | MAP_FIXED, f, 4096);
+  mmap(p + 8 * 4096, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  uint64_t a = (uint64_t)p;
+  query(fd, "file", a + 5 * 4096, 0);
+  query(fd, "hole", a + 3 * 4096, 0);
+  query(fd, "hole or next", a + 3 * 4096, 0x10);
+  query(fd, "next that is a file", a + 6 * 4096, 0x30);
+  query(fd, "file only", a, 0x20);
+  query(fd, "writable only", a + 4 * 4096, 2);
+  query(fd, "next writable", a + 4 * 4096, 0x12);
+  query(fd, "next shared", a, 0x18);
+  query(fd, "nothing above", 1ul << 62, 0x10);
+  query(fd, "wrong flags", a, 0x40);
+  char name[4];
+  struct query q = {.size = sizeof q, .addr = a + 4 * 4096, .name_size = sizeof name, .name_addr = (uint64_t)name};
+  say("short name %d", err(ioctl(fd, _IOWR('f', 17, struct query), &q)));
+  q.name_size = 0;
+  say("address without size %d", err(ioctl(fd, _IOWR('f', 17, struct query), &q)));
+  q.name_addr = 0;
+  q.size = 16;
+  say("too small %d", err(ioctl(fd, _IOWR('f', 17, struct query), &q)));
+  q.size = 5000;
+  say("too large %d", err(ioctl(fd, _IOWR('f', 17, struct query), &q)));
+  q.size = 48;
+  say("shorter %d, flags %lx", err(ioctl(fd, _IOWR('f', 17, struct query), &q)), (long)q.vma_flags);
+  say("no query %d, bad address %d", err(ioctl(fd, 0x6611, &q)), err(ioctl(fd, _IOWR('f', 17, struct query), 8)));
+  unlink("/tmp/mapped");
+}
+
 static const struct { const char *name; void (*run)(void); } TESTS[] = {
-  {"termio", termio}, {"reboots", reboots}, {"raw_udp", raw_udp}, {"remap", remap}, {"fsize", fsize}, {"locks", locks}, {"stacked_mounts", stacked_mounts}, {"mq_thread", mq_thread}, {"swap", swap}, {"seal", seal},
+  {"termio", termio}, {"reboots", reboots}, {"raw_udp", raw_udp}, {"remap", remap}, {"fsize", fsize}, {"locks", locks}, {"stacked_mounts", stacked_mounts}, {"mq_thread", mq_thread}, {"swap", swap}, {"seal", seal}, {"maps_query", maps_query},
 };
 int main(void) {
   int init = getpid() == 1;

@@ -1,6 +1,7 @@
-import { EACCES, EINVAL, EIO, ENOENT, EPERM, ESRCH } from '../../../abi/errno.ts';
+import { EACCES, EINVAL, EIO, ENOENT, ENOTTY, EPERM, ESRCH } from '../../../abi/errno.ts';
 import { pt_regs as PT } from '../../../abi/layout/structs.ts';
 import { dtypeOf, POLLERR, POLLIN, POLLPRI, POLLRDNORM, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/fs.ts';
+import { PROCMAP_QUERY, procmapQuery } from './procmap_query.ts';
 import { cgroupPath } from '../../cgroup/cgroup.ts';
 import type { Kernel } from '../../kernel.ts';
 import { stringOf } from '../../lib/bytes.ts';
@@ -48,6 +49,8 @@ export interface PidEntry {
   readonly dir?: InodeOperations;
   /** A list of mounts: poll tells of changes. */
   readonly mounts?: boolean;
+  /** Areas of memory, that can be queried one by one. */
+  readonly maps?: boolean;
   readonly fop?: FileOperations;
   /** Needs the right to trace the process. */
   readonly ptrace?: boolean;
@@ -227,7 +230,7 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'cmdline', mode: S_IFREG | 0o444, show: showCmdline },
   { name: 'stat', mode: S_IFREG | 0o444, show: showStat },
   { name: 'statm', mode: S_IFREG | 0o444, show: showStatm },
-  { name: 'maps', mode: S_IFREG | 0o444, show: showMaps, ptrace: true },
+  { name: 'maps', mode: S_IFREG | 0o444, show: showMaps, ptrace: true, maps: true },
   { name: 'mem', mode: S_IFREG | 0o600, fop: memOps },
   { name: 'pagemap', mode: S_IFREG | 0o400, fop: pagemapOps },
   { name: 'cwd', mode: S_IFLNK | 0o777, path: (_k, t) => zombieHasNone(t, t.fs.pwd) },
@@ -280,6 +283,11 @@ const pidFileOps: FileOperations = {
   write: (k, file, iter) => (pidOf(file.inode).entry?.store === undefined ? -EINVAL : seqWrite(k, file, iter, storePid)),
   llseek: seqLseek,
 };
+/** maps can be asked for one area as well. */
+const mapsFileOps: FileOperations = {
+  ...pidFileOps,
+  ioctl: (k, file, cmd, arg) => (cmd >>> 0 === PROCMAP_QUERY ? procmapQuery(k, pidOf(file.inode).task.mm, arg) : -ENOTTY),
+};
 /** mounts and its kin: POLLPRI says that they changed since the last look (mounts_poll). */
 const mountsFileOps: FileOperations = {
   ...pidFileOps,
@@ -322,7 +330,7 @@ const pidDirOps: InodeOperations = {
     const entry = entriesOf(thread)[i];
     if (entry.dir === procInodeOps) return procInode(k, k.procfs.net);
     const op = entry.dir ?? (entry.path !== undefined ? pidLinkOps : { setattr: pidSetattr });
-    const fop = entry.dir !== undefined ? procDirOps : (entry.fop ?? (entry.mounts === true ? mountsFileOps : pidFileOps));
+    const fop = entry.dir !== undefined ? procDirOps : (entry.fop ?? (entry.mounts === true ? mountsFileOps : entry.maps === true ? mapsFileOps : pidFileOps));
     const inode = newPidInode(k, task, entry.mode, { task, entry, thread }, op, fop, dir.ino + 1 + i);
     if (entry.name === 'fd') inode.size = openFds(task).length;
     if (entry.dir === taskDirOps) inode.nlink = 2 + task.groupLeader.threads.length;

@@ -39,7 +39,7 @@ import { dPath } from '../d_path.ts';
 /** Column at which the name of an area begins (seq_pad in show_map_vma). */
 const NAME_COLUMN = 73;
 
-function areaName(k: Kernel, mm: MmStruct, v: VmArea): string {
+export function areaName(k: Kernel, mm: MmStruct, v: VmArea): string {
   if (v.file !== null) return mangle(dPath(k, v.file.path), '').replace(/\\040/g, ' ');
   if (v.name !== '') return v.name;
   if (v.start < mm.brk && v.end > mm.startBrk && v.mapping === null) return '[heap]';
