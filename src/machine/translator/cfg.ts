@@ -44,7 +44,7 @@ const OP_JAL = 0x6f;
 const OP_JALR = 0x67;
 const OP_SYSTEM = 0x73;
 const OP_MISC_MEM = 0x0f;
-/** Offsets reach this far from the entry's page (region.ts packs them). */
+/** Offsets reach this far from the entry's page (operands.ts packs them). */
 const REACH = 1 << 19;
 const MAX_PAGES = 8;
 const MAX_DEPTH = 4;

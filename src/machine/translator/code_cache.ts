@@ -19,7 +19,8 @@ import {
 import type { Ram } from '../ram.ts';
 import { I32, I64, ModuleBuilder } from '../wasm/encoder.ts';
 import { buildRegion, isReturn, type Region, type RegionSource } from './cfg.ts';
-import { emitRegion, type RegionImports } from './region.ts';
+import type { RegionImports } from './operands.ts';
+import { emitRegion } from './region.ts';
 
 // The translations: which regions exist, compiled in batches, found through the jump cache, dropped when their code changes. They belong to
 // physical pages, so every process and mapping shares them.
