@@ -3,6 +3,7 @@ import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import { THREAD_ORDER } from '../sched/task.ts';
 import { PAGE_SIZE } from './address.ts';
+import { isSpecial } from './memory.ts';
 import type { MmStruct } from './mm_struct.ts';
 import { isAnon, mapCount, PG_LRU, PG_RESERVED, PGTY_SLAB, PGTY_TABLE, pageFlags, pageTypeOf } from './page.ts';
 import { eachTable, ptePa, ptePresent, walkRange } from './pgtable.ts';
@@ -95,7 +96,7 @@ function mappings(k: Kernel): Map<number, number> {
     for (const vma of mm.vmas)
       walkRange(k.ram, mm.pgd, vma.start, vma.end, (at) => {
         const pte = k.ram.read32(at);
-        if (ptePresent(pte)) n.set(ptePa(pte), (n.get(ptePa(pte)) ?? 0) + 1);
+        if (ptePresent(pte) && !isSpecial(k, vma, ptePa(pte))) n.set(ptePa(pte), (n.get(ptePa(pte)) ?? 0) + 1);
       });
   return n;
 }

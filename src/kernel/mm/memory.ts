@@ -128,6 +128,10 @@ function fileFault(k: Kernel, vma: VmArea, mapping: AddressSpace, at: number, pa
     k.current.minFlt--;
     k.current.majFlt++;
   }
+  if ((vma.flags & VM_PFNMAP) !== 0) {
+    setPte(ram, at, makePte(cached, protOf(vma)));
+    return Fault.DONE;
+  }
   if ((vma.flags & VM_SHARED) !== 0) {
     pageAddMapping(k, vma.mm, cached);
     if (write) setPageFlags(ram, k.mm.pages.pageStruct(cached), PG_DIRTY);
@@ -276,15 +280,15 @@ export function unmapMappingRange(k: Kernel, mapping: AddressSpace, first: numbe
       const pa = ptePa(pte);
       if (!ptePresent(pte) || isAnon(ram, k.mm.pages.pageStruct(pa))) return;
       setPte(ram, at, 0);
-      pageRemoveMapping(k, vma.mm, pa);
+      if (!isSpecial(k, vma, pa)) pageRemoveMapping(k, vma.mm, pa);
     });
     flushRange(k, from, to);
   }
 }
 
-/** A frame that remap_pfn_range mapped: nobody counts who maps it (pte_special). Private copies of such are pages like others. */
+/** A frame of [vvar], or one that remap_pfn_range mapped: nobody counts who maps it (pte_special). Private copies of such are pages like others. */
 export function isSpecial(k: Kernel, vma: VmArea, pa: number): boolean {
-  return vma.mapping?.driver === true && (vma.flags & VM_PFNMAP) !== 0 && !isAnon(k.ram, k.mm.pages.pageStruct(pa));
+  return (vma.flags & VM_PFNMAP) !== 0 && !isAnon(k.ram, k.mm.pages.pageStruct(pa));
 }
 
 /** Applies an area's new protection to the PTEs that exist; what may not be written at once gets write access by faults. */

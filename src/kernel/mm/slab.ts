@@ -332,6 +332,12 @@ export class SlabAllocator {
     const order = this.large.get(pa);
     return order === undefined ? 0 : PAGE_SIZE << order;
   }
+  /** Pages of large allocations, which are in no cache. */
+  get largePages(): number {
+    let n = 0;
+    for (const order of this.large.values()) n += 1 << order;
+    return n;
+  }
   /** Whether a large allocation of kmalloc holds the frame at `pa`. */
   largeAt(pa: number): boolean {
     for (let order = 0; order <= MAX_PAGE_ORDER; order++) {
