@@ -1,3 +1,4 @@
+import { ENOENT, ENOTDIR } from '../abi/errno.ts';
 import { O_RDWR } from '../abi/fs.ts';
 import { doExecve } from './exec.ts';
 import { dropResources, reap } from './exit.ts';
@@ -65,7 +66,7 @@ function setup(k: Kernel, task: Task, request: SpawnRequest): number {
   task.fs.pwd = cwd;
   const name = request.argv[0];
   const tries = name.includes('/') ? [name] : searchPath(request.env).map((dir) => `${dir}/${name}`);
-  let result = -2;
+  let result = -ENOENT;
   for (const path of tries) {
     const r = doExecve(k, task, cwd, path, request.arguments ?? request.argv, request.env);
     if (r === 0) {
@@ -76,7 +77,7 @@ function setup(k: Kernel, task: Task, request: SpawnRequest): number {
       });
       return 0;
     }
-    if (r !== -2 && r !== -20) result = r;
+    if (r !== -ENOENT && r !== -ENOTDIR) result = r;
   }
   return result;
 }

@@ -1,4 +1,4 @@
-import { ENOENT } from '../../abi/errno.ts';
+import { ENAMETOOLONG, ENOENT } from '../../abi/errno.ts';
 import type { Kernel } from '../kernel.ts';
 import { text } from '../lib/access.ts';
 import { pointerArray } from '../lib/list.ts';
@@ -14,7 +14,6 @@ const UMH_WAIT_EXEC = 1;
 const UMH_WAIT_PROC = 2;
 const UMH_KILLABLE = 4;
 const ENVIRONMENT = ['HOME=/', 'TERM=linux', 'PATH=/sbin:/usr/sbin:/bin:/usr/bin'];
-const ENAMETOOLONG = 36;
 
 /** 0, the program's wait status, -errno, or BLOCKED. */
 export function requestModule(k: Kernel, name: string, wait = true): number {

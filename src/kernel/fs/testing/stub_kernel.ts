@@ -103,6 +103,7 @@ export function stubKernel(memoryBytes = 48 << 20): StubKernel {
   };
   const current = task as unknown as Task;
   loose['sched'] = { tasks: new Map([[1, current]]), sendSignal: (_t: Task, n: number) => signals.push(n) };
+  loose['modprobePath'] = ''; // as with an empty kernel.modprobe: it cannot start a program
   k.current = current;
   tmpfsInit(k);
   const root = { mnt: k.vfs.rootMount, dentry: k.vfs.rootMount.root };
