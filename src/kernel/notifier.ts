@@ -3,7 +3,7 @@ import { atomic_notifier_head as ATOMIC, blocking_notifier_head as BLOCKING, not
 import type { Kernel } from './kernel.ts';
 import { load32, load64, store64 } from './lib/guest_memory.ts';
 import { callGuest } from './module/call.ts';
-import { type DataExport, type FunctionExport, fn } from './module/export.ts';
+import { type DataExport, type FunctionExport, fn, partial } from './module/export.ts';
 import { imageObject } from './module/stubs.ts';
 import { warnInExport } from './traps.ts';
 import { BLOCKED } from './sched/wait.ts';
@@ -86,12 +86,15 @@ const chain = (kind: string, offset: number): FunctionExport[] => [
   fn(`${kind}_notifier_call_chain`, (k, head, value, data) => call(k, head + offset, value, data)),
 ];
 /** Chains of the kernel itself that modules join: symbol of the variable, and the pair of functions. */
-const own = (register: string, unregister: string, name: string): FunctionExport[] => [
-  fn(register, (k, nb) => registerNotifier(k, k.notifiers.get(name) ?? 0, nb)),
-  fn(unregister, (k, nb) => unregisterNotifier(k, k.notifiers.get(name) ?? 0, nb)),
-];
+const own = (register: string, unregister: string, name: string, note = ''): FunctionExport[] => {
+  const row = note === '' ? fn : (symbol: string, call: FunctionExport['call']) => partial(symbol, note, call);
+  return [
+    row(register, (k, nb) => registerNotifier(k, k.notifiers.get(name) ?? 0, nb)),
+    row(unregister, (k, nb) => unregisterNotifier(k, k.notifiers.get(name) ?? 0, nb)),
+  ];
+};
 /** Places of the pointers to the first block, made at start. */
-export const OWN_CHAINS = ['panic', 'reboot', 'die', 'module', 'netdevice', 'oom', 'pm', 'keyboard'] as const;
+export const OWN_CHAINS = ['panic', 'reboot', 'die', 'module', 'netdevice', 'oom', 'pm', 'keyboard', 'memory'] as const;
 export function notifierInit(k: Kernel): void {
   for (const name of OWN_CHAINS) if (!k.notifiers.has(name)) k.notifiers.set(name, imageObject(k, 8, 8));
 }
@@ -106,6 +109,8 @@ export const notifierExports: readonly FunctionExport[] = [
   ...own('register_reboot_notifier', 'unregister_reboot_notifier', 'reboot'),
   ...own('register_die_notifier', 'unregister_die_notifier', 'die'),
   ...own('register_module_notifier', 'unregister_module_notifier', 'module'),
+  ...own('register_pm_notifier', 'unregister_pm_notifier', 'pm', 'the system never suspends'),
+  ...own('register_memory_notifier', 'unregister_memory_notifier', 'memory', 'memory does not come and go'),
 ];
 export const notifierDataExports: readonly DataExport[] = [
   {

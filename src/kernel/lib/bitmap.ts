@@ -8,7 +8,7 @@ import { type FunctionExport, fn } from '../module/export.ts';
 
 const bytesFor = (bits: number) => Math.ceil(bits / 64) * 8;
 const size = (n: number) => (n < 0 ? 0 : Math.min(n, 2 ** 30));
-class Bits {
+export class Bits {
   readonly bytes: Uint8Array;
   readonly n: number;
   constructor(bytes: Uint8Array, n: number) {
@@ -37,6 +37,18 @@ class Bits {
       if (this.get(i) === on) return i;
     }
     return this.n;
+  }
+  /** `nr` zero bits in a row from `start` on, aligned; a number above n when there is no room. */
+  zeroArea(start: number, nr: number, alignMask: number, alignOffset: number): number {
+    for (let at = start; ; ) {
+      const index = ((this.find(false, at) + alignOffset + alignMask) & ~alignMask) - alignOffset;
+      const end = index + nr;
+      if (end > this.n) return end;
+      let i = index;
+      while (i < end && !this.get(i)) i++;
+      if (i >= end) return index;
+      at = i + 1;
+    }
   }
 }
 const bitsAt = (k: Kernel, at: number, n: number) => new Bits(loadBytes(k, at, bytesFor(size(n))), size(n));
@@ -70,20 +82,6 @@ function shift(k: Kernel, dst: number, src: number, by: number, n: number): void
   const to = new Bits(new Uint8Array(bytesFor(n)), n);
   for (let i = 0; i < n; i++) if (i + by >= 0 && i + by < n && from.get(i + by)) to.set(i, true);
   storeBytes(k, dst, to.bytes);
-}
-/** bitmap_find_next_zero_area_off: nr zero bits in a row, aligned. */
-function findZeroArea(k: Kernel, map: number, n: number, start: number, nr: number, alignMask: number, alignOffset: number): number {
-  const bits = bitsAt(k, map, n);
-  for (let at = start; ; ) {
-    let index = bits.find(false, at);
-    index = ((index + alignOffset + alignMask) & ~alignMask) - alignOffset;
-    const end = index + nr;
-    if (end > size(n)) return end;
-    let i = index;
-    while (i < end && !bits.get(i)) i++;
-    if (i >= end) return index;
-    at = i + 1;
-  }
 }
 /** "0-3,7,9-11:2/4": a list of ranges. 0 or -errno, the bits in `bits`. */
 function parseList(text: string, bits: Bits): number {
@@ -181,7 +179,8 @@ export const bitmapExports: readonly FunctionExport[] = [
   fn('__bitmap_clear', (k, map, start, count) => setRange(k, map, start, count, false)),
   fn('__bitmap_shift_left', (k, dst, src, by, n) => shift(k, dst, src, -by, n)),
   fn('__bitmap_shift_right', (k, dst, src, by, n) => shift(k, dst, src, by, n)),
-  fn('bitmap_find_next_zero_area_off', findZeroArea),
+  // (map, size, start, nr, align_mask, align_offset)
+  fn('bitmap_find_next_zero_area_off', (k, map, n, start, nr, mask, offset) => bitsAt(k, map, n).zeroArea(start, nr, mask, offset)),
   fn('bitmap_alloc', (k, n) => alloc(k, n, false)),
   fn('bitmap_zalloc', (k, n) => alloc(k, n, true)),
   fn('bitmap_free', free),

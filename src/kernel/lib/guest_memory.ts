@@ -1,6 +1,6 @@
 import { Access } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
-import { kernelBytes, kernelString, readKernel32, readKernel64, readKernel8, writeKernel32, writeKernel64, writeKernelBytes } from '../mm/maccess.ts';
+import { kernelBytes, kernelString, readKernel32, readKernel64, readKernel8, readKernelBig, writeKernel32, writeKernel64, writeKernel8, writeKernelBig, writeKernelBytes } from '../mm/maccess.ts';
 import { faultInExport } from '../traps.ts';
 
 // Loads and stores of exported functions: a wild address is the oops that Linux's code would have had there, after which the task is no more. The
@@ -15,6 +15,12 @@ export function load32(k: Kernel, at: number): number {
 }
 export function load64(k: Kernel, at: number): number {
   return readKernel64(k, at) ?? fault(k, at);
+}
+/** Signed, exact. */
+export function loadBig(k: Kernel, at: number): bigint {
+  const n = readKernelBig(k, at);
+  if (n === null) fault(k, at);
+  return n ?? 0n;
 }
 export function loadString(k: Kernel, at: number, max: number): string {
   const s = kernelString(k, at, max);
@@ -35,6 +41,12 @@ export function store32(k: Kernel, at: number, value: number): void {
 }
 export function store64(k: Kernel, at: number, value: number): void {
   if (alive(k) && !writeKernel64(k, at, value)) faultInExport(k, at, Access.WRITE);
+}
+export function storeBig(k: Kernel, at: number, value: bigint): void {
+  if (alive(k) && !writeKernelBig(k, at, BigInt.asIntN(64, value))) faultInExport(k, at, Access.WRITE);
+}
+export function store8(k: Kernel, at: number, value: number): void {
+  if (alive(k) && !writeKernel8(k, at, value)) faultInExport(k, at, Access.WRITE);
 }
 export function storeBytes(k: Kernel, at: number, bytes: Uint8Array): void {
   if (alive(k) && bytes.length > 0 && !writeKernelBytes(k, at, bytes)) faultInExport(k, at, Access.WRITE);

@@ -37,6 +37,10 @@ export class PerCpu {
     for (let cpu = 0; cpu < this.k.cpus; cpu++) this.k.ram.fill(this.pa(offset, cpu), size);
     return imageToVirt(this.base + offset);
   }
+  /** The copies of a variable, by CPU. */
+  copies(addr: number): number[] {
+    return Array.from({ length: this.k.cpus }, (_, cpu) => addr + cpu * UNIT_SIZE);
+  }
   /** False when no variable starts at `addr`. */
   free(addr: number): boolean {
     const i = this.pieces.findIndex((p) => p.offset === this.offsetOf(addr));

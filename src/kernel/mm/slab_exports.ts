@@ -235,7 +235,7 @@ export function kvfree(k: Kernel, va: number): undefined {
   if (!isVmallocAddress(va)) kfree(k, va);
   else if (k.mm.check?.onFree(va, ['vmalloc']) !== true) vfree(k, va);
 }
-function duplicate(k: Kernel, bytes: Uint8Array, gfp: number): number {
+export function duplicate(k: Kernel, bytes: Uint8Array, gfp: number): number {
   const to = kmalloc(k, bytes.length, gfp);
   if (!zeroOrNull(to)) writeKernelBytes(k, to, bytes);
   k.mm.check?.wrote(to);

@@ -24,6 +24,14 @@ export function callGuest(k: Kernel, fn: number, ...args: readonly (number | big
   const r = callGuestBig(k, fn, ...args);
   return r === null ? null : Number(r);
 }
+/** The same for an operation that keeps its own progress in task.restart (a sort, a walk): answers that it had are forgotten. */
+export function askGuest(k: Kernel, fn: number, ...args: readonly (number | bigint)[]): number | null {
+  const r = callGuestBig(k, fn, ...args);
+  if (r === null) return null;
+  k.current.calls = [];
+  k.current.callIndex = 0;
+  return Number(r);
+}
 /** The same with all 64 bits, signed. */
 export function callGuestBig(k: Kernel, fn: number, ...args: readonly (number | bigint)[]): bigint | null {
   const task = k.current;

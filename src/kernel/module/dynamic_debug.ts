@@ -197,7 +197,7 @@ function execQuery(k: Kernel, text: string, only: Module | null): number {
       const flags = (s.flags & change.mask) | change.flags;
       if (flags === s.flags) continue;
       writeKernel8(k, s.at + DD.flags, flags);
-      if (((flags ^ s.flags) & PRINT) !== 0) setStaticKey(k, mod, s.at + DD.key, (flags & PRINT) !== 0);
+      if (((flags ^ s.flags) & PRINT) !== 0) setStaticKey(k, s.at + DD.key, (flags & PRINT) !== 0);
     }
   }
   return found;

@@ -3,6 +3,7 @@ import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import { bitmapExports } from '../lib/bitmap.ts';
 import { idrExports } from '../lib/idr.ts';
+import { libraryDataExports, libraryExports } from '../lib/library.ts';
 import { libExports } from '../lib/exports.ts';
 import { randomExports } from '../lib/random.ts';
 import { refcountExports } from '../lib/refcount.ts';
@@ -39,6 +40,9 @@ import { kobjectExports } from '../drivers/base/kobject_exports.ts';
 import { modelDataExports } from '../drivers/base/objects.ts';
 import { platformExports } from '../drivers/base/platform.ts';
 import { fsExports } from '../fs/exports.ts';
+import { nlsDataExports, nlsExports } from '../fs/nls_base.ts';
+import { cryptoDataExports, cryptoExports } from '../crypto/exports.ts';
+import { waitBitDataExports, waitBitExports } from '../sched/wait_bit.ts';
 import { iovExports } from '../lib/iov_exports.ts';
 import { stringExports } from '../lib/string_exports.ts';
 import { procExports } from '../fs/proc/module_entries.ts';
@@ -51,10 +55,11 @@ import { fasyncExports } from '../fs/module_fasync.ts';
 import { pollExports } from '../fs/module_poll.ts';
 import { uaccessExports } from '../mm/uaccess_exports.ts';
 import { coreExports } from './core_exports.ts';
-import { kmodExports } from './kmod.ts';
 import type { DataExport, ExportedSymbol, FunctionExport } from './export.ts';
 import { paramDataExports, paramExports } from './params.ts';
 import type { ModuleState } from './state.ts';
+import { jumpLabelExports } from './jump_label.ts';
+import { kmodExports } from './kmod.ts';
 import { imageObject, STUB_SIZE } from './stubs.ts';
 
 // The table of exported symbols, and their addresses: each function has a stub in the kernel image, 16 bytes that hold an ecall.
@@ -76,6 +81,11 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...fpuExports,
     ...fsExports,
     ...idrExports,
+    ...libraryExports,
+    ...cryptoExports,
+    ...nlsExports,
+    ...jumpLabelExports,
+    ...waitBitExports,
     ...iovExports,
     ...kmodExports,
     ...kobjectExports,
@@ -114,6 +124,10 @@ export function allFunctionExports(): readonly FunctionExport[] {
 }
 export function allDataExports(): readonly DataExport[] {
   return [
+    ...libraryDataExports,
+    ...cryptoDataExports,
+    ...nlsDataExports,
+    ...waitBitDataExports,
     ...mmDataExports,
     ...modelDataExports,
     ...netlinkDataExports,

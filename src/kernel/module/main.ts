@@ -24,6 +24,7 @@ import {
   type Table,
   unlinkModule,
 } from './module.ts';
+import { addModuleSites } from './jump_label.ts';
 import { destroyParams, parseArgs, splitArgs } from './params.ts';
 import { applyRelocateAdd } from './relocate.ts';
 import { exportsOf, simplifySymbols } from './symbols.ts';
@@ -161,6 +162,7 @@ function prepare(k: Kernel, elf: ModuleElf, mod: Module, layout: ModuleLayout, a
     .filter((s) => (s.flags & ELF.SHF_ALLOC) !== 0 && s.size > 0)
     .map((s) => ({ name: s.name, addr: s.addr, size: s.size, note: s.type === ELF.SHT_NOTE }));
   mod.exports = exportsOf(k, elf);
+  addModuleSites(k, mod);
   const formed = completeFormation(k, mod);
   if (formed < 0) return formed;
   const split = splitArgs(args);

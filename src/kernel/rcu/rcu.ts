@@ -77,7 +77,8 @@ interruptKind('rcu', {
     wakeUpAll(k, k.rcu.waiters);
   },
 });
-function callRcu(k: Kernel, head: number, func: number): void {
+/** call_rcu: `func` is called with `head` after a grace period. */
+export function callRcu(k: Kernel, head: number, func: number): void {
   store64(k, head + RCU.func, func);
   k.rcu.next.push({ head, free: false });
   k.rcu.outstanding++;

@@ -4,6 +4,7 @@ import { ISA_STRING } from '../../cpufeature.ts';
 import { hex } from '../../lib/seq_file.ts';
 import { KERNEL_IMAGE_SIZE } from '../../mm/address.ts';
 import { IMAGE_TEXT_SIZE } from '../../mm/mm.ts';
+import { cryptoProcInit } from '../../crypto/proc.ts';
 import { sysrqInit } from '../../drivers/tty/sysrq.ts';
 import type { Kernel } from '../../kernel.ts';
 import { showLocks } from '../locks.ts';
@@ -141,6 +142,7 @@ export function procMiscInit(k: Kernel): void {
   procfs.create('ioports', () => '');
   procfs.create('softirqs', showSoftirqs);
   sysrqInit(k);
+  cryptoProcInit(k);
   procfs.create('swaps', () => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n');
   procfs.create('diskstats', () => '');
   procfs.create('partitions', () => '');

@@ -1,0 +1,45 @@
+import type { DataExport, FunctionExport } from '../module/export.ts';
+import { crcDataExports, crcExports } from './crc.ts';
+import { genallocExports } from './genalloc.ts';
+import { intervalTreeExports } from './interval_tree.ts';
+import { kfifoExports } from './kfifo.ts';
+import { klistExports } from './klist.ts';
+import { llistExports } from './llist.ts';
+import { mathDataExports, mathExports } from './math.ts';
+import { parserExports } from './parser.ts';
+import { percpuCounterDataExports, percpuCounterExports } from './percpu_counter.ts';
+import { percpuRefExports } from './percpu_ref.ts';
+import { rbtreeExports } from './rbtree.ts';
+import { scatterlistExports } from './scatterlist.ts';
+import { sortExports } from './sort.ts';
+import { textsearchDataExports, textsearchExports } from './textsearch.ts';
+import { uuidDataExports, uuidExports } from './uuid.ts';
+import { xxhashExports } from './xxhash.ts';
+
+// The library of data structures and algorithms that modules import (lib/).
+
+export const libraryExports: readonly FunctionExport[] = [
+  ...crcExports,
+  ...genallocExports,
+  ...intervalTreeExports,
+  ...kfifoExports,
+  ...klistExports,
+  ...llistExports,
+  ...mathExports,
+  ...parserExports,
+  ...percpuCounterExports,
+  ...percpuRefExports,
+  ...rbtreeExports,
+  ...scatterlistExports,
+  ...sortExports,
+  ...textsearchExports,
+  ...uuidExports,
+  ...xxhashExports,
+];
+export const libraryDataExports: readonly DataExport[] = [
+  ...crcDataExports,
+  ...mathDataExports,
+  ...percpuCounterDataExports,
+  ...textsearchDataExports,
+  ...uuidDataExports,
+];
