@@ -204,6 +204,8 @@ export const SYMVERS: Readonly<Record<string, readonly [crc: number, gpl: 0 | 1]
   bin2hex: [0xd45cc6ca, 0],
   bit_wait: [0x16e297c3, 0],
   bit_wait_io: [0x58e3306d, 0],
+  bit_wait_io_timeout: [0x55eecff4, 1],
+  bit_wait_timeout: [0x44bae227, 1],
   bit_waitqueue: [0x8fb2ac53, 0],
   bitmap_alloc: [0x020dbf27, 0],
   bitmap_find_next_zero_area_off: [0x64127b67, 0],

@@ -114,7 +114,7 @@ function threadAt(k: Kernel, addr: number): Task | null {
   return task?.kthread === undefined || task.kthread === null ? null : task;
 }
 /** kthread_stop: tells it, wakes it, waits for its end; what its function returned. */
-function kthreadStop(k: Kernel, addr: number): number {
+export function kthreadStop(k: Kernel, addr: number): number {
   const task = threadAt(k, addr);
   const self = task?.kthread;
   if (task === null || self === undefined || self === null) return -ESRCH;
@@ -125,7 +125,7 @@ function kthreadStop(k: Kernel, addr: number): number {
     return self.result;
   }
   if (!held) store32(k, addr + TASK.usage, load32(k, addr + TASK.usage) + 1);
-  k.current.restart = { held: true };
+  k.current.restart = { ...k.current.restart, held: true };
   self.shouldStop = true;
   unpark(k, task);
   wakeUpState(k, task, TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE);

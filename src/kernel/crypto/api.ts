@@ -11,6 +11,7 @@ import { modulePut, tryModuleGet } from '../module/module.ts';
 import { symbolAddress } from '../module/stubs.ts';
 import { BLOCKED } from '../sched/wait.ts';
 import { warnInExport } from '../traps.ts';
+import { isTested } from './testmgr.ts';
 
 // Algorithms that modules register (crypto/algapi.c), and objects that use one (crypto/api.c): a struct crypto_tfm with the algorithm's own context behind it.
 
@@ -58,6 +59,7 @@ export function registerAlgorithm(k: Kernel, alg: number, type: number | null): 
   store32(k, alg + ALG.cra_refcnt, 1);
   for (const at of [0, 8]) store64(k, alg + ALG.cra_users + at, 0);
   listAdd(k, alg + ALG.cra_list, symbolAddress(k, 'crypto_alg_list'));
+  if (!isTested(name, driver, typeOf(k, alg) === TYPE_CIPHER)) k.printk.log(6, `alg: No test for ${name} (${driver})`);
   return 0;
 }
 export function unregisterAlgorithm(k: Kernel, alg: number): void {

@@ -1,7 +1,7 @@
-import { EBUSY, EINVAL, ENAMETOOLONG } from '../../abi/errno.ts';
+import { EBUSY, EILSEQ, EINVAL, ENAMETOOLONG, EOVERFLOW } from '../../abi/errno.ts';
 import { nls_table as NLS } from '../../abi/layout/structs.ts';
 import type { Kernel } from '../kernel.ts';
-import { size, text } from '../lib/access.ts';
+import { text } from '../lib/access.ts';
 import { load64, load8, loadBytes, store32, store64, store8, storeBytes } from '../lib/guest_memory.ts';
 import { writeKernel64, writeKernelBytes } from '../mm/maccess.ts';
 import { bytesOf } from '../lib/bytes.ts';
@@ -66,27 +66,40 @@ const DEFAULT_CHARSET = 'utf8';
 
 const SURROGATES = 0xd800;
 const UNICODE_MAX = 0x10_ffff;
-/** utf8_to_utf32: bytes taken, the character in *to; -1 for what is none. */
-function decode(k: Kernel, from: number, length: number): { readonly n: number; readonly c: number } | null {
-  const n = Math.min(size(length), 6);
-  const b = n > 0 ? loadBytes(k, from, Math.min(n, 4)) : new Uint8Array(0);
-  if (b.length === 0) return null;
-  const first = b[0];
-  const many = first < 0x80 ? 1 : first >= 0xc0 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf8 ? 4 : 0;
-  if (many === 0 || many > b.length) return null;
-  let c = many === 1 ? first : first & (0x7f >> many);
-  for (let i = 1; i < many; i++) {
-    if ((b[i] & 0xc0) !== 0x80) return null;
-    c = (c << 6) | (b[i] & 0x3f);
-  }
-  const least = [0, 0, 0x80, 0x800, 0x1_0000][many];
-  return c < least || c > UNICODE_MAX || (c & 0xffff_f800) === SURROGATES ? null : { n: many, c };
+/** What a first byte of each length looks like, and the least character that needs so many. */
+const FORMS = [
+  [0x80, 0x00, 0],
+  [0xe0, 0xc0, 0x80],
+  [0xf0, 0xe0, 0x800],
+  [0xf8, 0xf0, 0x1_0000],
+  [0xfc, 0xf8, 0x20_0000],
+  [0xfe, 0xfc, 0x400_0000],
+] as const;
+interface Decoded {
+  readonly n: number;
+  readonly c: number;
 }
-function encode(c: number, room: number): Uint8Array | null {
+/** utf8_to_utf32: bytes taken and the character; -EILSEQ, or -EOVERFLOW where the text ends too early. */
+function decode(k: Kernel, from: number, length: number): Decoded | number {
+  const b = loadBytes(k, from, Math.max(0, Math.min(length, FORMS.length)));
+  let c = 0;
+  for (let n = 1; n <= FORMS.length; n++) {
+    const [mask, pattern, least] = FORMS[n - 1];
+    if ((b[0] & mask) === pattern) {
+      const value = n === 1 ? b[0] : (b[0] & ~mask & 0xff) * 2 ** (6 * (n - 1)) + c;
+      return value < least || value > UNICODE_MAX || (value & 0xffff_f800) === SURROGATES ? -EILSEQ : { n, c: value };
+    }
+    if (length <= n) return -EOVERFLOW;
+    if ((b[n] & 0xc0) !== 0x80) return -EILSEQ;
+    c = c * 64 + (b[n] & 0x3f);
+  }
+  return -EILSEQ;
+}
+function encode(c: number, room: number): Uint8Array | number {
   const u = c >>> 0;
-  if (u > UNICODE_MAX || (u & 0xffff_f800) === SURROGATES) return null;
+  if (u > UNICODE_MAX || (u & 0xffff_f800) === SURROGATES) return -EILSEQ;
   const n = u < 0x80 ? 1 : u < 0x800 ? 2 : u < 0x1_0000 ? 3 : 4;
-  if (n > room) return null;
+  if (n > room) return -EOVERFLOW;
   if (n === 1) return Uint8Array.of(u);
   const out = new Uint8Array(n);
   for (let i = n - 1, rest = u; i >= 0; i--, rest >>>= 6) out[i] = i > 0 ? 0x80 | (rest & 0x3f) : ((0xf00 >> n) & 0xff) | rest;
@@ -110,7 +123,7 @@ function toUtf16(k: Kernel, s: number, inlen: number, endian: number, pwcs: numb
       continue;
     }
     const one = decode(k, at, left);
-    if (one === null) return -EINVAL;
+    if (typeof one === 'number') return -EINVAL;
     at += one.n;
     left -= one.n;
     if (one.c >= 0x1_0000) {
@@ -139,7 +152,7 @@ function fromUtf16(k: Kernel, pwcs: number, inlen: number, endian: number, s: nu
       i++;
     }
     const bytes = encode(c, maxout - out);
-    if (bytes === null) continue;
+    if (typeof bytes === 'number') continue;
     storeBytes(k, s + out, bytes);
     out += bytes.length;
   }
@@ -159,15 +172,15 @@ export const nlsExports: readonly FunctionExport[] = [
     if (owner !== null) modulePut(owner);
   }),
   fn('utf8_to_utf32', (k, s, length, to) => {
-    const one = decode(k, s, length);
-    if (one === null) return -1;
+    const one = decode(k, s, length | 0);
+    if (typeof one === 'number') return one;
     store32(k, to, one.c);
     return one.n;
   }),
   fn('utf32_to_utf8', (k, c, s, room) => {
     if (s === 0) return 0;
     const bytes = encode(c, room | 0);
-    if (bytes === null) return -1;
+    if (typeof bytes === 'number') return bytes;
     storeBytes(k, s, bytes);
     return bytes.length;
   }),

@@ -58,7 +58,7 @@ function alloc(k: Kernel, pool: number, bytes: number, algo: number, data: numbe
   if (bytes === 0) return 0;
   const nr = Math.ceil(size(bytes) / 2 ** order);
   const own = exportAtStub(k, algo);
-  const tried = (k.current.restart?.['chunks'] as readonly number[] | undefined) ?? [];
+  const tried = [...((k.current.restart?.['chunks'] as readonly number[] | undefined) ?? [])];
   for (const chunk of chunksOf(k, pool)) {
     if (tried.includes(chunk) || size(bytes) > load64(k, chunk + CHUNK.avail)) continue;
     const n = Math.floor(chunkSize(k, chunk) / 2 ** order);
@@ -67,15 +67,13 @@ function alloc(k: Kernel, pool: number, bytes: number, algo: number, data: numbe
     let bit: number;
     if (own !== null) bit = Number(own.name.endsWith('align') ? aligned(k, own.name, args, start) : own.call(k, ...args));
     else {
+      k.current.restart = { chunks: tried };
       const r = askGuest(k, algo, ...args, start);
-      if (r === null) {
-        k.current.restart = { chunks: tried };
-        return BLOCKED;
-      }
+      if (r === null) return BLOCKED;
       bit = size(r);
     }
     if (bit >= n || bit + nr > n) {
-      k.current.restart = { chunks: [...tried, chunk] };
+      tried.push(chunk);
       continue;
     }
     const map = mapAt(k, chunk, n);
@@ -160,10 +158,8 @@ export const genallocExports: readonly FunctionExport[] = [
     const done = [...((k.current.restart?.['chunks'] as readonly number[] | undefined) ?? [])];
     for (const chunk of chunksOf(k, pool)) {
       if (done.includes(chunk)) continue;
-      if (askGuest(k, func, pool, chunk, data) === null) {
-        k.current.restart = { chunks: done };
-        return BLOCKED;
-      }
+      k.current.restart = { chunks: [...done] };
+      if (askGuest(k, func, pool, chunk, data) === null) return BLOCKED;
       done.push(chunk);
     }
     return undefined;

@@ -12,6 +12,7 @@ import { percpuRefExports } from './percpu_ref.ts';
 import { rbtreeExports } from './rbtree.ts';
 import { scatterlistExports } from './scatterlist.ts';
 import { sortExports } from './sort.ts';
+import { stringHelperExports } from './string_helpers.ts';
 import { textsearchDataExports, textsearchExports } from './textsearch.ts';
 import { uuidDataExports, uuidExports } from './uuid.ts';
 import { xxhashExports } from './xxhash.ts';
@@ -32,6 +33,7 @@ export const libraryExports: readonly FunctionExport[] = [
   ...rbtreeExports,
   ...scatterlistExports,
   ...sortExports,
+  ...stringHelperExports,
   ...textsearchExports,
   ...uuidExports,
   ...xxhashExports,

@@ -100,7 +100,7 @@ function pieceText(k: Kernel, arg: number): string {
   const from = load64(k, arg);
   return text(k, from, Math.min(Math.max(0, load64(k, arg + 8) - from), OPTION_MAX));
 }
-/** match_number: an int as kstrtol would read it, but whatever follows the digits is an error. */
+/** match_number: the int in front; what follows it does not count. */
 function matchNumber(k: Kernel, arg: number, to: number, base: number): number {
   const s = pieceText(k, arg);
   const n = signed(s, base);
@@ -110,7 +110,6 @@ function matchNumber(k: Kernel, arg: number, to: number, base: number): number {
   const radix = fixupRadix(digits, base);
   const { value } = parseInteger(digits.slice(radix.at), radix.base);
   const result = negative ? -value : value;
-  if (n < s.length) return -EINVAL;
   if (result < -0x8000_0000n || result > 0x7fff_ffffn) return -ERANGE;
   store32(k, to, Number(result));
   return 0;

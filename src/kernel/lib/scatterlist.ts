@@ -1,7 +1,6 @@
 import { EINVAL, ENOMEM } from '../../abi/errno.ts';
 import { GFP_KERNEL } from '../../abi/gfp.ts';
 import { page as PAGE, scatterlist as SG, sg_mapping_iter as MITER, sg_page_iter as PITER, sg_table as TABLE } from '../../abi/layout/structs.ts';
-import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_OFFSET, PAGE_SHIFT, PAGE_SIZE, VMEMMAP_START } from '../mm/address.ts';
 import { kfree, kmalloc } from '../mm/slab_exports.ts';
@@ -24,8 +23,8 @@ const linkOf = (k: Kernel, sg: number) => load64(k, sg + SG.page_link) - linkBit
 const isLast = (k: Kernel, sg: number) => (linkBits(k, sg) & SG_END) !== 0;
 export const sgLength = (k: Kernel, sg: number) => load32(k, sg + SG.length);
 /** Kernel address of a struct page's frame. */
-export const pageToVirt = (page: number) => PAGE_OFFSET + RAM_BASE + ((page - VMEMMAP_START) / PAGE.sizeof) * PAGE_SIZE;
-export const virtToPage = (va: number) => VMEMMAP_START + Math.floor((va - PAGE_OFFSET - RAM_BASE) / 2 ** PAGE_SHIFT) * PAGE.sizeof;
+export const pageToVirt = (page: number) => PAGE_OFFSET + ((page - VMEMMAP_START) / PAGE.sizeof) * PAGE_SIZE;
+export const virtToPage = (va: number) => VMEMMAP_START + Math.floor((va - PAGE_OFFSET) / 2 ** PAGE_SHIFT) * PAGE.sizeof;
 /** sg_virt. */
 export const sgVirt = (k: Kernel, sg: number) => pageToVirt(linkOf(k, sg)) + load32(k, sg + SG.offset);
 

@@ -17,9 +17,11 @@ interface HeapSort {
   n: number;
   /** Root of the part that becomes a heap; 0 once all is one. */
   a: number;
+  /** How far to the next root: 1, or 2 from the second of a pair. */
+  step: number;
   b: number;
   c: number;
-  at: 'round' | 'down' | 'up' | 'rotate' | 'swapped';
+  at: 'round' | 'second' | 'swapSecond' | 'down' | 'up' | 'rotate';
 }
 interface Elements {
   readonly base: number;
@@ -43,26 +45,42 @@ function swap(k: Kernel, { base, size: n, swap: func, priv }: Elements, i: numbe
 }
 /** Bottom-up heapsort: down along the larger children to a leaf, then back up to where the root's element belongs. */
 function heapSort(k: Kernel, array: Elements, num: number): number | undefined {
-  const s = (k.current.restart?.['sort'] as HeapSort | undefined) ?? { n: num, a: num >> 1, b: 0, c: 0, at: 'round' };
+  const s = (k.current.restart?.['sort'] as HeapSort | undefined) ?? { n: num, a: num >> 1, step: 1, b: 0, c: 0, at: 'round' };
   if (num < 2 || num > MAX_ELEMENTS) return undefined;
   const compare = (i: number, j: number) => {
     const r = askGuest(k, array.cmp, array.base + i * array.size, array.base + j * array.size, ...array.priv);
     return r === null ? null : r | 0;
   };
-  const wait = () => {
-    k.current.restart = { sort: s };
-    return BLOCKED;
-  };
+  k.current.restart = { sort: s };
   for (;;) {
     if (k.current.faulted) return undefined;
     switch (s.at) {
       case 'round':
-        if (s.a > 0) s.a--;
+        if (s.a > 0) s.a -= s.step;
+        else if (s.n <= 1) return undefined;
         else {
-          if (s.n <= 1) return undefined;
-          if (!swap(k, array, 0, s.n - 1)) return wait();
-          if (--s.n <= 1) return undefined;
+          if (!swap(k, array, 0, s.n - 1)) return BLOCKED;
+          s.n--;
+          // The two largest go at once, while there are enough.
+          if (s.n > 2) {
+            s.at = 'second';
+            break;
+          }
         }
+        s.b = s.a;
+        s.at = 'down';
+        break;
+      case 'second': {
+        const r = compare(1, 2);
+        if (r === null) return BLOCKED;
+        s.step = r <= 0 ? 2 : 1;
+        s.a = s.step;
+        s.at = 'swapSecond';
+        break;
+      }
+      case 'swapSecond':
+        if (!swap(k, array, s.a, s.n - 1)) return BLOCKED;
+        s.n--;
         s.b = s.a;
         s.at = 'down';
         break;
@@ -70,8 +88,8 @@ function heapSort(k: Kernel, array: Elements, num: number): number | undefined {
         const child = 2 * s.b + 1;
         if (child + 1 < s.n) {
           const r = compare(child, child + 1);
-          if (r === null) return wait();
-          s.b = r >= 0 ? child : child + 1;
+          if (r === null) return BLOCKED;
+          s.b = r > 0 ? child : child + 1;
           break;
         }
         if (child + 1 === s.n) s.b = child;
@@ -81,7 +99,7 @@ function heapSort(k: Kernel, array: Elements, num: number): number | undefined {
       case 'up': {
         if (s.b !== s.a) {
           const r = compare(s.a, s.b);
-          if (r === null) return wait();
+          if (r === null) return BLOCKED;
           if (r >= 0) {
             s.b = parentOf(s.b);
             break;
@@ -94,7 +112,7 @@ function heapSort(k: Kernel, array: Elements, num: number): number | undefined {
       default:
         if (s.b === s.a) s.at = 'round';
         else {
-          if (!swap(k, array, parentOf(s.b), s.c)) return wait();
+          if (!swap(k, array, parentOf(s.b), s.c)) return BLOCKED;
           s.b = parentOf(s.b);
         }
     }
@@ -137,13 +155,11 @@ function listSort(k: Kernel, priv: number, head: number, cmp: number): number | 
     merge: null,
     slot: 0,
   };
+  k.current.restart = { listSort: s };
   for (;;) {
     if (s.merge !== null) {
       const merged = merge(k, priv, cmp, s.merge);
-      if (merged === null) {
-        k.current.restart = { listSort: s };
-        return BLOCKED;
-      }
+      if (merged === null) return BLOCKED;
       s.merge = null;
       s.pending.splice(s.slot, 2, merged);
       if (s.rest.length > 0) push(s);
@@ -179,13 +195,11 @@ interface Search {
 }
 function bsearch(k: Kernel, key: number, base: number, num: number, step: number, cmp: number): number {
   const s = (k.current.restart?.['bsearch'] as Search | undefined) ?? { from: base, n: Math.min(size(num), MAX_ELEMENTS) };
+  k.current.restart = { bsearch: s };
   while (s.n > 0) {
     const pivot = s.from + (s.n >> 1) * step;
     const r = askGuest(k, cmp, key, pivot);
-    if (r === null) {
-      k.current.restart = { bsearch: s };
-      return BLOCKED;
-    }
+    if (r === null) return BLOCKED;
     if ((r | 0) === 0) return pivot;
     if ((r | 0) > 0) {
       s.from = pivot + step;

@@ -24,7 +24,10 @@ export function callGuest(k: Kernel, fn: number, ...args: readonly (number | big
   const r = callGuestBig(k, fn, ...args);
   return r === null ? null : Number(r);
 }
-/** The same for an operation that keeps its own progress in task.restart (a sort, a walk): answers that it had are forgotten. */
+/**
+ * The same for an operation that keeps its own progress in task.restart (a sort, a walk): answers that it had are forgotten. What it keeps it must have put
+ * there before the call: after it task.restart is the called function's.
+ */
 export function askGuest(k: Kernel, fn: number, ...args: readonly (number | bigint)[]): number | null {
   const r = callGuestBig(k, fn, ...args);
   if (r === null) return null;

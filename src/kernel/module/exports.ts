@@ -16,6 +16,7 @@ import { percpuDataExports, percpuExports } from '../mm/percpu.ts';
 import { softirqExports } from '../irq/softirq.ts';
 import { fpuExports } from '../kernel_mode_fpu.ts';
 import { kthreadExports } from '../kthread.ts';
+import { kthreadWorkerExports } from '../kthread_worker.ts';
 import { mutexExports } from '../locking/mutex.ts';
 import { rwsemExports } from '../locking/rwsem.ts';
 import { semaphoreExports } from '../locking/semaphore.ts';
@@ -90,6 +91,7 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...kmodExports,
     ...kobjectExports,
     ...kthreadExports,
+    ...kthreadWorkerExports,
     ...libExports,
     ...mmExports,
     ...mutexExports,

@@ -8,7 +8,7 @@ import { type DataExport, type FunctionExport, fn, internal, partial } from '../
 import { imageObject, symbolAddress } from '../module/stubs.ts';
 import { writeKernel64 } from '../mm/maccess.ts';
 import { fatalSignalPending, signalPending } from '../signal.ts';
-import { jiffiesDeadline, jiffiesLeft } from './exports.ts';
+import { jiffiesDeadline, jiffiesLeft, scheduleTimeout } from './exports.ts';
 import { wakeUpState } from './core.ts';
 import { TASK_INTERRUPTIBLE, TASK_RUNNING, TASK_UNINTERRUPTIBLE, TASK_WAKEKILL } from './task.ts';
 import { addWaitQueue, BLOCKED, wakeUpAll } from './wait.ts';
@@ -79,6 +79,13 @@ function sleepOnce(k: Kernel, mode: number): number {
   k.current.restart = { slept: true };
   return BLOCKED;
 }
+/** The same up to key->timeout, which counts in jiffies since the start: -EAGAIN when that is over. */
+function sleepUntil(k: Kernel, key: number, mode: number): number {
+  const left = load64(k, key + KEY.timeout) - k.time.jiffies;
+  if (left <= 0 && k.current.restart === null) return -EAGAIN;
+  if (scheduleTimeout(k, left) === BLOCKED) return BLOCKED;
+  return interrupted(k, mode) ? -EINTR : 0;
+}
 
 const ACTIONS = "sleeps as bit_wait does, whatever the action";
 export const waitBitExports: readonly FunctionExport[] = [
@@ -104,6 +111,8 @@ export const waitBitExports: readonly FunctionExport[] = [
   partial('out_of_line_wait_on_bit_timeout', ACTIONS, (k, word, bit, _action, mode, timeout) => waitOnBit(k, word, bit, mode, false, timeout)),
   fn('bit_wait', (k, _key, mode) => sleepOnce(k, mode)),
   fn('bit_wait_io', (k, _key, mode) => sleepOnce(k, mode)),
+  fn('bit_wait_timeout', (k, key, mode) => sleepUntil(k, key, mode)),
+  fn('bit_wait_io_timeout', (k, key, mode) => sleepUntil(k, key, mode)),
 ];
 export const waitBitDataExports: readonly DataExport[] = [
   {

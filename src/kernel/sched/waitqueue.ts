@@ -3,7 +3,7 @@ import { wait_queue_entry as ENTRY, wait_queue_head as HEAD } from '../../abi/la
 import type { Kernel } from '../kernel.ts';
 import { load32, load64, store32, store64 } from '../lib/guest_memory.ts';
 import { initListHead, listAdd, listAddTail, listDel, listInsert, listNodes } from '../lib/list.ts';
-import { callGuest } from '../module/call.ts';
+import { askGuest } from '../module/call.ts';
 import { type FunctionExport, fn } from '../module/export.ts';
 import { exportAtStub, symbolAddress } from '../module/stubs.ts';
 import { fatalSignalPending, signalPending } from '../signal.ts';
@@ -103,13 +103,10 @@ export function wakeUpCommon(k: Kernel, head: number, mode: number, nr: number, 
     let woken: number;
     if (own !== null) woken = Number(own.call(k, entry, mode, flags, key, 0, 0) ?? 0);
     else {
-      const r = callGuest(k, func, entry, mode, flags, key);
-      if (r === null) {
-        k.current.restart = { left, done: [...done] };
-        return null;
-      }
-      k.current.calls = [];
-      k.current.callIndex = 0;
+      // Before the call: what is kept after it would belong to the module's function.
+      k.current.restart = { ...progress, left, done: [...done] };
+      const r = askGuest(k, func, entry, mode, flags, key);
+      if (r === null) return null;
       woken = r | 0;
     }
     done.add(node);
