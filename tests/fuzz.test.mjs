@@ -201,31 +201,3 @@ test('random system calls leave a shell that answers', async () => {
   }
   assert.ok(calls >= 10_000 * FACTOR, `${calls} calls`);
 });
-
-/** A module that is damaged may be refused, load, oops or panic: the kernel stays a kernel, and the next one is tried. */
-test('damaged modules never throw out of the kernel', async () => {
-  const { fixtureFiles } = await import('./modules/suite.mjs');
-  const good = [...fixtureFiles('base'), ...fixtureFiles('core')].filter(([name]) => !name.startsWith('x_')).map(([, bytes]) => bytes);
-  let vm = null;
-  let loaded = 0;
-  for (let i = 0; i < Math.round(100 * FACTOR); i++) {
-    vm ??= await boot({ seed: 1, memory: '96M' });
-    const noise = randomBytes(64, i + 1);
-    const number = (at) => noise[at] | (noise[at + 1] << 8) | (noise[at + 2] << 16);
-    const bytes = new Uint8Array(good[number(0) % good.length]);
-    const mutant = i % 8 === 7 ? bytes.subarray(0, number(3) % bytes.length) : bytes;
-    for (let flip = 0; flip < 1 + (noise[6] % 6) && mutant.length > 0; flip++) mutant[number(8 + flip * 4) % mutant.length] ^= 1 << (noise[11 + flip * 4] & 7);
-    vm.writeFile('/tmp/m.ko', mutant);
-    const r = await vm.run(['sh', '-c', 'insmod /tmp/m.ko && sed -n "s/ .*//p" /proc/modules | xargs -r rmmod'], { timeout: 3000 });
-    if (r.exitCode === 0) loaded++;
-    const { halted } = vm.kernel;
-    assert.doesNotMatch(halted?.message ?? '', /internal error/, `mutant ${i}`);
-    // What a module broke while it ran stays broken: the next gets a new system.
-    if (halted !== null || r.timedOut || vm.kernel.oopsCount > 0 || vm.kernel.modules.byAddr.size > 0) {
-      vm.close();
-      vm = null;
-    }
-  }
-  vm?.close();
-  assert.ok(loaded > 0, 'some of them load');
-});

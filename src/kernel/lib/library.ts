@@ -15,6 +15,7 @@ import { sortExports } from './sort.ts';
 import { stringHelperExports } from './string_helpers.ts';
 import { textsearchDataExports, textsearchExports } from './textsearch.ts';
 import { uuidDataExports, uuidExports } from './uuid.ts';
+import { xarrayExports } from './xarray.ts';
 import { xxhashExports } from './xxhash.ts';
 
 // The library of data structures and algorithms that modules import (lib/).
@@ -36,6 +37,7 @@ export const libraryExports: readonly FunctionExport[] = [
   ...stringHelperExports,
   ...textsearchExports,
   ...uuidExports,
+  ...xarrayExports,
   ...xxhashExports,
 ];
 export const libraryDataExports: readonly DataExport[] = [

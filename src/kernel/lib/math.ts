@@ -55,7 +55,8 @@ function bestFraction(n0: bigint, d0: bigint, maxN: bigint, maxD: bigint): [bigi
       const limits: bigint[] = [];
       if (d1 !== 0n) limits.push((maxD - d2) / d1);
       if (n1 !== 0n) limits.push((maxN - n2) / n1);
-      const t = limits.reduce((x, y) => (x < y ? x : y), (1n << 64n) - 1n);
+      const [first, second] = limits;
+      const t = second !== undefined && second < first ? second : first;
       // Half the term or more: the semiconvergent beats the convergent before it.
       if (d1 === 0n || 2n * t > a || (2n * t === a && d2 * rest > d1 * d)) return [n2 + t * n1, d2 + t * d1];
       break;

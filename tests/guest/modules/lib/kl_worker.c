@@ -12,6 +12,7 @@ static void work_fn(struct kthread_work *work)
 }
 static void slow_fn(struct kthread_work *work)
 {
+	msleep(30);
 	pr_info("slow begins\n");
 	msleep(30);
 	pr_info("slow ends\n");
@@ -30,6 +31,7 @@ static int __init kc_init(void)
 {
 	worker = kthread_create_worker(0, "lt_%s/%d", "worker", 7);
 	pr_info("created %d\n", !IS_ERR(worker));
+	kthread_queue_work(worker, &slow);
 	pr_info("queue %d", kthread_queue_work(worker, &work));
 	pr_cont(" %d\n", kthread_queue_work(worker, &work));
 	kthread_flush_work(&work);
@@ -39,7 +41,7 @@ static int __init kc_init(void)
 	kthread_flush_worker(worker);
 	pr_info("flushed, ran %d\n", ran);
 	kthread_queue_work(worker, &slow);
-	msleep(8);
+	msleep(40);
 	kthread_queue_work(worker, &work);
 	pr_info("cancel waiting %d\n", kthread_cancel_work_sync(&work));
 	pr_info("cancel running %d\n", kthread_cancel_work_sync(&slow));
