@@ -37,18 +37,23 @@ function fault(k: Kernel, at: number): number {
   return 0;
 }
 export function store32(k: Kernel, at: number, value: number): void {
+  k.mm.check?.stored(at, 4);
   if (alive(k) && !writeKernel32(k, at, value)) faultInExport(k, at, Access.WRITE);
 }
 export function store64(k: Kernel, at: number, value: number): void {
+  k.mm.check?.stored(at, 8);
   if (alive(k) && !writeKernel64(k, at, value)) faultInExport(k, at, Access.WRITE);
 }
 export function storeBig(k: Kernel, at: number, value: bigint): void {
+  k.mm.check?.stored(at, 8);
   if (alive(k) && !writeKernelBig(k, at, BigInt.asIntN(64, value))) faultInExport(k, at, Access.WRITE);
 }
 export function store8(k: Kernel, at: number, value: number): void {
+  k.mm.check?.stored(at, 1);
   if (alive(k) && !writeKernel8(k, at, value)) faultInExport(k, at, Access.WRITE);
 }
 export function storeBytes(k: Kernel, at: number, bytes: Uint8Array): void {
+  k.mm.check?.stored(at, bytes.length);
   if (alive(k) && bytes.length > 0 && !writeKernelBytes(k, at, bytes)) faultInExport(k, at, Access.WRITE);
 }
 const alive = (k: Kernel) => k.current.exitState === 0;

@@ -1,10 +1,12 @@
 import type { DataExport, FunctionExport } from '../module/export.ts';
+import { chachaExports } from './chacha.ts';
 import { crcDataExports, crcExports } from './crc.ts';
 import { genallocExports } from './genalloc.ts';
 import { intervalTreeExports } from './interval_tree.ts';
 import { kfifoExports } from './kfifo.ts';
 import { klistExports } from './klist.ts';
 import { llistExports } from './llist.ts';
+import { lz4Exports } from './lz4.ts';
 import { mathDataExports, mathExports } from './math.ts';
 import { parserExports } from './parser.ts';
 import { percpuCounterDataExports, percpuCounterExports } from './percpu_counter.ts';
@@ -21,12 +23,14 @@ import { xxhashExports } from './xxhash.ts';
 // The library of data structures and algorithms that modules import (lib/).
 
 export const libraryExports: readonly FunctionExport[] = [
+  ...chachaExports,
   ...crcExports,
   ...genallocExports,
   ...intervalTreeExports,
   ...kfifoExports,
   ...klistExports,
   ...llistExports,
+  ...lz4Exports,
   ...mathExports,
   ...parserExports,
   ...percpuCounterExports,

@@ -103,6 +103,12 @@ export function writeKernelBytes(k: Kernel, va: number, bytes: Uint8Array): bool
   }
   return true;
 }
+/** Physical address to write an object of `size` bytes at, its code forgotten; -1: not in one page, or not to be written. */
+function writableObject(k: Kernel, va: number, size: number): number {
+  const pa = physOfObject(k, va, size, Access.WRITE);
+  if (pa >= 0) k.machine.invalidateCode(pa, size);
+  return pa;
+}
 export function writeKernel8(k: Kernel, va: number, value: number): boolean {
   return writeKernelBytes(k, va, Uint8Array.of(value));
 }
@@ -110,14 +116,28 @@ export function writeKernel16(k: Kernel, va: number, value: number): boolean {
   return writeKernelBytes(k, va, Uint8Array.of(value, value >> 8));
 }
 export function writeKernel32(k: Kernel, va: number, value: number): boolean {
+  const pa = writableObject(k, va, 4);
+  if (pa >= 0) {
+    k.ram.write32(pa, value);
+    return true;
+  }
   const view = new DataView(new ArrayBuffer(4));
   view.setInt32(0, value, true);
   return writeKernelBytes(k, va, new Uint8Array(view.buffer));
 }
 export function writeKernel64(k: Kernel, va: number, value: number): boolean {
-  return writeKernelBig(k, va, BigInt(value));
+  if (!Number.isSafeInteger(value)) return writeKernelBig(k, va, BigInt(value));
+  const pa = writableObject(k, va, 8);
+  if (pa < 0) return writeKernelBig(k, va, BigInt(value));
+  k.ram.write64(pa, value);
+  return true;
 }
 export function writeKernelBig(k: Kernel, va: number, value: bigint): boolean {
+  const pa = writableObject(k, va, 8);
+  if (pa >= 0) {
+    k.ram.writeBig(pa, BigInt.asIntN(64, value));
+    return true;
+  }
   const view = new DataView(new ArrayBuffer(8));
   view.setBigInt64(0, value, true);
   return writeKernelBytes(k, va, new Uint8Array(view.buffer));

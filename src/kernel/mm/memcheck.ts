@@ -131,6 +131,10 @@ export class MemoryCheck implements Watcher {
     if (finding.what === 'uninit-value') reportUninit(k, finding.object, va, size);
     else reportAccess(k, finding.what, finding.object, va, size, write);
   }
+  /** The kernel's own code wrote there: it has a value now. */
+  stored(va: number, size: number): void {
+    if (va < 0) this.mark(this.objectAt(va), va, size);
+  }
   private mark(object: CheckedObject | null, va: number, size: number): void {
     if (object === null || object.written === null) return;
     const from = Math.max(0, va - object.va);
