@@ -75,8 +75,6 @@ export class Kernel {
   readonly softirqThreads = new Map<number, Ksoftirqd>();
   /** Who waits for locks, completions and wait queues that lie in guest memory. */
   readonly locks = new LockQueues();
-  /** Contents of the idr and ida trees of modules, by address. */
-  readonly idTrees = new Map<number, Map<number, number>>();
   readonly rcu = new RcuState();
   /** Notifier chains of the kernel: guest addresses of the pointers to their first blocks. */
   readonly notifiers = new Map<string, number>();

@@ -11,12 +11,14 @@ import { mathDataExports, mathExports } from './math.ts';
 import { parserExports } from './parser.ts';
 import { percpuCounterDataExports, percpuCounterExports } from './percpu_counter.ts';
 import { percpuRefExports } from './percpu_ref.ts';
+import { ratelimitExports } from './ratelimit.ts';
 import { rbtreeExports } from './rbtree.ts';
 import { scatterlistExports } from './scatterlist.ts';
 import { sortExports } from './sort.ts';
 import { stringHelperExports } from './string_helpers.ts';
 import { textsearchDataExports, textsearchExports } from './textsearch.ts';
 import { uuidDataExports, uuidExports } from './uuid.ts';
+import { xorExports } from './xor.ts';
 import { xarrayExports } from './xarray.ts';
 import { xxhashExports } from './xxhash.ts';
 
@@ -35,12 +37,14 @@ export const libraryExports: readonly FunctionExport[] = [
   ...parserExports,
   ...percpuCounterExports,
   ...percpuRefExports,
+  ...ratelimitExports,
   ...rbtreeExports,
   ...scatterlistExports,
   ...sortExports,
   ...stringHelperExports,
   ...textsearchExports,
   ...uuidExports,
+  ...xorExports,
   ...xarrayExports,
   ...xxhashExports,
 ];

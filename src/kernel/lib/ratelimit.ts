@@ -1,6 +1,8 @@
 import { ratelimit_state as RS } from '../../abi/layout/structs.ts';
 import { KERN_WARNING } from '../../abi/syslog.ts';
 import type { Kernel } from '../kernel.ts';
+import { type FunctionExport, fn } from '../module/export.ts';
+import { load32, load64, loadString, store32, store64 } from './guest_memory.ts';
 import { HZ } from '../time/timekeeping.ts';
 
 // Not more than `burst` callbacks in an interval (lib/ratelimit.c).
@@ -24,40 +26,40 @@ export function ratelimitInit(flags = 0, interval = DEFAULT_RATELIMIT_INTERVAL, 
   return { interval, burst, printed: 0, missed: 0, flags, begin: 0 };
 }
 
-/** A struct ratelimit_state in guest RAM at physical address `pa`. */
+/** A struct ratelimit_state at guest address `at`. */
 export class GuestRatelimitState implements RatelimitState {
   private readonly k: Kernel;
-  private readonly pa: number;
-  constructor(k: Kernel, pa: number) {
+  private readonly at: number;
+  constructor(k: Kernel, at: number) {
     this.k = k;
-    this.pa = pa;
+    this.at = at;
   }
   get interval(): number {
-    return this.k.ram.readS32(this.pa + RS.interval);
+    return load32(this.k, this.at + RS.interval) | 0;
   }
   get burst(): number {
-    return this.k.ram.readS32(this.pa + RS.burst);
+    return load32(this.k, this.at + RS.burst) | 0;
   }
   get printed(): number {
-    return this.k.ram.readS32(this.pa + RS.printed);
+    return load32(this.k, this.at + RS.printed) | 0;
   }
   set printed(n: number) {
-    this.k.ram.write32(this.pa + RS.printed, n);
+    store32(this.k, this.at + RS.printed, n);
   }
   get missed(): number {
-    return this.k.ram.readS32(this.pa + RS.missed);
+    return load32(this.k, this.at + RS.missed) | 0;
   }
   set missed(n: number) {
-    this.k.ram.write32(this.pa + RS.missed, n);
+    store32(this.k, this.at + RS.missed, n);
   }
   get flags(): number {
-    return this.k.ram.read32(this.pa + RS.flags);
+    return load32(this.k, this.at + RS.flags);
   }
   get begin(): number {
-    return this.k.ram.read64(this.pa + RS.begin);
+    return load64(this.k, this.at + RS.begin);
   }
   set begin(n: number) {
-    this.k.ram.write64(this.pa + RS.begin, n);
+    store64(this.k, this.at + RS.begin, n);
   }
 }
 
@@ -87,3 +89,8 @@ export function ratelimitExit(k: Kernel, rs: RatelimitState, who: string): void 
   k.printk.log(KERN_WARNING, `${who}: ${rs.missed} output lines suppressed due to ratelimiting`);
   rs.missed = 0;
 }
+
+export const ratelimitExports: readonly FunctionExport[] = [
+  // (state, function): 1 when the message may go out.
+  fn('___ratelimit', (k, rs, func) => (ratelimit(k, new GuestRatelimitState(k, rs), loadString(k, func, 256)) ? 1 : 0)),
+];

@@ -16,9 +16,9 @@ const CHUNK_SIZE = 1 << CHUNK_SHIFT;
 const CHUNK_MASK = BigInt(CHUNK_SIZE - 1);
 const MAX_INDEX = (1n << 64n) - 1n;
 const MARKS = [0, 1, 2] as const;
-const NO_ENTRY = 0n;
+export const NO_ENTRY = 0n;
 /** XA_ZERO_ENTRY: reserved, read as nothing. */
-const ZERO_ENTRY = (257n << 2n) | 2n;
+export const ZERO_ENTRY = (257n << 2n) | 2n;
 /** xa_state.xa_node when it is none. */
 const XAS_BOUNDS = 1;
 const XAS_RESTART = 3;
@@ -30,13 +30,13 @@ const FLAG_ZERO_BUSY = 8;
 const FLAG_ALLOC_WRAPPED = 0x10;
 /** __GFP_BITS_SHIFT: marks of the whole array lie above the GFP flags. */
 const MARK_SHIFT = 25;
-const XA_PRESENT = 8;
+export const XA_PRESENT = 8;
 
 const isNode = (entry: bigint) => (entry & 3n) === 2n && entry < 0n;
 const toNode = (entry: bigint) => Number(entry - 2n);
 const isAdvanced = (entry: bigint) => (entry & 3n) === 2n && (entry < 0n || entry < ZERO_ENTRY);
 const isValue = (entry: bigint) => (entry & 1n) === 1n;
-const toNull = (entry: bigint) => (entry === ZERO_ENTRY ? NO_ENTRY : entry);
+export const toNull = (entry: bigint) => (entry === ZERO_ENTRY ? NO_ENTRY : entry);
 const shiftOf = (k: Kernel, node: number) => load8(k, node + NODE.shift);
 const countOf = (k: Kernel, node: number) => load8(k, node + NODE.count);
 const slotOf = (node: number, offset: number) => node + NODE.slots + offset * 8;
@@ -55,7 +55,7 @@ interface Place {
   readonly entry: bigint;
 }
 /** Down to the slot of an index, or to where the way ends. */
-function walk(k: Kernel, xa: number, index: bigint): Place {
+export function xaWalk(k: Kernel, xa: number, index: bigint): Place {
   const head = headOf(k, xa);
   if (index > roomOf(k, head)) return { node: XAS_BOUNDS, offset: 0, entry: NO_ENTRY };
   if (!isNode(head)) return { node: 0, offset: 0, entry: head };
@@ -151,7 +151,7 @@ function create(k: Kernel, xa: number, index: bigint): Place | null {
     storeBig(k, xa + XA.xa_head, BigInt(node) + 2n);
   }
   for (;;) {
-    const place = walk(k, xa, index);
+    const place = xaWalk(k, xa, index);
     if (place.node === 0 || shiftOf(k, place.node) === 0 || k.current.faulted) return place;
     const child = newNode(k, xa, shiftOf(k, place.node) - CHUNK_SHIFT, place.node, place.offset);
     if (child === 0) return null;
@@ -181,8 +181,8 @@ function shrink(k: Kernel, xa: number, from: number): void {
   }
 }
 /** Puts an entry at an index: the place, with what was there before; null without memory. */
-function put(k: Kernel, xa: number, index: bigint, entry: bigint): Place | null {
-  const place = entry === NO_ENTRY ? walk(k, xa, index) : create(k, xa, index);
+export function xaPut(k: Kernel, xa: number, index: bigint, entry: bigint): Place | null {
+  const place = entry === NO_ENTRY ? xaWalk(k, xa, index) : create(k, xa, index);
   if (place === null || place.node === XAS_BOUNDS || place.entry === entry) return place;
   if (entry === NO_ENTRY) clearMarks(k, xa, place);
   const { node, offset, entry: old } = place;
@@ -210,7 +210,7 @@ function search(
 ): Found | null {
   let index = from;
   while (index <= max && !k.current.faulted) {
-    const place = walk(k, xa, index);
+    const place = xaWalk(k, xa, index);
     if (place.node === XAS_BOUNDS) return null;
     if (place.node === 0) return wanted(place) ? { ...place, index } : null;
     // Along the slots of the node in which the way ended.
@@ -231,7 +231,7 @@ const present = (k: Kernel, xa: number, from: bigint, max: bigint) => search(k, 
 const marked = (k: Kernel, xa: number, from: bigint, max: bigint, mark: number) =>
   search(k, xa, from, max, (p) => isMarked(k, xa, p, mark), (node, offset) => nodeMarked(k, node, offset, mark));
 /** With reservations passed over. */
-function findEntry(k: Kernel, xa: number, from: bigint, max: bigint, filter: number): Found | null {
+export function xaFind(k: Kernel, xa: number, from: bigint, max: bigint, filter: number): Found | null {
   for (let at = from; ; ) {
     const found = filter === XA_PRESENT ? present(k, xa, at, max) : marked(k, xa, at, max, filter);
     if (found === null || (found.entry !== ZERO_ENTRY && found.entry !== NO_ENTRY)) return found;
@@ -239,10 +239,10 @@ function findEntry(k: Kernel, xa: number, from: bigint, max: bigint, filter: num
   }
 }
 /** The lowest index of the range with nothing there. */
-function lowestFree(k: Kernel, xa: number, min: bigint, max: bigint): bigint | null {
+export function xaLowestFree(k: Kernel, xa: number, min: bigint, max: bigint): bigint | null {
   let index = min === 0n && (flagsOf(k, xa) & FLAG_ZERO_BUSY) !== 0 ? 1n : min;
   while (index <= max && !k.current.faulted) {
-    const { node, entry } = walk(k, xa, index);
+    const { node, entry } = xaWalk(k, xa, index);
     if (entry === NO_ENTRY) return index;
     index = node > XAS_RESTART || node < 0 ? nextIn(k, node, index) : index + 1n;
   }
@@ -255,15 +255,15 @@ const register = (k: Kernel, i: number) => k.machine.regs.getBig(10 + i);
 const indexArg = (k: Kernel) => BigInt.asUintN(64, register(k, 1));
 function storeEntry(k: Kernel, xa: number, index: bigint, entry: bigint): bigint {
   if (isAdvanced(entry)) return errorEntry(-EINVAL);
-  const place = put(k, xa, index, entry === NO_ENTRY && tracksFree(k, xa) ? ZERO_ENTRY : entry);
+  const place = xaPut(k, xa, index, entry === NO_ENTRY && tracksFree(k, xa) ? ZERO_ENTRY : entry);
   return place === null ? errorEntry(-ENOMEM) : toNull(place.entry);
 }
 /** __xa_alloc: `limit` is max in the low, min in the high half. */
 function allocate(k: Kernel, xa: number, id: number, entry: bigint, min: bigint, max: bigint): number {
   if (isAdvanced(entry) || !tracksFree(k, xa)) return -EINVAL;
-  const index = lowestFree(k, xa, min, max);
+  const index = xaLowestFree(k, xa, min, max);
   if (index === null) return -EBUSY;
-  if (put(k, xa, index, entry === NO_ENTRY ? ZERO_ENTRY : entry) === null) return -ENOMEM;
+  if (xaPut(k, xa, index, entry === NO_ENTRY ? ZERO_ENTRY : entry) === null) return -ENOMEM;
   store32(k, id, Number(index));
   return 0;
 }
@@ -289,6 +289,11 @@ function allocCyclic(k: Kernel, xa: number, id: number, next: number): number {
   }
   return r;
 }
+/** Empties an array. */
+export function xaFree(k: Kernel, xa: number): void {
+  freeNodes(k, headOf(k, xa));
+  storeBig(k, xa + XA.xa_head, NO_ENTRY);
+}
 function freeNodes(k: Kernel, entry: bigint, depth = 0): void {
   if (!isNode(entry) || depth > 11) return;
   const node = toNode(entry);
@@ -299,7 +304,7 @@ function freeNodes(k: Kernel, entry: bigint, depth = 0): void {
 function findFrom(k: Kernel, xa: number, indexp: number, filter: number, after: boolean): bigint {
   const start = BigInt.asUintN(64, loadBig(k, indexp)) + (after ? 1n : 0n);
   if (start > MAX_INDEX) return NO_ENTRY;
-  const found = findEntry(k, xa, start, BigInt.asUintN(64, register(k, 2)), filter);
+  const found = xaFind(k, xa, start, BigInt.asUintN(64, register(k, 2)), filter);
   if (found === null) return NO_ENTRY;
   storeBig(k, indexp, found.index);
   return found.entry;
@@ -340,27 +345,27 @@ function xasMove(k: Kernel, xas: number, by: bigint): bigint {
   const s = stateAt(k, xas);
   const frozen = (s.node & 2) !== 0;
   const index = frozen ? s.index : BigInt.asUintN(64, s.index + by);
-  return s.node === 0 && !frozen ? moveTo(k, xas, outside, index) : moveTo(k, xas, walk(k, s.xa, index), index);
+  return s.node === 0 && !frozen ? moveTo(k, xas, outside, index) : moveTo(k, xas, xaWalk(k, s.xa, index), index);
 }
 const unsigned = (k: Kernel, i: number) => BigInt.asUintN(64, register(k, i));
 
 export const xarrayExports: readonly FunctionExport[] = [
-  fn('xa_load', (k, xa) => toNull(walk(k, xa, indexArg(k)).entry)),
+  fn('xa_load', (k, xa) => toNull(xaWalk(k, xa, indexArg(k)).entry)),
   fn('xa_store', (k, xa) => storeEntry(k, xa, indexArg(k), register(k, 2))),
   fn('__xa_store', (k, xa) => storeEntry(k, xa, indexArg(k), register(k, 2))),
-  fn('xa_erase', (k, xa) => toNull(put(k, xa, indexArg(k), NO_ENTRY)?.entry ?? NO_ENTRY)),
-  fn('__xa_erase', (k, xa) => toNull(put(k, xa, indexArg(k), NO_ENTRY)?.entry ?? NO_ENTRY)),
+  fn('xa_erase', (k, xa) => toNull(xaPut(k, xa, indexArg(k), NO_ENTRY)?.entry ?? NO_ENTRY)),
+  fn('__xa_erase', (k, xa) => toNull(xaPut(k, xa, indexArg(k), NO_ENTRY)?.entry ?? NO_ENTRY)),
   fn('__xa_cmpxchg', (k, xa) => {
-    const here = walk(k, xa, indexArg(k)).entry;
+    const here = xaWalk(k, xa, indexArg(k)).entry;
     if (here !== register(k, 2)) return toNull(here);
-    const r = put(k, xa, indexArg(k), register(k, 3));
+    const r = xaPut(k, xa, indexArg(k), register(k, 3));
     return r === null ? errorEntry(-ENOMEM) : toNull(r.entry);
   }),
   fn('__xa_insert', (k, xa) => {
     const entry = register(k, 2);
     if (isAdvanced(entry)) return -EINVAL;
-    if (walk(k, xa, indexArg(k)).entry !== NO_ENTRY) return -EBUSY;
-    return put(k, xa, indexArg(k), entry === NO_ENTRY ? ZERO_ENTRY : entry) === null ? -ENOMEM : 0;
+    if (xaWalk(k, xa, indexArg(k)).entry !== NO_ENTRY) return -EBUSY;
+    return xaPut(k, xa, indexArg(k), entry === NO_ENTRY ? ZERO_ENTRY : entry) === null ? -ENOMEM : 0;
   }),
   fn('__xa_alloc', (k, xa, id) => {
     const { min, max } = limits(k);
@@ -368,11 +373,11 @@ export const xarrayExports: readonly FunctionExport[] = [
   }),
   // (xa, id, entry, limit, next, gfp)
   fn('__xa_alloc_cyclic', (k, xa, id, _entry, _limit, next) => allocCyclic(k, xa, id, next)),
-  fn('xa_get_mark', (k, xa, _index, mark) => (isMarked(k, xa, walk(k, xa, indexArg(k)), mark) ? 1 : 0)),
+  fn('xa_get_mark', (k, xa, _index, mark) => (isMarked(k, xa, xaWalk(k, xa, indexArg(k)), mark) ? 1 : 0)),
   fn('xa_set_mark', (k, xa, _index, mark) => markEntry(k, xa, mark)),
   fn('__xa_set_mark', (k, xa, _index, mark) => markEntry(k, xa, mark)),
-  fn('xa_clear_mark', (k, xa, _index, mark) => clearMark(k, xa, walk(k, xa, indexArg(k)), mark)),
-  fn('__xa_clear_mark', (k, xa, _index, mark) => clearMark(k, xa, walk(k, xa, indexArg(k)), mark)),
+  fn('xa_clear_mark', (k, xa, _index, mark) => clearMark(k, xa, xaWalk(k, xa, indexArg(k)), mark)),
+  fn('__xa_clear_mark', (k, xa, _index, mark) => clearMark(k, xa, xaWalk(k, xa, indexArg(k)), mark)),
   fn('xa_find', (k, xa, indexp, _max, filter) => findFrom(k, xa, indexp, filter, false)),
   fn('xa_find_after', (k, xa, indexp, _max, filter) => findFrom(k, xa, indexp, filter, true)),
   // xa_extract(xa, dst, start, max, n, filter)
@@ -380,7 +385,7 @@ export const xarrayExports: readonly FunctionExport[] = [
     let at = unsigned(k, 2);
     let i = 0;
     while (i < n >>> 0) {
-      const found = findEntry(k, xa, at, unsigned(k, 3), filter);
+      const found = xaFind(k, xa, at, unsigned(k, 3), filter);
       if (found === null) break;
       storeBig(k, dst + i++ * 8, found.entry);
       at = found.index + 1n;
@@ -388,14 +393,13 @@ export const xarrayExports: readonly FunctionExport[] = [
     return i;
   }),
   fn('xa_destroy', (k, xa) => {
-    freeNodes(k, headOf(k, xa));
-    storeBig(k, xa + XA.xa_head, NO_ENTRY);
+    xaFree(k, xa);
     for (const mark of MARKS) setRootMark(k, xa, mark, mark === 0 && tracksFree(k, xa));
   }),
   fn('xas_load', (k, xas) => {
     const s = stateAt(k, xas);
     if (hasError(s)) return NO_ENTRY;
-    return moveTo(k, xas, walk(k, s.xa, s.index));
+    return moveTo(k, xas, xaWalk(k, s.xa, s.index));
   }),
   partial('xas_store', 'entries of one index', (k, xas) => {
     const s = stateAt(k, xas);
@@ -405,13 +409,13 @@ export const xarrayExports: readonly FunctionExport[] = [
       store64(k, xas + XAS.xa_node, errorNode(-EINVAL));
       return NO_ENTRY;
     }
-    const place = put(k, s.xa, s.index, entry);
+    const place = xaPut(k, s.xa, s.index, entry);
     if (place === null) {
       store64(k, xas + XAS.xa_node, errorNode(-ENOMEM));
       return NO_ENTRY;
     }
     // What was taken away may have taken its node along.
-    moveTo(k, xas, entry === NO_ENTRY ? walk(k, s.xa, s.index) : place);
+    moveTo(k, xas, entry === NO_ENTRY ? xaWalk(k, s.xa, s.index) : place);
     return place.entry;
   }),
   fn('xas_nomem', (k, xas) => {
@@ -450,6 +454,6 @@ export const xarrayExports: readonly FunctionExport[] = [
   }),
 ];
 function markEntry(k: Kernel, xa: number, mark: number): void {
-  const place = walk(k, xa, indexArg(k));
+  const place = xaWalk(k, xa, indexArg(k));
   if (place.entry !== NO_ENTRY) setMark(k, xa, place, mark);
 }

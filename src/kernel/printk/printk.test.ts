@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { KERN_INFO, LOG_KERN, LOG_USER, LOGLEVEL_DEFAULT } from '../../abi/syslog.ts';
 import type { Kernel } from '../kernel.ts';
 import { hexDump } from '../lib/hexdump.ts';
-import { GuestRatelimitState, ratelimit } from '../lib/ratelimit.ts';
+import { ratelimit, ratelimitInit } from '../lib/ratelimit.ts';
 import { mmTestKit } from '../mm/testkit.ts';
 import { HZ, Timekeeper } from '../time/timekeeping.ts';
 import { extendedText, recordText, recordTextSize } from './format.ts';
@@ -37,11 +37,7 @@ function kit(commandLine = 'norandmaps'): { k: Kernel; console: () => string } {
 
 test('a module says to the log what it says in real Linux', () => {
   const { k } = kit();
-  // struct ratelimit_state: interval, burst.
-  const pa = k.mm.pages.alloc();
-  k.ram.write32(pa + 4, HZ);
-  k.ram.write32(pa + 8, 3);
-  const limit = new GuestRatelimitState(k, pa);
+  const limit = ratelimitInit(0, HZ, 3);
   for (const s of fixture.steps) {
     if (s.do === 'printk') k.printk.emit(LOG_KERN, LOGLEVEL_DEFAULT, s.text);
     else if (s.do === 'dev') k.printk.emit(LOG_KERN, s.level, s.text, { subsystem: 'platform', device: '+platform:lintelprobe' });

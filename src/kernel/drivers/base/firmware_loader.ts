@@ -16,6 +16,7 @@ import { deviceLog } from './dev_printk.ts';
 
 const PATHS = [`/lib/firmware/updates/${UTS_RELEASE}`, '/lib/firmware/updates', `/lib/firmware/${UTS_RELEASE}`, '/lib/firmware'];
 const NAME_MAX = 4096;
+const KINDS = ['', '.zst', '.xz'];
 const MAX_SIZE = 0x7fff_ffff;
 const O_RDONLY = 0;
 
@@ -43,6 +44,8 @@ function request(k: Kernel, to: number, nameAt: number, device: number, warn: bo
   if (name === '' || name.split('/').includes('..')) return -EINVAL;
   const bytes = readFirmware(k, name);
   if (typeof bytes === 'number') {
+    // Debian's kernel says so of the plain file and of each kind of compressed one.
+    if (device !== 0) for (const _kind of KINDS) deviceLog(k, 6, device, `firmware: failed to load ${name} (${bytes})\n`);
     if (warn && device !== 0) deviceLog(k, 4, device, `Direct firmware load for ${name} failed with error ${bytes}\n`);
     return bytes;
   }

@@ -22,21 +22,23 @@ const transferOf = (k: Kernel, adapter: number) => {
   const algo = load64(k, adapter + ADAPTER.algo);
   return algo === 0 ? 0 : load64(k, algo + ALGORITHM.xfer);
 };
-function attempt(adapter: number, msgs: number, num: number, tries: number, until: number): Step {
-  return { act: 'i2cTry', data: { adapter, msgs, num, tries, until } };
+function attempt(adapter: number, msgs: number, num: number, tries: number, until: number, stack: number): Step {
+  return { act: 'i2cTry', data: { adapter, msgs, num, tries, until, stack } };
 }
 stepAction('i2cTry', (k, data, state) => {
   const [adapter, msgs, num] = [data['adapter'] as number, data['msgs'] as number, data['num'] as number];
+  // A message on the stack stays there for each call.
+  if ((data['stack'] as number) > 0) stackBlock(k, data['stack'] as number);
   before(state, { call: transferOf(k, adapter), args: [adapter, msgs, num] }, { act: 'i2cTried', data });
 });
 stepAction('i2cTried', (k, data, state) => {
   state.value = state.result;
   const [adapter, tries, until] = [data['adapter'] as number, data['tries'] as number, data['until'] as number];
   const again = state.result === -EAGAIN && tries < (load32(k, adapter + ADAPTER.retries) | 0) && k.time.jiffies <= until;
-  if (again) before(state, attempt(adapter, data['msgs'] as number, data['num'] as number, tries + 1, until));
+  if (again) before(state, attempt(adapter, data['msgs'] as number, data['num'] as number, tries + 1, until, data['stack'] as number));
 });
 /** i2c_transfer: how many messages were transferred, -errno, or BLOCKED. */
-function transfer(k: Kernel, adapter: number, msgs: number, num: number, locked: boolean): number {
+function transfer(k: Kernel, adapter: number, msgs: number, num: number, locked: boolean, stack = 0): number {
   return runSteps(k, () => {
     if (transferOf(k, adapter) === 0) return -EOPNOTSUPP;
     if (msgs === 0 || (num | 0) < 1) {
@@ -46,7 +48,7 @@ function transfer(k: Kernel, adapter: number, msgs: number, num: number, locked:
     const ops = locked ? 0 : load64(k, adapter + ADAPTER.lock_ops);
     const lock = (at: number): Step[] => (ops === 0 ? [] : [{ call: load64(k, ops + at), args: [adapter, I2C_LOCK_SEGMENT] }]);
     const until = k.time.jiffies + (load32(k, adapter + ADAPTER.timeout) | 0);
-    return [...lock(LOCK_BUS), attempt(adapter, msgs, num | 0, 0, until), ...lock(UNLOCK_BUS)];
+    return [...lock(LOCK_BUS), attempt(adapter, msgs, num | 0, 0, until, stack), ...lock(UNLOCK_BUS)];
   });
 }
 
@@ -62,7 +64,7 @@ export const i2cExports: readonly FunctionExport[] = [
       store32(k, msg + MSG.len, count & 0xffff);
       store64(k, msg + MSG.buf, buffer);
     }
-    const r = transfer(k, load64(k, client + CLIENT.adapter), msg, 1, false);
+    const r = transfer(k, load64(k, client + CLIENT.adapter), msg, 1, false, MSG.sizeof);
     return r === BLOCKED ? BLOCKED : r === 1 ? count : r;
   }),
 ];
