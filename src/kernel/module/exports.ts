@@ -34,7 +34,6 @@ import { timerExports } from '../time/timer.ts';
 import { workqueueDataExports, workqueueExports } from '../workqueue.ts';
 import { timeDataExports, timeExports } from '../time/exports.ts';
 import { baseExports } from '../drivers/base/exports.ts';
-import { firmwareExports } from '../drivers/base/firmware_loader.ts';
 import { i2cExports } from '../drivers/i2c/i2c_core.ts';
 import { devPrintkExports } from '../drivers/base/dev_printk.ts';
 import { driverExports } from '../drivers/exports.ts';
@@ -71,7 +70,6 @@ import { imageObject, STUB_SIZE } from './stubs.ts';
 export function allFunctionExports(): readonly FunctionExport[] {
   return [
     ...baseExports,
-    ...firmwareExports,
     ...i2cExports,
     ...bitmapExports,
     ...completionExports,
