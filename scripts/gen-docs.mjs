@@ -30,6 +30,11 @@ ${rows.map((r) => `| ${r.nr} | ${r.name} | ${r.support} | ${cell(r.note)} |`).jo
 ${missing.map(([name]) => `\`${name.slice(3)}\``).join(' ')}
 `;
 }
+/** How many of Debian's modules are recorded; the recording is of those that find every symbol. */
+function debianModules() {
+  const recording = JSON.parse(readFileSync(new URL('../tests/fixtures/debian_modules.json', import.meta.url), 'utf8'));
+  return Object.keys(recording.modules).length;
+}
 export function exportsPage() {
   const functions = allFunctionExports()
     .filter((r) => r.internal !== true)
@@ -42,6 +47,9 @@ export function exportsPage() {
 
 What modules can import (${rows.length} symbols). A module that imports anything else is refused with \`Unknown symbol NAME (err -2)\`.
 "GPL": for modules under a GPL-compatible licence only.
+
+Of the 3103 modules of Debian's 6.12 riscv64 kernel, ${debianModules()} find every symbol that they import (\`npm run kmod-survey\`). What each of them logs and shows when it is
+loaded and unloaded is recorded from real Linux: \`npm run kmod-debian -- DIR\`, with DIR an unpacked module tree, compares.
 
 | symbol | kind | licence | support | note |
 |---|---|---|---|---|

@@ -15,8 +15,8 @@ static int __init kc_init(void)
 		state[i] = i * 0x01020304;
 	chacha_block_generic(state, stream, 20);
 	pr_info("chacha %*ph, counter %x\n", 32, stream, state[12]);
-	chacha_block_generic(state, stream, 8);
-	pr_info("chacha8 %*ph\n", 16, stream);
+	chacha_block_generic(state, stream, 12);
+	pr_info("chacha12 %*ph\n", 16, stream);
 	hchacha_block_generic(state, half, 20);
 	pr_info("hchacha %*ph\n", 32, half);
 	n = LZ4_decompress_safe(packed, out, sizeof(packed), sizeof(out));
