@@ -8,6 +8,7 @@ import { mountHostDirectory } from './kernel/fs/hostfs/super.ts';
 import { filpOpen } from './kernel/fs/open.ts';
 import type { File } from './kernel/fs/types.ts';
 import type { Kernel } from './kernel/kernel.ts';
+import { sprintSymbol } from './kernel/kallsyms.ts';
 import { stringOf } from './kernel/lib/bytes.ts';
 import { ioctlInput, ioctlProgram } from './host/ioctl_program.ts';
 import { IovIter } from './kernel/lib/iov_iter.ts';
@@ -90,6 +91,8 @@ interface Running {
   timedOut: boolean;
   /** Virtual ns. */
   readonly deadline: number;
+  /** When it was killed for being late (virtual ns). */
+  killedAt: number;
   timer: NodeJS.Timeout | null;
   readonly resolve: (info: ExitInfo) => void;
   readonly reject: (error: Error) => void;
@@ -207,6 +210,7 @@ export class Vm {
       streams,
       exit: null,
       timedOut: false,
+      killedAt: Number.POSITIVE_INFINITY,
       deadline: virtual && timeout !== undefined ? k.time.now() + timeout * 1e6 : Number.POSITIVE_INFINITY,
       timer: null,
       resolve,
@@ -238,7 +242,21 @@ export class Vm {
   private expire(p: Running): void {
     if (p.exit !== null || p.timedOut) return;
     p.timedOut = true;
+    p.killedAt = this.kernel.time.now();
     this.killSession(p.pid);
+    if (this.kernel.host.elapsed !== null) p.timer = setTimeout(() => this.wake(), UNKILLABLE / 1e6);
+  }
+  /** A command that SIGKILL does not end: code of a module loops, or waits for what does not come. It stays in the system; who ran it is told. */
+  private giveUp(p: Running): void {
+    const k = this.kernel;
+    for (const task of k.sched.tasks.values()) {
+      if (task.pid !== p.pid && task.signal.sid !== p.pid) continue;
+      if (task.exitState !== 0 || task.isKernelThread) continue;
+      const running = k.sched.runQueues.some((rq) => rq.current === task);
+      const pc = running ? k.machine.regs.pc : Number(task.kernelContext?.regs[0] ?? 0n);
+      k.printk.log(3, `${task.comm}[${task.pid}] does not leave the kernel after SIGKILL: ${running ? 'it runs' : 'it waits'} at ${sprintSymbol(k, pc, 'S')}`);
+    }
+    p.exit = { code: SIGKILL, oomKilled: false };
   }
   /** SIGKILL for the command and everything in its session. */
   private killSession(sid: number): void {
@@ -422,7 +440,7 @@ export class Vm {
   /** Asleep in virtual time: on to the next timer or deadline. Without a command or a console time stands still. */
   private jump(idleUntil: number): void {
     if (this.running.length === 0 && !this.attached) return;
-    const next = this.running.reduce((at, p) => (p.timedOut ? at : Math.min(at, p.deadline)), idleUntil);
+    const next = this.running.reduce((at, p) => Math.min(at, p.timedOut ? p.killedAt + UNKILLABLE : p.deadline), idleUntil);
     if (next === Number.POSITIVE_INFINITY) return;
     this.kernel.time.advanceTo(next);
     this.wake();
@@ -442,6 +460,7 @@ export class Vm {
         this.expire(p);
         moved = true;
       }
+      if (p.exit === null && k.time.now() >= p.killedAt + UNKILLABLE) this.giveUp(p);
       if (p.streams.feed()) moved = true;
       if (p.streams.drain(p.exit !== null)) moved = true;
       // Done when the command has ended; output that it left to others in the background is not waited for.
@@ -466,6 +485,8 @@ export class Vm {
   }
 }
 
+/** So long after SIGKILL (virtual ns) a command that is still there is given up: 100 ms, when a task that leaves the kernel at all has left it. */
+const UNKILLABLE = 1e8;
 const noSuchOp = (file: File) => ((file.inode.mode & S_IFMT) === S_IFDIR ? -EISDIR : -EINVAL);
 /** Text of the host as a guest's byte string (UTF-8, one char per byte). */
 function toGuest(text: string): string {
