@@ -139,14 +139,14 @@ test('damaged modules are refused or loaded, and a refused one leaves nothing be
 });
 
 test('a command that code of a module holds in the kernel comes back at its timeout', async () => {
-  const bytes = Buffer.from(fixtureFiles('base').get('lt_bare.ko'));
+  const bytes = Buffer.from(fixtureFiles('base').get('lt_init.ko'));
   const text = sections(bytes).find((s) => s.name === '.init.text');
   for (let at = text.offset; at < text.offset + text.size; at += 2) bytes.set([0x01, 0xa0], at); // c.j 0: a jump to itself
   const vm = await boot({ seed: 1, memory: '64M' });
   vm.writeFile('/tmp/m.ko', bytes);
   const r = await vm.run(['insmod', '/tmp/m.ko'], { timeout: 100 });
   assert.deepEqual([r.timedOut, r.signal], [true, 9]);
-  assert.match(vm.dmesg(), /insmod\[\d+\] does not leave the kernel after SIGKILL: it runs at \w+\+0x[0-9a-f]+\/0x[0-9a-f]+ \[lt_bare\]/);
+  assert.match(vm.dmesg(), /insmod\[\d+\] does not leave the kernel after SIGKILL: it runs at \w+\+0x[0-9a-f]+\/0x[0-9a-f]+ \[lt_init\]/);
   // Nobody else gets the only CPU any more, and is told in time.
   const next = await vm.run(['true'], { timeout: 100 });
   assert.equal(next.timedOut, true);
