@@ -100,7 +100,11 @@ static void files(void) {
     if (stat(path, &st) == 0) a = st.st_mode & 07777;
     say("%s: root %o, group %o", every[i], root, a);
   }
+  const char *all = get("/proc/cgroups"), *pids = strstr(all, ",pids");
+  say("/proc/cgroups: %.41s %.9s", all, pids ? pids : "none");
   say("pids: %d", put("cgroup.subtree_control", "+pids"));
+  pids = strstr(get("/proc/cgroups"), ",pids");
+  say("/proc/cgroups: %.9s", pids ? pids : "none");
   for (unsigned i = 11; i < 16; i++) {
     char name[60];
     sprintf(name, "a/%s", every[i]);

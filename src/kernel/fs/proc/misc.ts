@@ -95,6 +95,10 @@ const FILESYSTEM_ORDER = [
   'hugetlbfs',
   'devpts',
 ];
+/** Controllers, the hierarchy that each is in (0: version 2), and how many groups that one has (proc_cgroupstats_show). */
+function showCgroups(k: Kernel): string {
+  return `#subsys_name\thierarchy\tnum_cgroups\tenabled\npids\t0\t${1 + k.cgroups.root.descendants}\t1\n`;
+}
 function showFilesystems(k: Kernel): string {
   const rank = (name: string) => (FILESYSTEM_ORDER.includes(name) ? FILESYSTEM_ORDER.indexOf(name) : FILESYSTEM_ORDER.length);
   const types = [...k.vfs.types.values()].sort((a, b) => rank(a.name) - rank(b.name));
@@ -137,6 +141,7 @@ export function procMiscInit(k: Kernel): void {
   procfs.create('stat', showStat);
   procfs.create('cpuinfo', (kk) => cpuinfoText(kk.cpus));
   procfs.create('filesystems', showFilesystems);
+  procfs.create('cgroups', showCgroups);
   procfs.create('interrupts', showInterrupts);
   procfs.create('iomem', showIomem);
   procfs.create('ioports', () => '');
