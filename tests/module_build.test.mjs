@@ -1,7 +1,7 @@
 // `lintel kmod build`, `lintel kmod run` and `lintel start` as a user sees them: child processes, real compiler, real headers.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -114,6 +114,23 @@ test('exit statuses and reports of kmod run', () => {
   assert.match(gone.stderr, /^lintel: nosuch\.ko: no such file\n/);
   assert.equal(run('lt_init.ko', '--param', 'ret').status, 125);
   assert.equal(lintel(['kmod', 'frob']).status, 125);
+});
+
+test('kmod run FILE.ko --param -- ./test.sh: a script of this machine tests the module in the guest (M95)', () => {
+  const dir = directory('ci', {
+    Makefile: 'obj-m := ci.o\n',
+    'ci.c': source(
+      'static char *who = "nobody";\nmodule_param(who, charp, 0444);\nstatic int __init ci_init(void) { pr_info("ci: for %s\\n", who); return 0; }\nstatic void __exit ci_exit(void) {}\nmodule_init(ci_init); module_exit(ci_exit);',
+    ),
+    'test.sh': '#!/bin/sh\ntest "$(cat /sys/module/ci/parameters/who)" = "$1" || exit 9\ngrep -c MODULE_LICENSE ci.c\nexit 4\n',
+  });
+  chmodSync(join(work, dir, 'test.sh'), 0o755);
+  assert.equal(lintel(['kmod', 'build', dir]).status, 0);
+  const run = lintel(['kmod', 'run', 'ci.ko', '--param', 'who=me', '--json', '--', './test.sh', 'me'], { cwd: join(work, dir) });
+  assert.equal(run.status, 4, run.stderr);
+  const report = JSON.parse(run.stdout);
+  assert.deepEqual([report.stdout, report.loaded, report.unloaded], ['1\n', true, true]);
+  assert.match(report.dmesg, /ci: for me/);
 });
 
 test('kmod run names what a module registered and left behind', () => {

@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { boot, type ExitInfo, type NodeVm } from '../index.ts';
 import { ElfObject, ObjectError } from '../kmod/elf_object.ts';
 import { type CliOptions, UsageError } from './options.ts';
@@ -39,8 +39,20 @@ interface Report {
   instructions: number;
 }
 
+/** Where the directory of a script of this machine appears in the guest. */
+const SCRIPT_DIR = '/mnt/host';
+/** A command that is a relative path (./test.sh) and a file here: its directory is mounted, read-only, and it runs there. */
+function withOwnScript(options: CliOptions, command: readonly string[]): { options: CliOptions; command: readonly string[] } {
+  const script = command[0] ?? '';
+  if (!/^\.{1,2}\//.test(script) || !existsSync(script) || !statSync(script).isFile()) return { options, command };
+  const mount = { host: resolve(dirname(script)), guest: SCRIPT_DIR, readOnly: true };
+  const run = ['sh', '-c', `cd ${SCRIPT_DIR} && exec "$0" "$@"`, `./${basename(script)}`, ...command.slice(1)];
+  return { options: { ...options, mount: [...options.mount, mount] }, command: run };
+}
+
 /** `lintel kmod run FILE.ko [-- CMD...]`: boot, insmod, CMD, rmmod, the log. */
-export async function runModule(options: CliOptions, file: string, command: readonly string[]): Promise<number> {
+export async function runModule(given: CliOptions, file: string, argv: readonly string[]): Promise<number> {
+  const { options, command } = withOwnScript(given, argv);
   const parameters = options.param.map((p) => {
     const eq = p.indexOf('=');
     if (eq <= 0) throw new UsageError(`--param wants NAME=VALUE, not '${p}'`);

@@ -101,6 +101,7 @@ export function runKernel(k: Kernel, budget: number, jump = true): RunState {
     let ran = false;
     let spinning = true;
     for (const rq of sched.runQueues) {
+      if (k.panickingCpu !== -1 && rq.cpu !== k.panickingCpu) continue;
       const inKernel = stillInKernel(rq.current);
       if (!inKernel) quiescentState(k, rq.cpu);
       const task = inKernel ? rq.current : (sched.pickNextTask(rq.cpu) ?? interruptedIdle(k, rq.cpu));

@@ -68,9 +68,9 @@ export function symbolByName(k: Kernel, name: string): number {
   }
   return 0;
 }
-/** kallsyms_show_value: may this task see where the kernel is? */
+/** kallsyms_show_value: may this task see where the kernel is? kernel.kptr_restrict 2 hides it from everybody. */
 export function kallsymsShowValue(k: Kernel): boolean {
-  return k.current.capable(CAP_SYSLOG);
+  return k.pointers.kptrRestrict < 2 && k.current.capable(CAP_SYSLOG);
 }
 /** /proc/kallsyms. */
 export function showKallsyms(k: Kernel): string {

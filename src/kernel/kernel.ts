@@ -3,6 +3,7 @@ import type { Ram } from '../machine/ram.ts';
 import type { DriverCore } from './drivers/core.ts';
 import type { TaskCaches } from './fork.ts';
 import { Cgroups } from './cgroup/cgroupfs.ts';
+import { followsChain, notifyPanic } from './fatal_chain.ts';
 import { FutexTable } from './futex/core.ts';
 import type { ProcFs } from './fs/proc/generic.ts';
 import type { DebugFs } from './fs/debugfs/debugfs.ts';
@@ -10,6 +11,7 @@ import type { Kernfs } from './fs/sysfs/kernfs.ts';
 import type { File, Inode } from './fs/types.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { HostDoors } from './host.ts';
+import { newKprobes } from './kprobes.ts';
 import { ObjectOrder } from './lib/object_order.ts';
 import { PointerPolicy } from './lib/pointers.ts';
 import type { IpcNamespace } from './ipc/namespace.ts';
@@ -78,6 +80,7 @@ export class Kernel {
   readonly rcu = new RcuState();
   /** Notifier chains of the kernel: guest addresses of the pointers to their first blocks. */
   readonly notifiers = new Map<string, number>();
+  readonly kprobes = newKprobes();
   readonly timers = new TimerState();
   readonly workqueues = new WorkqueueState();
   /** How pointers are printed. */
@@ -121,6 +124,8 @@ export class Kernel {
   /** A format with a conversion that the kernel has not was reported. */
   formatWarned = false;
   panicOnOops = 0;
+  /** The CPU that panics: the others stand still. */
+  panickingCpu = -1;
   panicOnWarn = 0;
   readonly keys = new KeyTable();
   nextTaskSerial = 0;
@@ -154,7 +159,13 @@ export class Kernel {
   }
   /** Stops everything (panic). */
   panic(message: string): void {
+    if (this.panickingCpu !== -1) return;
     this.printk.log(0, `Kernel panic - not syncing: ${message}`);
+    this.panickingCpu = this.cpu;
+    if (!notifyPanic(this, message)) this.panicEnd(message);
+  }
+  /** Behind the chain of who wants to hear of it. */
+  panicEnd(message: string): void {
     this.printk.log(0, `---[ end Kernel panic - not syncing: ${message} ]---`);
     this.halted = { reason: 'panic', message };
   }
@@ -172,3 +183,4 @@ export class Kernel {
     return found;
   }
 }
+followsChain('panic', (k, _task, data) => k.panicEnd(data['message'] as string));

@@ -3,6 +3,7 @@ import { Trap } from '../machine/trap.ts';
 import type { Kernel } from './kernel.ts';
 import { TASK_SIZE } from './mm/address.ts';
 import { Fault, handleMmFault } from './mm/memory.ts';
+import { kprobeEntry, kprobeReturn } from './kprobes.ts';
 import { publishThreadFlags, returnFromGuest } from './module/call.ts';
 import { exportAtStub, isReturnStub } from './module/stubs.ts';
 import { complainIfAtomic } from './sched/atomic.ts';
@@ -69,6 +70,7 @@ function callFromKernel(k: Kernel, task: Task): KernelTrap {
     regs.pc += 4;
     return 'run';
   }
+  if (k.kprobes.points.size > 0 && task.restart === null && kprobeEntry(k, task)) return 'run';
   const frame = task.frames.at(-1);
   task.callIndex = 0;
   task.faulted = false;
@@ -104,7 +106,9 @@ function callFromKernel(k: Kernel, task: Task): KernelTrap {
   if (typeof result === 'bigint') regs.setBig(10, BigInt.asIntN(64, result));
   else if (result !== undefined) regs.set(10, result);
   publishThreadFlags(k, task);
+  const entry = regs.pc;
   regs.pc = regs.get(1);
+  if (task.probed.length > 0) kprobeReturn(k, task, entry);
   return 'run';
 }
 

@@ -5,6 +5,7 @@ import { bug_entry as BUG, exception_table_entry as EX } from '../abi/layout/str
 import { Access, type AccessKind } from '../machine/api.ts';
 import { Trap } from '../machine/trap.ts';
 import { abandonTask, doExit } from './exit.ts';
+import { followsChain, notifyDie } from './fatal_chain.ts';
 import { sprintSymbol } from './kallsyms.ts';
 import type { Kernel } from './kernel.ts';
 import { PAGE_SIZE, TASK_SIZE } from './mm/address.ts';
@@ -36,8 +37,7 @@ export function oopsAt(k: Kernel, task: Task, cause: number, addr: number, sum: 
         ? 'NULL pointer dereference'
         : 'paging request';
   k.printk.log(1, `Unable to handle kernel ${what} at virtual address ${hex64(addr)}`);
-  die(k, task, 'Oops', cause, addr);
-  makeTaskDead(k, task);
+  die(k, task, 'Oops', cause, addr, 'task');
 }
 
 /** An exported function followed an address that is not there: the fault that its code would have taken, at its own address. */
@@ -150,7 +150,7 @@ function warn(k: Kernel, task: Task, where: string): void {
 const END_TRACE = '---[ end trace 0000000000000000 ]---';
 
 /** die: the report of an oops. The taint follows it. */
-function die(k: Kernel, task: Task, title: string, cause: number, badaddr: number): void {
+function die(k: Kernel, task: Task, title: string, cause: number, badaddr: number, ends: 'task' | 'system'): void {
   const { printk, machine } = k;
   k.oopsCount++;
   k.debugLocks = false; // oops_enter: without a word
@@ -158,14 +158,20 @@ function die(k: Kernel, task: Task, title: string, cause: number, badaddr: numbe
   printModules(k);
   showRegs(k, task, cause, badaddr);
   printk.log(0, codeLine(k, machine.regs.pc));
-  addTaint(k, TAINT_DIE, false);
-  printk.log(4, END_TRACE);
+  if (!notifyDie(k, task, title, cause, 'die', { ends })) dieEnd(k, task, ends);
 }
+/** Behind the chain of who wants to hear of it. */
+function dieEnd(k: Kernel, task: Task, ends: 'task' | 'system'): void {
+  addTaint(k, TAINT_DIE, false);
+  k.printk.log(4, END_TRACE);
+  if (ends === 'task') makeTaskDead(k, task);
+  else k.panic('Fatal exception in interrupt');
+}
+followsChain('die', (k, task, data) => dieEnd(k, task, data['ends'] as 'task' | 'system'));
 /** Exceptions other than page faults enter as NMIs do, so that a fatal one takes the whole kernel with it (irqentry_nmi_enter; die's in_interrupt). */
 export function dieInNmi(k: Kernel, task: Task, title: string, cause: number): void {
   if (cause !== Trap.BREAKPOINT && fixupException(k, k.machine.regs.pc)) return;
-  die(k, task, title, cause, cause === Trap.BREAKPOINT || cause === Trap.ILLEGAL ? 0 : k.machine.tval);
-  k.panic('Fatal exception in interrupt');
+  die(k, task, title, cause, cause === Trap.BREAKPOINT || cause === Trap.ILLEGAL ? 0 : k.machine.tval, 'system');
 }
 /** make_task_dead: the task ends where it stands, to its parent by SIGSEGV; what it held stays held. */
 function makeTaskDead(k: Kernel, task: Task): void {

@@ -62,7 +62,7 @@ export class DriverCore {
   /** vm_area_structs in guest memory, by address (mm/module_mapping.ts). */
   /** firmware_class.path, and which firmware each device asked for (their cache). */
   firmwarePath = '';
-  readonly firmwareNames = new Set<string>();
+  readonly firmwareNames = new Map<number, ReadonlySet<string>>();
   readonly moduleVmas = new Map<number, ModuleVma>();
   /** Wait queues of modules that somebody polls, by address (fs/module_poll.ts). */
   readonly pollQueues = new Map<number, GuestPollQueue>();

@@ -56,4 +56,4 @@ export function storeBytes(k: Kernel, at: number, bytes: Uint8Array): void {
   k.mm.check?.stored(at, bytes.length);
   if (alive(k) && bytes.length > 0 && !writeKernelBytes(k, at, bytes)) faultInExport(k, at, Access.WRITE);
 }
-const alive = (k: Kernel) => k.current.exitState === 0;
+const alive = (k: Kernel) => k.current.exitState === 0 && !k.current.faulted;

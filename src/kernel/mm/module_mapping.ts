@@ -5,7 +5,7 @@ import type { Kernel } from '../kernel.ts';
 import { asInt, callGuest } from '../module/call.ts';
 import { symbolAddress } from '../module/stubs.ts';
 import { BLOCKED } from '../sched/wait.ts';
-import { PAGE_SIZE, physToVirt } from './address.ts';
+import { PAGE_SIZE, physToVirt, TASK_SIZE } from './address.ts';
 import { AddressSpace } from './filemap.ts';
 import { readKernel32, readKernel64, writeKernel32, writeKernel64 } from './maccess.ts';
 import { zapRange } from './memory.ts';
@@ -169,7 +169,8 @@ export function moduleVma(k: Kernel, at: number): { mm: MmStruct; area: VmArea |
   const { mm, area } = known;
   const start = area?.start ?? readKernel64(k, at + VMA.vm_start) ?? 0;
   const end = area?.end ?? readKernel64(k, at + VMA.vm_end) ?? 0;
-  const valid = start >= 0 && start % PAGE_SIZE === 0 && end >= start;
+  // The driver can write what it likes there.
+  const valid = start >= 0 && start % PAGE_SIZE === 0 && end >= start && end <= TASK_SIZE;
   return valid ? { mm, area, start, end, flags: (readKernel64(k, at + VMA.vm_flags) ?? 0) & 0x7fff_ffff } : null;
 }
 /** vm_flags_set. */

@@ -15,6 +15,7 @@ import { printkExports } from '../printk/exports.ts';
 import { percpuDataExports, percpuExports } from '../mm/percpu.ts';
 import { softirqExports } from '../irq/softirq.ts';
 import { fpuExports } from '../kernel_mode_fpu.ts';
+import { kprobeExports } from '../kprobes.ts';
 import { kthreadExports } from '../kthread.ts';
 import { kthreadWorkerExports } from '../kthread_worker.ts';
 import { mutexExports } from '../locking/mutex.ts';
@@ -92,6 +93,7 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...iovExports,
     ...kmodExports,
     ...kobjectExports,
+    ...kprobeExports,
     ...kthreadExports,
     ...kthreadWorkerExports,
     ...libExports,
@@ -165,6 +167,7 @@ export function exportInit(k: Kernel): void {
     const known = SYMVERS[name];
     symbols.set(name, { name, addr, size, isFunction, gpl: known?.[1] === 1, crc: known?.[0] ?? null, exported });
   };
+  for (const row of [...bitmapExports, ...idrExports, ...libExports, ...refcountExports, ...stringExports]) k.kprobes.untraced.add(row.name);
   stubs.forEach((row, i) => {
     k.ram.write32(RAM_BASE + FIRST_STUB_OFFSET + i * STUB_SIZE, ECALL);
     add(row.name, firstStub + i * STUB_SIZE, STUB_SIZE, true, row.internal !== true);
@@ -180,6 +183,7 @@ export function exportInit(k: Kernel): void {
     lastUnloaded: '',
     disabled: false,
     unsignedSaid: false,
+    sigEnforce: false,
     noVersionSaid: false,
     forcedName: '',
     charpCopies: new Set(),

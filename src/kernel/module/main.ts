@@ -28,6 +28,7 @@ import { addModuleSites } from './jump_label.ts';
 import { destroyParams, parseArgs, splitArgs } from './params.ts';
 import { applyRelocateAdd } from './relocate.ts';
 import { exportsOf, simplifySymbols } from './symbols.ts';
+import { moduleSigCheck } from './signing.ts';
 import { moduleSysfsSetup, moduleSysfsTeardown, moduleUevent, addHolder, removeHolder } from './sysfs.ts';
 import { checkModstructVersion, tryToForceLoad } from './version.ts';
 
@@ -45,7 +46,9 @@ export function resumeLoading(k: Kernel): number | null {
   return mod === undefined ? -EINVAL : continueLoading(k, mod, restart?.['step'] as string);
 }
 /** init_module(2) and finit_module(2) from an image that is in hand. 0, -errno or BLOCKED. */
-export function loadModule(k: Kernel, image: Uint8Array, args: string, flags: number): number {
+export function loadModule(k: Kernel, file: Uint8Array, args: string, flags: number): number {
+  const image = moduleSigCheck(k, file, flags);
+  if (typeof image === 'number') return image;
   const elf = parseModule(image);
   if ('errno' in elf) return refuse(k, elf);
   if ((flags & M.MODULE_INIT_IGNORE_MODVERSIONS) !== 0) elf.versIndex = 0;

@@ -22,6 +22,8 @@ export interface ModuleState {
   disabled: boolean;
   /** "module verification failed" was said. */
   unsignedSaid: boolean;
+  /** module.sig_enforce. */
+  sigEnforce: boolean;
   /** "no symbol version" was said. */
   noVersionSaid: boolean;
   /** The module being loaded is one that was forced; it gets the taint once it exists. */

@@ -3,6 +3,7 @@ import { MOD_INIT_TEXT, MODULE_STATE_COMING, MODULE_STATE_GOING } from '../../ab
 import type { Attribute, KernfsNode } from '../fs/sysfs/kernfs.ts';
 import { sendUevent } from '../drivers/base/uevent.ts';
 import type { Kernel } from '../kernel.ts';
+import { kallsymsShowValue } from '../kallsyms.ts';
 import { stringOf } from '../lib/bytes.ts';
 import { hex64 } from '../lib/seq_file.ts';
 import { kernelBytes } from '../mm/maccess.ts';
@@ -35,7 +36,7 @@ const attributes: readonly (readonly [string, number, Attribute])[] = [
 const uevent: Attribute = { store: () => 0 };
 const text: Attribute = { show: (_k, n) => `${n.data as string}\n` };
 /** MODULE_SECT_READ_SIZE: 0x, 16 digits, newline. */
-const sectionAddress: Attribute = { size: 19, show: (_k, n) => `0x${hex64((n.data as ModuleSection).addr)}\n` };
+const sectionAddress: Attribute = { size: 19, show: (k, n) => `0x${hex64(kallsymsShowValue(k) ? (n.data as ModuleSection).addr : 0)}\n` };
 const note: Attribute = {
   show: (k, n) => {
     const s = n.data as ModuleSection;

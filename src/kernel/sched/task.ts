@@ -7,6 +7,7 @@ import type { FilesStruct, FsStruct } from '../fs/file_table.ts';
 import type { File, Inode } from '../fs/types.ts';
 import type { PiState } from '../futex/pi.ts';
 import type { Kernel } from '../kernel.ts';
+import type { ProbedCall } from '../kprobes.ts';
 import { objectToVirt, physToVirt } from '../mm/address.ts';
 import type { KthreadState } from '../kthread.ts';
 import type { MmStruct } from '../mm/mm_struct.ts';
@@ -144,6 +145,10 @@ export class Task {
   /** The kernel met a page of this task that only vm_ops->fault of a module brings; and the page for which that failed. */
   driverFault: { readonly page: number; readonly write: boolean } | null = null;
   failedFault = -1;
+  /** Calls of exported functions that kprobes saw come and that have not returned. */
+  readonly probed: ProbedCall[] = [];
+  /** Blocks of the die or panic chain are being called on it. */
+  notifying = false;
   /** The last system call blocked: it is to be made again. */
   inSyscall = false;
   /** Set by calls that replaced the registers themselves (execve, rt_sigreturn). */

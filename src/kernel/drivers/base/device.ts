@@ -39,6 +39,7 @@ import {
   removeGroups,
   stringAt,
 } from './kobject.ts';
+import { forgetFirmware } from './firmware_names.ts';
 import type { ClassState } from './model.ts';
 import { ueventFileOps } from './uevent.ts';
 import { visibilitySteps } from './visibility.ts';
@@ -246,6 +247,7 @@ stepAction('device_release', (k, data, state) => {
     (type === 0 ? 0 : pointer(k, type + TYPE.release)) ||
     (cls === 0 ? 0 : pointer(k, cls + CLASS.dev_release));
   k.drivers.model.devices.delete(dev);
+  forgetFirmware(k, dev);
   if (release !== 0) before(state, { call: release, args: [dev] });
   else
     warnInExport(

@@ -18,6 +18,7 @@ import { symbolAddress } from '../../module/stubs.ts';
 import { BLOCKED } from '../../sched/wait.ts';
 import { queueWork } from '../../workqueue.ts';
 import { deviceLog } from './dev_printk.ts';
+import { knowsFirmware, rememberFirmware } from './firmware_names.ts';
 
 // Firmware of devices from the image's /lib/firmware (drivers/base/firmware_loader; Debian's patch says what could not be loaded).
 
@@ -72,7 +73,7 @@ function request(k: Kernel, fwp: number, name: string, dev: number, options: Opt
     return r;
   }
   store64(k, fwp, fw);
-  if (options.buffer === 0) k.drivers.firmwareNames.add(`${dev} ${name}`);
+  if (options.buffer === 0) rememberFirmware(k, dev, name);
   return 0;
 }
 /** fw_get_filesystem_firmware. */
@@ -154,7 +155,7 @@ export const firmwareExports: readonly FunctionExport[] = [
   partial('request_firmware_into_buf', UNPACKED, (k, fw, name, dev, buffer, size) => {
     const wanted = text(k, name, NAME_MAX);
     // What the cache of the device holds cannot go into a buffer of somebody's.
-    if (k.drivers.firmwareNames.has(`${dev} ${wanted}`)) return -EOPNOTSUPP;
+    if (knowsFirmware(k, dev, wanted)) return -EOPNOTSUPP;
     return request(k, fw, wanted, dev, { quiet: false, buffer, size });
   }),
   partial('request_firmware_nowait', UNPACKED, (k, module, _uevent, name, dev) => nowait(k, module, name, dev, k.machine.regs.get(15), k.machine.regs.get(16))),

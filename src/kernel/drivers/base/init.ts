@@ -7,6 +7,7 @@ import { nodeSysfsInit } from '../../mm/node_sysfs.ts';
 import { slabSysfsInit } from '../../mm/slab_sysfs.ts';
 import { cpuList, hex } from '../../lib/seq_file.ts';
 import { memDeviceNames } from '../char/mem.ts';
+import { signingInit } from '../../module/signing.ts';
 import { firmwareInit } from './firmware.ts';
 import { modelInit } from './objects.ts';
 import { deviceCreate } from './core.ts';
@@ -172,4 +173,5 @@ export function driverInit(k: Kernel): void {
   classInit(k);
   modelInit(k);
   firmwareInit(k);
+  signingInit(k);
 }

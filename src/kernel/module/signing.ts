@@ -1,0 +1,73 @@
+import { EBADMSG, EKEYREJECTED, ENODATA, ENOKEY, ENOPKG, EROFS, EINVAL } from '../../abi/errno.ts';
+import * as M from '../../abi/module.ts';
+import type { Kernel } from '../kernel.ts';
+import { stringOf } from '../lib/bytes.ts';
+
+// Signatures at the end of module files (kernel/module/signing.c, kernel/module_signature.c). The key of Debian's kernel build is not here, so none is ever
+// found good: what a signature means is whether it is there and whole.
+
+const MARKER = '~Module signature appended~\n';
+/** struct module_signature: algo, hash, id_type, signer_len, key_id_len, three unused bytes, length of the signature (big-endian). */
+const INFO_SIZE = 12;
+const ID_TYPE = 2;
+const SIG_LEN = 8;
+const PKEY_ID_PKCS7 = 2;
+
+const REASONS: ReadonlyMap<number, string> = new Map([
+  [-ENODATA, 'unsigned module'],
+  [-ENOPKG, 'module with unsupported crypto'],
+  [-ENOKEY, 'module with unavailable key'],
+]);
+/** module_sig_check: the file without its signature, or -errno. */
+export function moduleSigCheck(k: Kernel, image: Uint8Array, flags: number): Uint8Array | number {
+  // Whoever wants versions ignored has changed the file: its signature says nothing.
+  const mangled = (flags & (M.MODULE_INIT_IGNORE_MODVERSIONS | M.MODULE_INIT_IGNORE_VERMAGIC)) !== 0;
+  let rest = image;
+  let error = -ENODATA;
+  if (!mangled && image.length > MARKER.length && stringOf(image.subarray(image.length - MARKER.length)) === MARKER) {
+    rest = image.subarray(0, image.length - MARKER.length);
+    const found = signatureInfo(k, rest);
+    if (found < 0) error = found;
+    else {
+      rest = rest.subarray(0, rest.length - INFO_SIZE - found);
+      error = -ENOKEY;
+    }
+  }
+  const reason = REASONS.get(error);
+  if (reason === undefined) return error;
+  if (!k.modules.sigEnforce) return rest;
+  k.printk.log(5, `Loading of ${reason} is rejected`);
+  return -EKEYREJECTED;
+}
+/** mod_check_sig: the length of the signature, or -errno. */
+function signatureInfo(k: Kernel, file: Uint8Array): number {
+  if (file.length <= INFO_SIZE) return -EBADMSG;
+  const info = file.subarray(file.length - INFO_SIZE);
+  const length = new DataView(info.buffer, info.byteOffset, INFO_SIZE).getUint32(SIG_LEN, false);
+  if (length >= file.length - INFO_SIZE) return -EBADMSG;
+  if (info[ID_TYPE] !== PKEY_ID_PKCS7) {
+    k.printk.log(3, 'module: not signed with expected PKCS#7 message');
+    return -ENOPKG;
+  }
+  if (info.some((b, i) => b !== 0 && i !== ID_TYPE && i < SIG_LEN)) {
+    k.printk.log(3, 'module: PKCS#7 signature info has unexpected non-zero params');
+    return -EBADMSG;
+  }
+  return length;
+}
+/** module.sig_enforce on the command line and in sysfs, where it can only be switched on. */
+export function signingInit(k: Kernel): void {
+  const word = k.param('module.sig_enforce');
+  k.modules.sigEnforce = word !== null && (word === '' || /^(1|y|on)/i.test(word));
+  const dir = k.sysfs.mkdirs('module/module/parameters');
+  k.sysfs.createFile(dir, 'sig_enforce', 0o644, {
+    show: (kk) => (kk.modules.sigEnforce ? 'Y\n' : 'N\n'),
+    store: (kk, _node, text) => {
+      const on = /^(1|y|on)/i.test(text);
+      if (!on && !/^(0|n|of)/i.test(text)) return -EINVAL;
+      if (!on && kk.modules.sigEnforce) return -EROFS;
+      kk.modules.sigEnforce = on;
+      return 0;
+    },
+  });
+}

@@ -1,0 +1,2 @@
+// The same, built with -DDEBUG.
+#include "jo_levels.c"

@@ -1,0 +1,1 @@
+int jo_multiply(int a, int b, int *result);
