@@ -8,18 +8,18 @@ const MAX_WRITE = 4096;
 
 type Iter = Parameters<NonNullable<FileOperations['read']>>[2];
 
-/** Text of an open file, made when it is first read or read again from the start (struct seq_file, single_open). */
-interface SeqText {
-  text: Uint8Array;
+/** Text of an open file, made when it is first read or read again from the start (struct seq_file, single_open). What open put on the file stays beside it. */
+export interface SeqText {
+  text: Uint8Array | null;
 }
 /** Reads from the text that `show` makes; a number is its errno. */
 export function seqRead(k: Kernel, file: File, iter: Iter, pos: number, show: (k: Kernel, file: File) => string | number): number {
-  let seq = file.data as SeqText | null;
-  if (seq === null || pos === 0) {
+  file.data ??= { text: null } satisfies SeqText;
+  const seq = file.data as SeqText;
+  if (seq.text === null || pos === 0) {
     const text = show(k, file);
     if (typeof text === 'number') return text;
-    seq = { text: bytesOf(text) };
-    file.data = seq;
+    seq.text = bytesOf(text);
   }
   if (pos >= seq.text.length) return 0;
   return iter.copyTo(k, seq.text.subarray(pos, pos + iter.count));

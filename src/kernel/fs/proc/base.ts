@@ -1,12 +1,11 @@
-import { EACCES, EINVAL, EIO, ENOENT, ENOTTY, EPERM, ESRCH } from '../../../abi/errno.ts';
+import { EACCES, EINVAL, ENOENT, EPERM, ESRCH } from '../../../abi/errno.ts';
 import { pt_regs as PT } from '../../../abi/layout/structs.ts';
 import { dtypeOf, POLLERR, POLLIN, POLLPRI, POLLRDNORM, S_IFDIR, S_IFLNK, S_IFREG } from '../../../abi/fs.ts';
-import { PROCMAP_QUERY, procmapQuery } from './procmap_query.ts';
 import { cgroupPath } from '../../cgroup/cgroup.ts';
 import type { Kernel } from '../../kernel.ts';
 import { stringOf } from '../../lib/bytes.ts';
 import { seqLseek, seqRead, seqWrite } from '../../lib/seq_file.ts';
-import { PAGE_SIZE } from '../../mm/address.ts';
+import type { MmStruct } from '../../mm/mm_struct.ts';
 import { accessRemote } from '../../mm/memory.ts';
 import { kstrtoSigned } from '../../lib/kstrtox.ts';
 import { oomBadness } from '../../mm/oom_kill.ts';
@@ -15,7 +14,6 @@ import { ptraceMayAccess as mayAccess } from '../../ptrace.ts';
 import { EXIT_DEAD, type Task } from '../../sched/task.ts';
 import { dPath } from '../d_path.ts';
 import type { DirEntry, File, FileOperations, Inode, InodeOperations, Path } from '../types.ts';
-import { readPagemap } from './pagemap.ts';
 import { showLimits, showStat, showStatm, showStatus } from './array.ts';
 import { fdDirOps, fdinfoDirOps, openFds } from './fd.ts';
 import { nsDirOps, USER_NS_ENTRIES } from './namespaces.ts';
@@ -23,7 +21,9 @@ import { procDirOps, procInode, procInodeOps } from './generic.ts';
 import { showMountinfo, showMounts, showMountstats } from './proc_namespace.ts';
 import { sleepingStack } from '../../stacktrace.ts';
 import { showWchan } from './wchan.ts';
-import { showMaps, showSmaps, showNumaMaps, showSmapsRollup } from './task_mmu.ts';
+import { mapFilesDirOps } from './map_files.ts';
+import { auxvOps, mapsOps, memOps, mmTextOps, pagemapOps, smapsRollupOps, vmaTextOps } from './mm_files.ts';
+import { showNumaMaps, showSmaps } from './task_mmu.ts';
 
 // The directory of a process and its files (fs/proc/base.c).
 
@@ -49,8 +49,6 @@ export interface PidEntry {
   readonly dir?: InodeOperations;
   /** A list of mounts: poll tells of changes. */
   readonly mounts?: boolean;
-  /** Areas of memory, that can be queried one by one. */
-  readonly maps?: boolean;
   readonly fop?: FileOperations;
   /** Needs the right to trace the process. */
   readonly ptrace?: boolean;
@@ -63,24 +61,20 @@ export function isAlive(k: Kernel, task: Task): boolean {
 export { ptraceMayAccess as mayAccess } from '../../ptrace.ts';
 
 /** Text between two addresses of a process, NULs included. */
-function remoteText(k: Kernel, task: Task, start: number, end: number): string {
-  const { mm } = task;
-  if (mm === null || end <= start) return '';
+function remoteText(k: Kernel, mm: MmStruct, start: number, end: number): string {
+  if (end <= start) return '';
   const bytes = new Uint8Array(Math.min(end - start, 1 << 20));
   return accessRemote(k, mm, start, bytes, false) < 0 ? '' : stringOf(bytes);
 }
 function showCmdline(k: Kernel, task: Task): string {
   const { mm } = task;
   if (mm === null) return '';
-  const args = remoteText(k, task, mm.argStart, mm.argEnd);
+  const args = remoteText(k, mm, mm.argStart, mm.argEnd);
   // setproctitle: without its final NUL the text goes on through the environment up to the first NUL.
   if (args.length === 0 || args.endsWith('\0')) return args;
-  const more = args + remoteText(k, task, mm.envStart, mm.envEnd);
+  const more = args + remoteText(k, mm, mm.envStart, mm.envEnd);
   const end = more.indexOf('\0');
   return end < 0 ? more : more.slice(0, end + 1);
-}
-function showAuxv(_k: Kernel, task: Task): string {
-  return stringOf(task.mm?.auxv ?? new Uint8Array(0));
 }
 function storeComm(k: Kernel, task: Task, text: string): number {
   if (k.current.tgid !== task.tgid) return -EINVAL;
@@ -138,7 +132,6 @@ function showIo(_k: Kernel, task: Task, thread: boolean): string {
   }
   return `rchar: ${sum.rchar}\nwchar: ${sum.wchar}\nsyscr: ${sum.syscr}\nsyscw: ${sum.syscw}\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n`;
 }
-/** The call that the task sleeps in: number, arguments, stack pointer, pc. */
 /** Empty for a task that runs: what it is doing changes while it is looked at. */
 function showStack(k: Kernel, task: Task): string {
   if (task.state === 0) return '';
@@ -146,6 +139,7 @@ function showStack(k: Kernel, task: Task): string {
     .map((line) => `[<0>] ${line}\n`)
     .join('');
 }
+/** The call that the task sleeps in: number, arguments, stack pointer, pc. */
 function showSyscall(k: Kernel, task: Task): string {
   if (task.mm === null) return '0 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0\n';
   const self = task === k.current; // it is in the machine, and in a call: this one
@@ -156,39 +150,6 @@ function showSyscall(k: Kernel, task: Task): string {
   const args = [PT.a0, PT.a1, PT.a2, PT.a3, PT.a4, PT.a5].map(word);
   return `${task.syscallNr} ${args.join(' ')} ${word(PT.sp)} ${word(PT.epc)}\n`;
 }
-const MEM_LSEEK: FileOperations['llseek'] = (_k, file, offset, whence) => {
-  if (whence !== 0 && whence !== 1) return -EINVAL;
-  file.pos = whence === 1 ? file.pos + offset : offset;
-  return file.pos;
-};
-/** /proc/PID/mem. */
-const pagemapOps: FileOperations = {
-  open: (k, inode) => (mayAccess(k, pidOf(inode).task) ? 0 : -EACCES),
-  llseek: seqLseek,
-  read(k, file, iter, pos) {
-    const { task } = pidOf(file.inode);
-    return task.mm === null || !isAlive(k, task) ? 0 : readPagemap(k, file, task.mm, iter, pos);
-  },
-};
-const memOps: FileOperations = {
-  open: (k, inode) => (mayAccess(k, pidOf(inode).task) ? 0 : -EACCES),
-  read: (k, file, iter, pos) => memTransfer(k, file, iter, pos, false),
-  write: (k, file, iter, pos) => memTransfer(k, file, iter, pos, true),
-  llseek: MEM_LSEEK,
-};
-function memTransfer(k: Kernel, file: File, iter: Parameters<NonNullable<FileOperations['read']>>[2], pos: number, write: boolean): number {
-  const { mm } = pidOf(file.inode).task;
-  if (mm === null) return 0;
-  const want = Math.min(iter.count, 16 * PAGE_SIZE);
-  if (write) {
-    const bytes = iter.copyFrom(k, want);
-    if (typeof bytes === 'number') return bytes;
-    return accessRemote(k, mm, pos, bytes, true, true) < 0 ? -EIO : bytes.length;
-  }
-  const bytes = new Uint8Array(want);
-  return accessRemote(k, mm, pos, bytes, false, true) < 0 ? -EIO : iter.copyTo(k, bytes);
-}
-
 /** Threads of the process. */
 const taskDirOps: InodeOperations = {
   lookup(k, dir, name) {
@@ -207,20 +168,17 @@ const taskDirOps: InodeOperations = {
 const exePath = (_k: Kernel, task: Task): Path | number => task.mm?.exeFile?.path ?? -ENOENT;
 const zombieHasNone = (task: Task, path: Path): Path | number => (task.exitState !== 0 ? -ENOENT : path);
 
+const NOT_OF_THREADS = ['task', 'map_files'];
 /** The files, in Linux's order (tgid_base_stuff). */
 const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'task', mode: S_IFDIR | 0o555, dir: taskDirOps },
   { name: 'fd', mode: S_IFDIR | 0o500, dir: fdDirOps },
+  { name: 'map_files', mode: S_IFDIR | 0o500, dir: mapFilesDirOps },
   { name: 'fdinfo', mode: S_IFDIR | 0o555, dir: fdinfoDirOps },
   { name: 'ns', mode: S_IFDIR | 0o511, dir: nsDirOps },
   { name: 'net', mode: S_IFDIR | 0o555, dir: procInodeOps },
-  {
-    name: 'environ',
-    mode: S_IFREG | 0o400,
-    show: (k, t) => (t.mm === null ? '' : remoteText(k, t, t.mm.envStart, t.mm.envEnd)),
-    ptrace: true,
-  },
-  { name: 'auxv', mode: S_IFREG | 0o400, show: showAuxv, ptrace: true },
+  { name: 'environ', mode: S_IFREG | 0o400, fop: mmTextOps((k, mm) => remoteText(k, mm, mm.envStart, mm.envEnd)) },
+  { name: 'auxv', mode: S_IFREG | 0o400, fop: auxvOps },
   { name: 'status', mode: S_IFREG | 0o444, show: showStatus },
   { name: 'personality', mode: S_IFREG | 0o400, show: (_k, t) => `${t.personality.toString(16).padStart(8, '0')}\n`, ptrace: true },
   { name: 'io', mode: S_IFREG | 0o400, show: showIo, ptrace: true },
@@ -230,7 +188,7 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'cmdline', mode: S_IFREG | 0o444, show: showCmdline },
   { name: 'stat', mode: S_IFREG | 0o444, show: showStat },
   { name: 'statm', mode: S_IFREG | 0o444, show: showStatm },
-  { name: 'maps', mode: S_IFREG | 0o444, show: showMaps, ptrace: true, maps: true },
+  { name: 'maps', mode: S_IFREG | 0o444, fop: mapsOps },
   { name: 'mem', mode: S_IFREG | 0o600, fop: memOps },
   { name: 'pagemap', mode: S_IFREG | 0o400, fop: pagemapOps },
   { name: 'cwd', mode: S_IFLNK | 0o777, path: (_k, t) => zombieHasNone(t, t.fs.pwd) },
@@ -239,9 +197,9 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'mounts', mode: S_IFREG | 0o444, show: showMounts, mounts: true },
   { name: 'mountinfo', mode: S_IFREG | 0o444, show: showMountinfo, mounts: true },
   { name: 'mountstats', mode: S_IFREG | 0o400, show: showMountstats, mounts: true },
-  { name: 'numa_maps', mode: S_IFREG | 0o444, show: showNumaMaps, ptrace: true },
-  { name: 'smaps', mode: S_IFREG | 0o444, show: showSmaps, ptrace: true },
-  { name: 'smaps_rollup', mode: S_IFREG | 0o444, show: showSmapsRollup, ptrace: true },
+  { name: 'numa_maps', mode: S_IFREG | 0o444, fop: vmaTextOps(showNumaMaps) },
+  { name: 'smaps', mode: S_IFREG | 0o444, fop: vmaTextOps(showSmaps) },
+  { name: 'smaps_rollup', mode: S_IFREG | 0o444, fop: smapsRollupOps },
   { name: 'stack', mode: S_IFREG | 0o400, show: showStack, ptrace: true },
   { name: 'wchan', mode: S_IFREG | 0o444, show: showWchan },
   { name: 'schedstat', mode: S_IFREG | 0o444, show: (_k, t) => `${Math.floor(t.utime + t.stime)} 0 ${t.nvcsw + t.nivcsw}\n` },
@@ -262,7 +220,9 @@ function storeTimerSlack(_k: Kernel, task: Task, text: string): number {
   task.timerSlackNs = n === 0 ? task.defaultTimerSlackNs : n;
   return 0;
 }
-const entriesOf = (thread: boolean) => (thread ? PID_ENTRIES.slice(1) : PID_ENTRIES);
+/** Of a thread (tid_base_stuff). */
+const THREAD_ENTRIES = PID_ENTRIES.filter((e) => !NOT_OF_THREADS.includes(e.name));
+const entriesOf = (thread: boolean) => (thread ? THREAD_ENTRIES : PID_ENTRIES);
 
 function showPid(k: Kernel, file: File): string | number {
   const { task, entry, thread } = pidOf(file.inode);
@@ -282,11 +242,6 @@ const pidFileOps: FileOperations = {
   read: (k, file, iter, pos) => seqRead(k, file, iter, pos, showPid),
   write: (k, file, iter) => (pidOf(file.inode).entry?.store === undefined ? -EINVAL : seqWrite(k, file, iter, storePid)),
   llseek: seqLseek,
-};
-/** maps can be asked for one area as well. */
-const mapsFileOps: FileOperations = {
-  ...pidFileOps,
-  ioctl: (k, file, cmd, arg) => (cmd >>> 0 === PROCMAP_QUERY ? procmapQuery(k, pidOf(file.inode).task.mm, arg) : -ENOTTY),
 };
 /** mounts and its kin: POLLPRI says that they changed since the last look (mounts_poll). */
 const mountsFileOps: FileOperations = {
@@ -330,7 +285,7 @@ const pidDirOps: InodeOperations = {
     const entry = entriesOf(thread)[i];
     if (entry.dir === procInodeOps) return procInode(k, k.procfs.net);
     const op = entry.dir ?? (entry.path !== undefined ? pidLinkOps : { setattr: pidSetattr });
-    const fop = entry.dir !== undefined ? procDirOps : (entry.fop ?? (entry.mounts === true ? mountsFileOps : entry.maps === true ? mapsFileOps : pidFileOps));
+    const fop = entry.dir !== undefined ? procDirOps : (entry.fop ?? (entry.mounts === true ? mountsFileOps : pidFileOps));
     const inode = newPidInode(k, task, entry.mode, { task, entry, thread }, op, fop, dir.ino + 1 + i);
     if (entry.name === 'fd') inode.size = openFds(task).length;
     if (entry.dir === taskDirOps) inode.nlink = 2 + task.groupLeader.threads.length;

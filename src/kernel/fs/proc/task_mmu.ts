@@ -31,7 +31,6 @@ import { SharedAnon } from '../../mm/filemap.ts';
 import { mapCount, PG_DIRTY, PG_RESERVED, pageFlags } from '../../mm/page.ts';
 import { PTE_D, ptePa, ptePresent, walkRange } from '../../mm/pgtable.ts';
 import { kindOf } from '../../mm/rmap.ts';
-import type { Task } from '../../sched/task.ts';
 import { dPath } from '../d_path.ts';
 
 // Text about address spaces: maps, smaps, smaps_rollup, numa_maps (fs/proc/task_mmu.c).
@@ -39,6 +38,7 @@ import { dPath } from '../d_path.ts';
 /** Column at which the name of an area begins (seq_pad in show_map_vma). */
 const NAME_COLUMN = 73;
 
+/** What /proc shows as the name of an area (get_vma_name). */
 export function areaName(k: Kernel, mm: MmStruct, v: VmArea): string {
   if (v.file !== null) return mangle(dPath(k, v.file.path), '').replace(/\\040/g, ' ');
   if (v.name !== '') return v.name;
@@ -51,25 +51,17 @@ export function mapsLine(start: number, end: number, flags: number, offset: numb
   const head = `${hex(start, 8)}-${hex(end, 8)} ${perms} ${hex(offset, 8)} ${hex(majorOf(dev), 2)}:${hex(minorOf(dev), 2)} ${ino} `;
   return name === '' ? `${head}\n` : `${head.padEnd(NAME_COLUMN)}${name}\n`;
 }
-function areaLine(k: Kernel, mm: MmStruct, v: VmArea): string {
-  const inode = v.file?.inode ?? null;
-  // Shared anonymous memory is an unlinked file on the kernel's own tmpfs, device 0:1.
-  if (inode === null && v.mapping instanceof SharedAnon) {
-    return mapsLine(v.start, v.end, v.flags, v.pgoff * PAGE_SIZE, 1, v.mapping.ino, areaName(k, mm, v));
-  }
-  return mapsLine(
-    v.start,
-    v.end,
-    v.flags,
-    inode === null ? 0 : v.pgoff * PAGE_SIZE,
-    inode?.sb.dev ?? 0,
-    inode?.ino ?? 0,
-    areaName(k, mm, v),
-  );
+/** Device and inode number of what Linux has a file for: files, and shared anonymous memory, an unlinked file on the kernel's own tmpfs (device 0:1). */
+export function areaFile(v: VmArea): { readonly dev: number; readonly ino: number } | null {
+  if (v.file !== null) return { dev: v.file.inode.sb.dev, ino: v.file.inode.ino };
+  return v.mapping instanceof SharedAnon ? { dev: 1, ino: v.mapping.ino } : null;
 }
-export function showMaps(k: Kernel, task: Task): string {
-  const { mm } = task;
-  if (mm === null) return '';
+function areaLine(k: Kernel, mm: MmStruct, v: VmArea): string {
+  const file = areaFile(v);
+  const offset = file === null ? 0 : v.pgoff * PAGE_SIZE;
+  return mapsLine(v.start, v.end, v.flags, offset, file?.dev ?? 0, file?.ino ?? 0, areaName(k, mm, v));
+}
+export function showMaps(k: Kernel, mm: MmStruct): string {
   return mm.vmas.map((v) => areaLine(k, mm, v)).join('');
 }
 
@@ -175,9 +167,7 @@ function flagText(v: VmArea): string {
     .map(([, name]) => `${name} `)
     .join('');
 }
-export function showSmaps(k: Kernel, task: Task): string {
-  const { mm } = task;
-  if (mm === null) return '';
+export function showSmaps(k: Kernel, mm: MmStruct): string {
   let out = '';
   for (const v of mm.vmas) {
     const u = noUsage();
@@ -187,18 +177,15 @@ export function showSmaps(k: Kernel, task: Task): string {
   }
   return out;
 }
-export function showSmapsRollup(k: Kernel, task: Task): string {
-  const { mm } = task;
-  if (mm === null || mm.vmas.length === 0) return '';
+export function showSmapsRollup(k: Kernel, mm: MmStruct): string {
+  if (mm.vmas.length === 0) return '';
   const u = noUsage();
   for (const v of mm.vmas) gather(k, mm, v, u);
   return mapsLine(mm.vmas[0].start, mm.vmas[mm.vmas.length - 1].end, 0, 0, 0, 0, '[rollup]') + usageLines(u, true, 0);
 }
 
 /** numa_maps: what of each area is in memory, all of it on the one node. Anonymous pages count as active, those of files as inactive. */
-export function showNumaMaps(k: Kernel, task: Task): string {
-  const { mm } = task;
-  if (mm === null) return '';
+export function showNumaMaps(k: Kernel, mm: MmStruct): string {
   let out = '';
   for (const v of mm.vmas) {
     const n = { pages: 0, anon: 0, dirty: 0, active: 0, mapmax: 0 };
