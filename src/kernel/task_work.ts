@@ -7,10 +7,11 @@ import { enterGuest } from './module/call.ts';
 import { continuation } from './module/continuation.ts';
 import { fileOperation, moduleFile } from './fs/module_file.ts';
 import { operation, publishVma, vmaClosed } from './mm/module_mapping.ts';
-import { PF_EXITING, TASK_RUNNING, type Task, type TaskWork } from './sched/task.ts';
+import { lingerWait } from './net/ipv4/tcp.ts';
+import { type ModuleWork, PF_EXITING, TASK_RUNNING, type Task } from './sched/task.ts';
 
 // Work that a task does on its way back to user mode or at its end (kernel/task_work.c): flush and release of files that belong to modules, open and close
-// of their mappings. It runs code of the module and may sleep.
+// of their mappings. It runs code of the module and may sleep. And waiting for what a closed connection still has to send.
 
 /** Takes over what came up where no task could do it. */
 export function takeDelayedWorks(k: Kernel, task: Task): void {
@@ -18,7 +19,7 @@ export function takeDelayedWorks(k: Kernel, task: Task): void {
 }
 
 /** The module's function and its arguments. */
-function callOf(k: Kernel, work: TaskWork): readonly [fn: number, ...args: number[]] {
+function callOf(k: Kernel, work: ModuleWork): readonly [fn: number, ...args: number[]] {
   switch (work.kind) {
     case 'vma_open':
       publishVma(k, work.vma);
@@ -36,15 +37,22 @@ function callOf(k: Kernel, work: TaskWork): readonly [fn: number, ...args: numbe
   }
 }
 /** What follows the module's function. */
-function afterwards(k: Kernel, work: TaskWork): void {
+function afterwards(k: Kernel, work: ModuleWork): void {
   if (work.kind === 'fput') fputModuleFile(k, work.file);
   else if (work.kind === 'vma_close') vmaClosed(k, work.vma);
 }
-/** Starts the next piece of work. False when none was left that runs code of a module. */
+/** Starts the next piece of work. False when none was left that runs code of a module or sleeps. */
 export function runTaskWork(k: Kernel, task: Task): boolean {
   for (;;) {
     const work = task.works.shift();
     if (work === undefined) return false;
+    if (work.kind === 'linger') {
+      if (lingerWait(k, task, work)) {
+        task.works.unshift(work);
+        return true;
+      }
+      continue;
+    }
     const [fn, ...args] = callOf(k, work);
     if (fn === 0) {
       afterwards(k, work);
@@ -68,7 +76,7 @@ export function beginExitWork(k: Kernel, task: Task): boolean {
 }
 
 function workDone(k: Kernel, task: Task, result: bigint, data: Readonly<Record<string, unknown>>): void {
-  const work = data['work'] as TaskWork;
+  const work = data['work'] as ModuleWork;
   afterwards(k, work);
   // What flush finds wrong is close's result.
   if (work.kind === 'flush' && task.syscallNr === NR_close && Number(result) < 0) k.machine.regs.set(10, Number(BigInt.asIntN(32, result)));

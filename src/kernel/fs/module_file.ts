@@ -372,7 +372,7 @@ function release(k: Kernel, file: File): void {
   k.drivers.addWork(k, { kind: 'fput', file });
 }
 /** Whether the current task comes to its task work. */
-function runsWork(k: Kernel): boolean {
+export function runsWork(k: Kernel): boolean {
   const task = k.current;
   return task === k.sched.loaded && !task.isKernelThread && task.exitState === 0;
 }

@@ -11,6 +11,7 @@ import type { ProbedCall } from '../kprobes.ts';
 import { objectToVirt, physToVirt } from '../mm/address.ts';
 import type { KthreadState } from '../kthread.ts';
 import type { MmStruct } from '../mm/mm_struct.ts';
+import type { TcpSock } from '../net/ipv4/tcp_sock.ts';
 import type { NsProxy } from '../nsproxy.ts';
 import type { PidNamespace } from '../pid_namespace.ts';
 import type { PtraceState } from '../ptrace.ts';
@@ -67,10 +68,18 @@ export interface KernelFrame {
 }
 
 /** What a task does for itself on its way back to user mode (kernel/task_work.c). */
-export type TaskWork =
+export type TaskWork = ModuleWork | LingerWork;
+/** What runs code of a module. */
+export type ModuleWork =
   | { readonly kind: 'flush' | 'fasync' | 'fput'; readonly file: File }
   /** vm_ops of a module at a vm_area_struct in guest memory. */
   | { readonly kind: 'vma_open' | 'vma_close'; readonly vma: number };
+/** A closed connection whose data the task waits for until `deadline` (SO_LINGER). */
+export interface LingerWork {
+  readonly kind: 'linger';
+  readonly sk: TcpSock;
+  readonly deadline: number;
+}
 
 /**
  * View of a task_struct in guest RAM (rule 1), plus what no module can see. Members that modules read (pid, tgid, comm, state,

@@ -1,10 +1,12 @@
 import * as E from '../../../abi/errno.ts';
 import * as F from '../../../abi/fs.ts';
 import * as S from '../../../abi/socket.ts';
+import { runsWork } from '../../fs/module_file.ts';
 import type { PollTable } from '../../fs/select.ts';
 import type { Kernel } from '../../kernel.ts';
 import { putUser32 } from '../../mm/uaccess.ts';
-import { BLOCKED } from '../../sched/wait.ts';
+import { type LingerWork, PF_EXITING, type Task } from '../../sched/task.ts';
+import { BLOCKED, waitInterruptible } from '../../sched/wait.ts';
 import { dataReady, pollQueues, rcvTimeout, type Sock, sndTimeout, sockError, sockWait, stateChange } from '../core/sock.ts';
 import { type MsgHdr, type ProtoOps, type Socket, sockTimestamp } from '../socket.ts';
 import { inetCommon } from './inet_common.ts';
@@ -193,6 +195,31 @@ function release(k: Kernel, sock: Socket): number {
   }
   sk.rcvQueue.length = sk.ofoQueue.length = 0;
   sk.rmemAlloc = 0;
+  const { current } = k;
+  if (sk.linger > 0 && runsWork(k) && (current.flags & PF_EXITING) === 0) {
+    netRx(k);
+    if (CLOSING_STATES.has(sk.state)) {
+      current.works.push({ kind: 'linger', sk, deadline: k.time.now() + sk.linger });
+      return 0;
+    }
+  }
+  orphan(k, sk);
+  return 0;
+}
+/** What sk_stream_wait_close waits for the end of: our FIN is not acknowledged yet. */
+const CLOSING_STATES: ReadonlySet<number> = new Set([S.TCP_FIN_WAIT1, S.TCP_CLOSING, S.TCP_LAST_ACK]);
+/** Waits as SO_LINGER says; true while the task has to sleep. */
+export function lingerWait(k: Kernel, task: Task, { sk, deadline }: LingerWork): boolean {
+  const exiting = (task.flags & PF_EXITING) !== 0;
+  if (!exiting && CLOSING_STATES.has(sk.state) && k.time.now() < deadline && waitInterruptible(k, sk.writeWait) === BLOCKED) {
+    k.sched.scheduleTimeout(task, deadline);
+    return true;
+  }
+  orphan(k, sk);
+  return false;
+}
+/** From here on no file belongs to the connection (adjudge_to_death). */
+function orphan(k: Kernel, sk: TcpSock): void {
   sk.dead = true;
   k.net.tcp.orphans.add(sk);
   // What the FIN led to so far was for an open socket; from here on it is an orphan.
@@ -200,7 +227,6 @@ function release(k: Kernel, sock: Socket): number {
   if (sk.state === S.TCP_FIN_WAIT2) orphanFinWait2(k, sk);
   if (sk.state === S.TCP_CLOSE) destroySock(k, sk);
   netRx(k);
-  return 0;
 }
 function setClosedAfter(k: Kernel, sk: TcpSock): void {
   O.sendActiveReset(k, sk);
