@@ -1,7 +1,7 @@
 import { EAGAIN, EINVAL } from '../../abi/errno.ts';
 import { O_CLOEXEC, O_NONBLOCK, O_RDWR, POLLERR, POLLIN, POLLOUT } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
-import { WaitQueueHead, waitInterruptible, wakeUpAll } from '../sched/wait.ts';
+import { WaitQueueHead, waitInterruptible, wakeUp } from '../sched/wait.ts';
 import { bytesOfBig, installAnon, noopLlseek } from './anon_inodes.ts';
 import type { FileOperations } from './types.ts';
 
@@ -23,7 +23,7 @@ const eventfdOps: FileOperations = {
     if (e.count === 0n) return (file.flags & O_NONBLOCK) !== 0 ? -EAGAIN : waitInterruptible(k, e.queue);
     const value = e.semaphore ? 1n : e.count;
     e.count -= value;
-    wakeUpAll(k, e.queue);
+    wakeUp(k, e.queue);
     return iter.copyTo(k, bytesOfBig(value));
   },
   write(k, file, iter) {
@@ -36,7 +36,7 @@ const eventfdOps: FileOperations = {
     // The counter goes up to 2^64 - 2.
     if (ULLONG_MAX - e.count <= add) return (file.flags & O_NONBLOCK) !== 0 ? -EAGAIN : waitInterruptible(k, e.queue);
     e.count += add;
-    wakeUpAll(k, e.queue);
+    wakeUp(k, e.queue);
     return 8;
   },
   poll(_k, file, table) {

@@ -1,8 +1,8 @@
 import { EBADF, EEXIST, EINVAL, EINTR, ELOOP, ENOENT, EPERM, ERESTARTSYS } from '../../abi/errno.ts';
-import { O_CLOEXEC, O_PATH, O_RDWR, POLLERR, POLLHUP, POLLIN, POLLRDNORM } from '../../abi/fs.ts';
+import { O_CLOEXEC, O_PATH, O_RDWR, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import { copyToUser } from '../mm/uaccess.ts';
-import { BLOCKED, WaitQueueHead, waitInterruptible, wakeUpAll } from '../sched/wait.ts';
+import { addWaitQueue, BLOCKED, WaitQueueHead, waitInterruptible, wakeUpAll } from '../sched/wait.ts';
 import { installAnon, noopLlseek } from './anon_inodes.ts';
 import { endPollRound } from './module_poll.ts';
 import { PollTable } from './select.ts';
@@ -32,6 +32,8 @@ const EPOLLEXCLUSIVE = 1 << 28;
 const EPOLLWAKEUP = 1 << 29;
 const EPOLLONESHOT = 1 << 30;
 const EPOLLET = 1 << 31;
+/** What an item that is woken alone may ask for (EPOLLEXCLUSIVE_OK_BITS). */
+const EXCLUSIVE_OK_BITS = POLLIN | POLLOUT | POLLERR | POLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
 const PRIVATE_BITS = EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET;
 /** EP_MAX_NESTS. */
 const MAX_NESTS = 4;
@@ -41,10 +43,21 @@ const EVENT_SIZE = 16;
 /** Gathers the queues that a file's readiness depends on, without sleeping on any. */
 class QueueCollector extends PollTable {
   readonly queues: WaitQueueHead[] = [];
-  /** Events of the item that is asked now (ep_poll_callback drops other wake-ups). */
-  wanted = -1;
+  /** For each queue: only one waiter is to be woken (EPOLLEXCLUSIVE). */
+  readonly exclusive: boolean[] = [];
+  /** Items that are woken alone are not ready. */
+  missed = false;
+  private wanted = -1;
+  private one = false;
+  /** The item that is asked now: wake-ups for other events than its own are dropped (ep_poll_callback). */
+  begin(item: EpItem): void {
+    this.wanted = item.events & ~PRIVATE_BITS;
+    this.one = (item.events & EPOLLEXCLUSIVE) !== 0;
+  }
   override add(queue: WaitQueueHead, events = -1): void {
-    if ((events & this.wanted) !== 0) this.queues.push(queue);
+    if ((events & this.wanted) === 0) return;
+    this.queues.push(queue);
+    this.exclusive.push(this.one);
   }
 }
 
@@ -62,9 +75,9 @@ interface Ready {
 /** What of `item` is to be reported now; null: a module's poll function has only been started. */
 function itemReady(k: Kernel, item: EpItem, table: QueueCollector): Ready | null {
   const wanted = item.events & ~PRIVATE_BITS;
-  if (wanted === 0) return { mask: 0, wakes: 0 };
+  if (wanted === 0 || (table.missed && (item.events & EPOLLEXCLUSIVE) !== 0)) return { mask: 0, wakes: 0 };
   const from = table.queues.length;
-  table.wanted = wanted;
+  table.begin(item);
   const all = item.file.op.poll?.(k, item.file, table) ?? 0;
   if (all === BLOCKED) return null;
   const mask = all & (wanted | POLLERR | POLLHUP);
@@ -120,6 +133,10 @@ export function epollCtl(k: Kernel, epfd: number, op: number, fd: number, event:
   if (file.op.poll === undefined) return -EPERM;
   const ep = epollOf(epFile);
   if (ep === null || file === epFile) return -EINVAL;
+  if (event !== null && (event.events & EPOLLEXCLUSIVE) !== 0) {
+    if (op === EPOLL_CTL_MOD) return -EINVAL;
+    if (op === EPOLL_CTL_ADD && (epollOf(file) !== null || (event.events & ~EXCLUSIVE_OK_BITS) !== 0)) return -EINVAL;
+  }
   const key = itemKey(fd, file);
   purge(ep);
   const item = ep.items.get(key);
@@ -127,7 +144,6 @@ export function epollCtl(k: Kernel, epfd: number, op: number, fd: number, event:
   const events = (event?.events ?? 0) | POLLERR | POLLHUP;
   switch (op) {
     case EPOLL_CTL_ADD: {
-      if ((events & EPOLLEXCLUSIVE) !== 0 && epollOf(file) !== null) return -EINVAL;
       if (item !== undefined) return -EEXIST;
       const inner = epollOf(file);
       if (inner !== null && depthOf(inner, ep, 1) > MAX_NESTS) return -ELOOP;
@@ -139,7 +155,7 @@ export function epollCtl(k: Kernel, epfd: number, op: number, fd: number, event:
       return ep.items.delete(key) ? 0 : -ENOENT;
     case EPOLL_CTL_MOD:
       if (item === undefined) return -ENOENT;
-      if (((item.events | events) & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
+      if ((item.events & EPOLLEXCLUSIVE) !== 0) return -EINVAL;
       item.events = events;
       item.data = event?.data ?? 0n;
       item.seen = -1;
@@ -194,13 +210,15 @@ export function epollWait(k: Kernel, epfd: number, buf: number, max: number, dea
   const ep = epollOf(file);
   if (ep === null) return -EINVAL;
   const table = new QueueCollector(k);
+  // Who waited in vain for a wake-up that another one got hears nothing, though the file is ready.
+  table.missed = k.current.restart?.['waited'] === true && deadline <= k.time.now();
   const n = sendEvents(k, ep, buf, max, table);
   if (n !== 0 || deadline <= k.time.now()) return n;
   endPollRound(k.current);
   const r = waitInterruptible(k, ep.queue);
   if (r !== BLOCKED) return r === -ERESTARTSYS ? -EINTR : r;
-  const sleeper = new PollTable(k);
-  for (const queue of table.queues) sleeper.add(queue);
+  for (const [i, queue] of table.queues.entries()) addWaitQueue(k, queue, table.exclusive[i]);
   k.sched.scheduleTimeout(k.current, deadline);
+  k.current.restart = { ...k.current.restart, waited: true };
   return BLOCKED;
 }

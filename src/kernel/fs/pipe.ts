@@ -16,7 +16,7 @@ import {
 import type { Kernel } from '../kernel.ts';
 import type { IovIter } from '../lib/iov_iter.ts';
 import { putUser32 } from '../mm/uaccess.ts';
-import { BLOCKED, WaitQueueHead, waitInterruptible, wakeUpAll } from '../sched/wait.ts';
+import { BLOCKED, WaitQueueHead, waitInterruptible, wakeUp, wakeUpAll } from '../sched/wait.ts';
 import { fileAccessed, touchModified } from './inode.ts';
 import type { File, FileOperations, Inode } from './types.ts';
 
@@ -137,7 +137,7 @@ function pipeRead(k: Kernel, file: File, iter: IovIter): number {
     pipeShift(k, pipe);
     if (b.packet) break;
   }
-  if (wasFull) wakeUpAll(k, pipe.writeQueue);
+  if (wasFull) wakeUp(k, pipe.writeQueue);
   if (total > 0) fileAccessed(k, file);
   return total;
 }
@@ -176,7 +176,7 @@ function pipeWrite(k: Kernel, file: File, iter: IovIter): number {
   }
   if (done > 0) {
     // Readers wait for an empty pipe only, but an edge-triggered epoll wants to hear of each write (pipe->poll_usage).
-    wakeUpAll(k, pipe.readQueue);
+    wakeUp(k, pipe.readQueue);
     touchModified(k, file.inode);
   }
   if (iter.count === 0) return done;
@@ -292,7 +292,7 @@ export function setPipeSize(k: Kernel, pipe: Pipe, asked: number): number {
   if (buffers < pipe.buffers.length) return -EBUSY;
   const wasFull = pipeFull(pipe);
   pipe.maxBuffers = buffers;
-  if (wasFull && !pipeFull(pipe)) wakeUpAll(k, pipe.writeQueue);
+  if (wasFull && !pipeFull(pipe)) wakeUp(k, pipe.writeQueue);
   return size;
 }
 export const pipeSize = (pipe: Pipe) => pipe.maxBuffers * PAGE;

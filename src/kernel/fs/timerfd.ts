@@ -3,7 +3,7 @@ import { O_CLOEXEC, O_NONBLOCK, O_RDWR, POLLIN } from '../../abi/fs.ts';
 import * as T from '../../abi/time.ts';
 import type { Kernel } from '../kernel.ts';
 import { bytesOfBig, installAnon, noopLlseek } from './anon_inodes.ts';
-import { WaitQueueHead, waitInterruptible, wakeUpAll } from '../sched/wait.ts';
+import { WaitQueueHead, waitInterruptible, wakeUp } from '../sched/wait.ts';
 import type { ItimerValue } from '../time/posix_timers.ts';
 import { deadlineOf, type TimeValue } from '../time/time.ts';
 import type { KernelTimer } from '../time/timekeeping.ts';
@@ -67,7 +67,7 @@ export function timerfdExpired(k: Kernel, timer: KernelTimer): void {
     t.expires = Number.POSITIVE_INFINITY;
   }
   arm(k, t);
-  wakeUpAll(k, t.queue);
+  wakeUp(k, t.queue);
 }
 
 export function timerfdCreate(k: Kernel, clock: number, flags: number): number {
