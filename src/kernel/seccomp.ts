@@ -1,6 +1,7 @@
 import { EACCES, EFAULT, EINVAL, ENOSYS, EOPNOTSUPP, ESRCH } from '../abi/errno.ts';
 import { AUDIT_ARCH_RISCV64 } from '../abi/ptrace.ts';
 import { CAP_SYS_ADMIN } from '../abi/sched.ts';
+import * as B from '../abi/bpf.ts';
 import * as S from '../abi/seccomp.ts';
 import { SIGKILL, SIGSYS } from '../abi/signal.ts';
 import * as NR from '../abi/syscall_nr.ts';
@@ -8,19 +9,13 @@ import { doExit, doGroupExit } from './exit.ts';
 import type { Kernel } from './kernel.ts';
 import { viewFromUser } from './mm/uaccess.ts';
 import { nsCapable } from './nsproxy.ts';
+import { alu, jumps, readFprog, type SockFilter } from './net/core/filter.ts';
 import type { Task } from './sched/task.ts';
 import { forceSignal } from './signal.ts';
 
 // Secure computing: a process gives system calls up (kernel/seccomp.c, seccomp(2)). Filters are classic BPF programs over the call's number and
 // arguments; a child inherits them, and they stay for good.
 
-interface SockFilter {
-  readonly code: number;
-  readonly jt: number;
-  readonly jf: number;
-  /** Unsigned. */
-  readonly k: number;
-}
 export interface Seccomp {
   readonly mode: number;
   /** The newest first; all are run. */
@@ -33,105 +28,76 @@ const STRICT_CALLS: readonly number[] = [NR.NR_read, NR.NR_write, NR.NR_exit, NR
 
 /** Every instruction known and within bounds, jumps forward and inside, a return at the end (bpf_check_classic, seccomp_check_filter). */
 function checkFilter(prog: readonly SockFilter[]): boolean {
-  return prog.every((f, i) => checkInsn(f, i, prog.length)) && (prog[prog.length - 1].code & 7) === S.BPF_RET;
+  return prog.every((f, i) => checkInsn(f, i, prog.length)) && (prog[prog.length - 1].code & 7) === B.BPF_RET;
 }
 function checkInsn(f: SockFilter, at: number, length: number): boolean {
   const after = length - at - 1;
   switch (f.code & 7) {
-    case S.BPF_LD:
-      if (f.code === (S.BPF_LD | S.BPF_W | S.BPF_ABS)) return f.k < S.SECCOMP_DATA_SIZE && f.k % 4 === 0;
-      if (f.code === (S.BPF_LD | S.BPF_MEM)) return f.k < S.BPF_MEMWORDS;
-      return f.code === (S.BPF_LD | S.BPF_IMM) || f.code === (S.BPF_LD | S.BPF_W | S.BPF_LEN);
-    case S.BPF_LDX:
-      if (f.code === (S.BPF_LDX | S.BPF_MEM)) return f.k < S.BPF_MEMWORDS;
-      return f.code === (S.BPF_LDX | S.BPF_IMM) || f.code === (S.BPF_LDX | S.BPF_W | S.BPF_LEN);
-    case S.BPF_ST:
-    case S.BPF_STX:
-      return (f.code & ~7) === 0 && f.k < S.BPF_MEMWORDS;
-    case S.BPF_ALU: {
+    case B.BPF_LD:
+      if (f.code === (B.BPF_LD | B.BPF_W | B.BPF_ABS)) return f.k < S.SECCOMP_DATA_SIZE && f.k % 4 === 0;
+      if (f.code === (B.BPF_LD | B.BPF_MEM)) return f.k < B.BPF_MEMWORDS;
+      return f.code === (B.BPF_LD | B.BPF_IMM) || f.code === (B.BPF_LD | B.BPF_W | B.BPF_LEN);
+    case B.BPF_LDX:
+      if (f.code === (B.BPF_LDX | B.BPF_MEM)) return f.k < B.BPF_MEMWORDS;
+      return f.code === (B.BPF_LDX | B.BPF_IMM) || f.code === (B.BPF_LDX | B.BPF_W | B.BPF_LEN);
+    case B.BPF_ST:
+    case B.BPF_STX:
+      return (f.code & ~7) === 0 && f.k < B.BPF_MEMWORDS;
+    case B.BPF_ALU: {
       const op = f.code & 0xf0;
-      if (op === S.BPF_NEG) return f.code === (S.BPF_ALU | S.BPF_NEG);
-      if (op > S.BPF_XOR || op === 0x90) return false;
-      const constant = (f.code & S.BPF_X) === 0;
-      if (op === S.BPF_DIV && constant && f.k === 0) return false;
-      return !((op === S.BPF_LSH || op === S.BPF_RSH) && constant && f.k >= 32);
+      if (op === B.BPF_NEG) return f.code === (B.BPF_ALU | B.BPF_NEG);
+      if (op > B.BPF_XOR || op === 0x90) return false;
+      const constant = (f.code & B.BPF_X) === 0;
+      if (op === B.BPF_DIV && constant && f.k === 0) return false;
+      return !((op === B.BPF_LSH || op === B.BPF_RSH) && constant && f.k >= 32);
     }
-    case S.BPF_JMP: {
+    case B.BPF_JMP: {
       const op = f.code & 0xf0;
-      if (op === S.BPF_JA) return f.code === (S.BPF_JMP | S.BPF_JA) && f.k < after;
-      return op <= S.BPF_JSET && f.jt < after && f.jf < after;
+      if (op === B.BPF_JA) return f.code === (B.BPF_JMP | B.BPF_JA) && f.k < after;
+      return op <= B.BPF_JSET && f.jt < after && f.jf < after;
     }
-    case S.BPF_RET:
-      return f.code === S.BPF_RET || f.code === (S.BPF_RET | S.BPF_A);
+    case B.BPF_RET:
+      return f.code === B.BPF_RET || f.code === (B.BPF_RET | B.BPF_A);
     default:
-      return f.code === (S.BPF_MISC | S.BPF_TAX) || f.code === (S.BPF_MISC | S.BPF_TXA);
+      return f.code === (B.BPF_MISC | B.BPF_TAX) || f.code === (B.BPF_MISC | B.BPF_TXA);
   }
-}
-function alu(op: number, a: number, b: number): number | null {
-  switch (op) {
-    case S.BPF_ADD:
-      return (a + b) >>> 0;
-    case S.BPF_SUB:
-      return (a - b) >>> 0;
-    case S.BPF_MUL:
-      return Math.imul(a, b) >>> 0;
-    case S.BPF_DIV:
-      return b === 0 ? null : Math.floor(a / b);
-    case S.BPF_OR:
-      return (a | b) >>> 0;
-    case S.BPF_AND:
-      return (a & b) >>> 0;
-    case S.BPF_LSH:
-      return b > 31 ? 0 : (a << b) >>> 0;
-    case S.BPF_RSH:
-      return b > 31 ? 0 : a >>> b;
-    case S.BPF_NEG:
-      return -a >>> 0;
-    default:
-      return (a ^ b) >>> 0;
-  }
-}
-function jumps(op: number, a: number, b: number): boolean {
-  if (op === S.BPF_JEQ) return a === b;
-  if (op === S.BPF_JGT) return a > b;
-  return op === S.BPF_JGE ? a >= b : (a & b) !== 0;
 }
 /** Runs a checked program: its return value, signed. Jumps go forward only, so it ends. */
 function runFilter(prog: readonly SockFilter[], data: DataView): number {
-  const mem = new Uint32Array(S.BPF_MEMWORDS);
+  const mem = new Uint32Array(B.BPF_MEMWORDS);
   let a = 0;
   let x = 0;
   for (let pc = 0; pc < prog.length; pc++) {
     const f = prog[pc];
-    const operand = (f.code & S.BPF_X) !== 0 ? x : f.k;
-    const load = () => ((f.code & 0xe0) === S.BPF_IMM ? f.k : (f.code & 0xe0) === S.BPF_MEM ? mem[f.k] : S.SECCOMP_DATA_SIZE);
+    const operand = (f.code & B.BPF_X) !== 0 ? x : f.k;
+    const load = () => ((f.code & 0xe0) === B.BPF_IMM ? f.k : (f.code & 0xe0) === B.BPF_MEM ? mem[f.k] : S.SECCOMP_DATA_SIZE);
     switch (f.code & 7) {
-      case S.BPF_LD:
-        a = (f.code & 0xe0) === S.BPF_ABS ? data.getUint32(f.k, true) : load();
+      case B.BPF_LD:
+        a = (f.code & 0xe0) === B.BPF_ABS ? data.getUint32(f.k, true) : load();
         break;
-      case S.BPF_LDX:
+      case B.BPF_LDX:
         x = load();
         break;
-      case S.BPF_ST:
+      case B.BPF_ST:
         mem[f.k] = a;
         break;
-      case S.BPF_STX:
+      case B.BPF_STX:
         mem[f.k] = x;
         break;
-      case S.BPF_ALU: {
+      case B.BPF_ALU: {
         const value = alu(f.code & 0xf0, a, operand);
         if (value === null) return S.SECCOMP_RET_KILL_THREAD;
         a = value;
         break;
       }
-      case S.BPF_JMP:
-        if ((f.code & 0xf0) === S.BPF_JA) pc += f.k;
+      case B.BPF_JMP:
+        if ((f.code & 0xf0) === B.BPF_JA) pc += f.k;
         else pc += jumps(f.code & 0xf0, a, operand) ? f.jt : f.jf;
         break;
-      case S.BPF_RET:
-        return ((f.code & S.BPF_A) !== 0 ? a : f.k) | 0;
+      case B.BPF_RET:
+        return ((f.code & B.BPF_A) !== 0 ? a : f.k) | 0;
       default:
-        if ((f.code & 0xf8) === S.BPF_TXA) a = x;
+        if ((f.code & 0xf8) === B.BPF_TXA) a = x;
         else x = a;
     }
   }
@@ -181,26 +147,11 @@ export function secureComputing(k: Kernel, task: Task, seccomp: Seccomp): { read
   return 'gone';
 }
 
-/** `struct sock_fprog`: a length and where the instructions are. */
-function readFilter(k: Kernel, ptr: number): SockFilter[] | number {
-  const head = viewFromUser(k, ptr, 16);
-  if (typeof head === 'number') return head;
-  const length = head.getUint16(0, true);
-  if (length === 0 || length > S.BPF_MAXINSNS) return -EINVAL;
-  const v = viewFromUser(k, Number(head.getBigInt64(8, true)), length * 8);
-  if (typeof v === 'number') return v;
-  return Array.from({ length }, (_, i) => ({
-    code: v.getUint16(i * 8, true),
-    jt: v.getUint8(i * 8 + 2),
-    jf: v.getUint8(i * 8 + 3),
-    k: v.getUint32(i * 8 + 4, true),
-  }));
-}
 function setFilter(k: Kernel, flags: number, ptr: number): number {
   const task = k.current;
   const known = S.SECCOMP_FILTER_FLAG_TSYNC | S.SECCOMP_FILTER_FLAG_LOG | S.SECCOMP_FILTER_FLAG_SPEC_ALLOW | S.SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
   if ((flags & ~known) !== 0) return -EINVAL;
-  const prog = readFilter(k, ptr);
+  const prog = readFprog(k, ptr);
   if (typeof prog === 'number') return prog;
   if (!task.noNewPrivs && !nsCapable(task, task.cred.userNs, CAP_SYS_ADMIN)) return -EACCES;
   if (!checkFilter(prog)) return -EINVAL;

@@ -5,6 +5,7 @@ import { netSysctlInit } from './core/sysctl_net.ts';
 import { inetInit } from './ipv4/af_inet.ts';
 import { inetProcInit } from './ipv4/proc.ts';
 import { netlinkInit } from './netlink/af_netlink.ts';
+import { packetInit } from './packet/af_packet.ts';
 import { rtnlUpDown } from './core/rtnetlink.ts';
 import { sockInit } from './socket.ts';
 import { unixInit } from './unix/af_unix.ts';
@@ -16,6 +17,7 @@ export function netInit(k: Kernel): void {
   unixInit(k);
   inetInit(k);
   netlinkInit(k);
+  packetInit(k);
   k.net.upDown.push(rtnlUpDown);
   inetProcInit(k);
   devProcInit(k);

@@ -10,6 +10,7 @@ import type { IpPacket } from './ipv4/packet.ts';
 import { TcpTable } from './ipv4/tcp_minisocks.ts';
 import type { NetlinkSock } from './netlink/af_netlink.ts';
 import type { KernelSock } from './netlink/kernel_sock.ts';
+import type { PacketSock } from './packet/af_packet.ts';
 import type { NetProtoFamily } from './socket.ts';
 import type { UnixState } from './unix/unix_sock.ts';
 
@@ -47,6 +48,8 @@ export interface NetDevice {
   /** It was up once: it has a queueing discipline. */
   wasUp: boolean;
   txQueueLen: number;
+  /** How many want it promiscuous. */
+  promiscuity: number;
   readonly type: number;
   readonly stats: { rxPackets: number; rxBytes: number; txPackets: number; txBytes: number; txDropped: number };
   readonly inet: InIfaddr[];
@@ -81,6 +84,7 @@ export class Net {
   readonly udplite = new PortTable<InetSock>();
   readonly ping = new PortTable<InetSock>();
   readonly raw = new Set<InetSock>();
+  readonly packet = new Set<PacketSock>();
   readonly tcp = new TcpTable(new PortTable());
   timewaitTimer: KernelTimer | null = null;
   /** A socket for each group that it joined. */

@@ -1,4 +1,4 @@
-import { EAFNOSUPPORT, EINVAL, ENOTTY, ESPIPE } from '../../abi/errno.ts';
+import { EAFNOSUPPORT, EINVAL, ENODEV, ENOTTY, ESPIPE } from '../../abi/errno.ts';
 import { O_NONBLOCK, O_RDWR, S_IFSOCK } from '../../abi/fs.ts';
 import * as S from '../../abi/socket.ts';
 import type { PollTable } from '../fs/select.ts';
@@ -7,6 +7,7 @@ import type { File, FileOperations } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { bytesOf64 } from '../lib/bytes.ts';
 import type { IovIter } from '../lib/iov_iter.ts';
+import type { AddressSpace } from '../mm/filemap.ts';
 import { getUser32, putUser32 } from '../mm/uaccess.ts';
 import { devIoctl } from './core/dev_ioctl.ts';
 import { CmsgBuffer } from './core/scm.ts';
@@ -36,6 +37,10 @@ export interface MsgHdr {
 export interface ProtoOps {
   /** Takes a port of the protocol's for the socket; 0: any that is free. */
   getPort?(k: Kernel, sk: InetSock, port: number): number;
+  /** Filters are run on what it receives (SO_ATTACH_FILTER). */
+  readonly filters?: boolean;
+  /** The pages behind a mapping of the socket, or -errno. */
+  mmap?(k: Kernel, sock: Socket, bytes: number, pgoff: number): AddressSpace | number;
   /** SO_PEEK_OFF works. */
   readonly peekOff?: boolean;
   release(k: Kernel, sock: Socket): number;
@@ -120,6 +125,10 @@ export const socketFileOps: FileOperations = {
     return sock.ops.poll(k, sock, table);
   },
   ioctl: sockIoctl,
+  mmap(k, file, vma) {
+    const sock = sockOf(file);
+    return sock.ops.mmap?.(k, sock, vma.end - vma.start, vma.pgoff) ?? -ENODEV;
+  },
   release(k, file) {
     const sock = sockOf(file);
     k.net.socketsUsed--;

@@ -356,7 +356,7 @@ export const netSyscalls: readonly SyscallRow[] = [
   row(NR.NR_recvmsg, 'recvmsg', sysRecvmsg),
   row(NR.NR_sendmmsg, 'sendmmsg', sysSendmmsg),
   row(NR.NR_recvmmsg, 'recvmmsg', sysRecvmmsg),
-  row(NR.NR_setsockopt, 'setsockopt', sysSetsockopt, 'no socket filters'),
-  row(NR.NR_getsockopt, 'getsockopt', sysGetsockopt, 'no socket filters'),
+  row(NR.NR_setsockopt, 'setsockopt', sysSetsockopt, 'socket filters of packet and raw sockets only'),
+  row(NR.NR_getsockopt, 'getsockopt', sysGetsockopt, 'no SO_GET_FILTER'),
   row(NR.NR_shutdown, 'shutdown', sysShutdown),
 ];

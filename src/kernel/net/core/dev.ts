@@ -18,6 +18,13 @@ export function changeFlags(k: Kernel, dev: NetDevice, flags: number): number {
   if (up !== ((before & IFF_UP) !== 0)) for (const notify of k.net.upDown) notify(k, dev, up);
   return 0;
 }
+/** dev_set_promiscuity. What the user sees of it as a flag is his own setting. */
+export function devSetPromiscuity(k: Kernel, dev: NetDevice, by: number): void {
+  const before = dev.promiscuity;
+  dev.promiscuity += by;
+  if (before === 0 && by > 0) k.printk.log(6, `${dev.name}: entered promiscuous mode`);
+  else if (before > 0 && dev.promiscuity === 0) k.printk.log(6, `${dev.name}: left promiscuous mode`);
+}
 export function setMtu(dev: NetDevice, mtu: number): number {
   if (mtu < 0) return -EINVAL;
   dev.mtu = mtu;
@@ -31,6 +38,7 @@ export function loopbackInit(k: Kernel): void {
     mtu: 65536,
     wasUp: false,
     txQueueLen: 1000,
+    promiscuity: 0,
     type: ARPHRD_LOOPBACK,
     stats: { rxPackets: 0, rxBytes: 0, txPackets: 0, txBytes: 0, txDropped: 0 },
     inet: [],

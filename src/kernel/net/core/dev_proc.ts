@@ -115,7 +115,6 @@ export function devProcInit(k: Kernel): void {
   k.procfs.createNet('softnet_stat', () => `${Array(15).fill('00000000').join(' ')}\n`);
   k.procfs.createNet('psched', () => '000003e8 00000040 000f4240 3b9aca00\n');
   k.procfs.createNet('ptype', () => 'Type Device      Function\n0800          ip_rcv\n86dd          ipv6_rcv\n');
-  k.procfs.createNet('packet', () => 'sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n');
 }
 /** /sys/class/net, once there is a /sys (net_class_init). */
 export function netSysfsInit(k: Kernel): void {

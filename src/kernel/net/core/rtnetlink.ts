@@ -44,7 +44,7 @@ function linkMessage(d: NetDevice, r: Reply, type = N.RTM_NEWLINK, change = 0): 
   const m = start(type, r).u8(AF_UNSPEC, 0, ARPHRD_LOOPBACK & 0xff, ARPHRD_LOOPBACK >> 8).u32(d.index, userFlags(d), change);
   m.attrString(N.IFLA_IFNAME, d.name).attrU32(N.IFLA_TXQLEN, d.txQueueLen).attrU8(N.IFLA_OPERSTATE, up ? 0 : 2).attrU8(N.IFLA_LINKMODE, 0);
   m.attrU32(N.IFLA_MTU, d.mtu).attrU32(N.IFLA_MIN_MTU, 0).attrU32(N.IFLA_MAX_MTU, 0).attrU32(N.IFLA_GROUP, 0);
-  m.attrU32(N.IFLA_PROMISCUITY, 0).attrU32(N.IFLA_ALLMULTI, 0).attrU32(N.IFLA_NUM_TX_QUEUES, 1);
+  m.attrU32(N.IFLA_PROMISCUITY, d.promiscuity).attrU32(N.IFLA_ALLMULTI, 0).attrU32(N.IFLA_NUM_TX_QUEUES, 1);
   m.attrU32(N.IFLA_GSO_MAX_SEGS, 65535).attrU32(N.IFLA_GSO_MAX_SIZE, 65536).attrU32(N.IFLA_GRO_MAX_SIZE, 65536);
   m.attrU32(N.IFLA_GSO_IPV4_MAX_SIZE, 65536).attrU32(N.IFLA_GRO_IPV4_MAX_SIZE, 65536);
   m.attrU32(N.IFLA_TSO_MAX_SIZE, 524280).attrU32(N.IFLA_TSO_MAX_SEGS, 65535).attrU32(N.IFLA_NUM_RX_QUEUES, 1);

@@ -6,6 +6,7 @@ import type { PollTable } from '../../fs/select.ts';
 import type { File } from '../../fs/types.ts';
 import type { Kernel } from '../../kernel.ts';
 import { BLOCKED, WaitQueueHead, waitInterruptible, wakeUp, wakeUpAll } from '../../sched/wait.ts';
+import type { SockFilter } from './filter.ts';
 import type { Skb } from './skbuff.ts';
 
 // What all sockets have (net/core/sock.c, struct sock).
@@ -50,6 +51,10 @@ export class Sock {
   ino = 0;
   uid = 0;
   readonly cookie: number;
+
+  /** What it runs on each packet to come (SO_ATTACH_FILTER), and whether that stays (SO_LOCK_FILTER). */
+  filter: readonly SockFilter[] | null = null;
+  filterLocked = false;
 
   debug = false;
   reuse = false;

@@ -3,6 +3,7 @@ import * as S from '../../../abi/socket.ts';
 import type { Kernel } from '../../kernel.ts';
 import { NSEC_PER_SEC, TICK_NSEC } from '../../time/timekeeping.ts';
 import type { Socket } from '../socket.ts';
+import { attachFilter, detachFilter } from './filter.ts';
 import { sockError, writeSpace, type Sock } from './sock.ts';
 
 // Options of level SOL_SOCKET (sk_setsockopt and sk_getsockopt of net/core/sock.c, socket(7)).
@@ -88,7 +89,6 @@ const PLAIN: ReadonlyMap<number, boolean> = new Map([
   [S.SO_TIMESTAMPING, false],
   [S.SO_TXREHASH, false],
   [S.SO_RCVMARK, true],
-  [S.SO_LOCK_FILTER, true],
 ]);
 
 export function sockSetsockopt(k: Kernel, sock: Socket, name: number, v: Uint8Array): number {
@@ -184,10 +184,15 @@ export function sockSetsockopt(k: Kernel, sock: Socket, name: number, v: Uint8Ar
       return 0;
     }
     case S.SO_ATTACH_FILTER:
-      k.printk.log(4, 'setsockopt: SO_ATTACH_FILTER is not implemented');
+      if (sock.ops.filters === true) return attachFilter(k, sk, v);
+      k.printk.log(4, 'setsockopt: SO_ATTACH_FILTER is not implemented for this protocol');
       return -EOPNOTSUPP;
     case S.SO_DETACH_FILTER:
-      return -2; // ENOENT: there is none
+      return detachFilter(sk);
+    case S.SO_LOCK_FILTER:
+      if (sk.filterLocked && int32(v) === 0) return -EPERM;
+      sk.filterLocked = int32(v) !== 0;
+      return 0;
     case S.SO_MARK:
       if (!k.current.capable(CAP_NET_RAW) && !k.current.capable(CAP_NET_ADMIN)) return -EPERM;
       sk.mark = val;
@@ -371,8 +376,12 @@ export function sockGetsockopt(k: Kernel, sock: Socket, name: number, len: numbe
       return -ENOPROTOOPT;
     case S.SO_BSDCOMPAT:
       return int(0);
+    case S.SO_LOCK_FILTER:
+      return truth(sk.filterLocked);
     case S.SO_ATTACH_FILTER:
-      return new Uint8Array(0); // SO_GET_FILTER: no instructions
+      if (sk.filter === null) return new Uint8Array(0); // SO_GET_FILTER: no instructions
+      k.printk.log(4, 'getsockopt: SO_GET_FILTER is not implemented');
+      return -EOPNOTSUPP;
     case S.SO_PEERPIDFD:
       if (sk.peer === null) return -ENODATA;
       k.printk.log(4, 'getsockopt: SO_PEERPIDFD is not implemented');

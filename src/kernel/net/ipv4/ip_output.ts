@@ -4,6 +4,7 @@ import type { InetSock } from './inet_sock.ts';
 import { type IpAddr, isMulticast, isV4 } from './ip_addr.ts';
 import { ipLocalDeliver } from './ip_input.ts';
 import { type IpPacket, packetLength } from './packet.ts';
+import { packetTap } from '../packet/af_packet.ts';
 
 // Sending: through the loopback device and back in (net/ipv4/ip_output.c, drivers/net/loopback.c, process_backlog).
 
@@ -26,6 +27,7 @@ export function ipXmit(k: Kernel, p: IpPacket): void {
   lo.stats.txBytes += length;
   lo.stats.rxPackets++;
   lo.stats.rxBytes += length;
+  packetTap(k, p, true);
   net.backlog.push(p);
 }
 /** Handles all packets that are on their way; what they cause to be sent too (net_rx_action). */
@@ -34,6 +36,7 @@ export function netRx(k: Kernel): void {
   if (net.receiving) return;
   net.receiving = true;
   for (let i = 0; i < net.backlog.length; i++) {
+    packetTap(k, net.backlog[i], false);
     ipLocalDeliver(k, net.backlog[i]);
     // Long queues are cut now and then: a whole transfer must not stay in memory.
     if (i >= 256) {

@@ -53,6 +53,8 @@ export interface IpPacket {
   readonly raw?: Uint8Array;
   /** What it counts in a receive buffer. */
   readonly truesize: number;
+  /** The whole Ethernet frame, when a program made it (packet sockets). */
+  readonly frame?: Uint8Array;
 }
 
 /** Does a UDP or TCP packet that a program made have its checksum, or (UDP over IPv4) none? Others are not looked at. */
@@ -74,7 +76,7 @@ export function checksum(bytes: Uint8Array, sum = 0): number {
   while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 65536);
   return sum;
 }
-function pseudoSum(p: IpPacket, length: number): number {
+export function pseudoSum(p: IpPacket, length: number): number {
   return checksum(addrBytes(p.saddr), checksum(addrBytes(p.daddr), p.protocol + length));
 }
 export function tcpOptionBytes(o: TcpOptions): Uint8Array {

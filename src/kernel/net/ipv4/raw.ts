@@ -1,9 +1,12 @@
 import * as E from '../../../abi/errno.ts';
+import { ARPHRD_LOOPBACK } from '../../../abi/if.ts';
+import { ETH_P_IP, ETH_P_IPV6, PACKET_HOST } from '../../../abi/if_packet.ts';
 import * as IN from '../../../abi/in.ts';
 import * as S from '../../../abi/socket.ts';
 import type { Kernel } from '../../kernel.ts';
 import { putUser32 } from '../../mm/uaccess.ts';
 import { receiveSkb } from '../core/datagram.ts';
+import { skFilter } from '../core/filter.ts';
 import { dataReady } from '../core/sock.ts';
 import { truesizeOf } from '../core/skbuff.ts';
 import { type MsgHdr, type ProtoOps, type Socket, sockTimestamp } from '../socket.ts';
@@ -24,7 +27,7 @@ const ICMPV6_FILTER = 1;
 
 export class RawSock extends InetSock {
   /** ICMP_FILTER: types that are not wanted. */
-  filter = 0;
+  icmpFilter = 0;
   /** ICMP6_FILTER: the same for 256 types. */
   readonly filter6 = new Uint8Array(32);
   /** IPV6_CHECKSUM: offset of a checksum to make, -1 = none. */
@@ -135,15 +138,18 @@ export function rawDeliver(k: Kernel, p: IpPacket): boolean {
     if (isMulticast(p.daddr) && !hearsGroup(k, sk, p.daddr)) continue;
     found = true;
     const payload = transportBytes(p);
-    if (p.protocol === IN.IPPROTO_ICMP && payload[0] < 32 && (sk.filter & (1 << payload[0])) !== 0) continue;
+    if (p.protocol === IN.IPPROTO_ICMP && payload[0] < 32 && (sk.icmpFilter & (1 << payload[0])) !== 0) continue;
     if (p.protocol === IN.IPPROTO_ICMPV6 && (sk.filter6[payload[0] >> 3] & (1 << (payload[0] & 7))) !== 0) continue;
     if (sk.rmemAlloc >= sk.rcvbuf) {
       sk.drops++;
       continue;
     }
+    const whole = v4 ? ipBytes(p) : payload;
+    const snaplen = skFilter(sk, whole, { protocol: v4 ? ETH_P_IP : ETH_P_IPV6, pktType: PACKET_HOST, ifindex: 1, hatype: ARPHRD_LOOPBACK, network: 0 });
+    if (snaplen === 0) continue;
     sk.rmemAlloc += p.truesize;
     const info: PacketInfo = { saddr: p.saddr, daddr: p.daddr, ifindex: 1, ttl: p.ttl, tos: p.tos, dport: 0 };
-    const data = v4 ? ipBytes(p) : payload;
+    const data = whole.subarray(0, snaplen);
     sk.receiveQueue.push({
       data,
       consumed: 0,
@@ -191,7 +197,7 @@ export function rawSetsockopt(sk: InetSock, level: number, name: number, value: 
     if (name !== ICMP_FILTER) return -E.ENOPROTOOPT;
     if (sk.protocol !== IN.IPPROTO_ICMP) return -E.EOPNOTSUPP;
     if (value.length < 4) return -E.EINVAL;
-    sk.filter = v.getUint32(0, true);
+    sk.icmpFilter = v.getUint32(0, true);
     return 0;
   }
   if (name !== IN.IPV6_CHECKSUM) return -E.ENOPROTOOPT;
@@ -209,7 +215,7 @@ export function rawGetsockopt(sk: InetSock, level: number, name: number): Uint8A
   if (sk.family === S.AF_INET) {
     if (name !== ICMP_FILTER) return -E.ENOPROTOOPT;
     if (sk.protocol !== IN.IPPROTO_ICMP) return -E.EOPNOTSUPP;
-    v.setUint32(0, sk.filter, true);
+    v.setUint32(0, sk.icmpFilter, true);
     return out;
   }
   if (name !== IN.IPV6_CHECKSUM) return -E.ENOPROTOOPT;
@@ -218,6 +224,7 @@ export function rawGetsockopt(sk: InetSock, level: number, name: number): Uint8A
 }
 
 export const rawOps: ProtoOps = {
+  filters: true,
   ...inetCommon,
   bind,
   release,
