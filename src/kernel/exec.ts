@@ -124,7 +124,7 @@ export function openExec(k: Kernel, path: Path): File | number {
     k.vfs.fput(file);
     return r;
   }
-  fsnotifyOpen(k, file);
+  fsnotifyOpen(k, file, true);
   return file;
 }
 

@@ -33,6 +33,7 @@ import type { Scheduler } from './sched/core.ts';
 import { WaitQueueHead } from './sched/wait.ts';
 import type { Task } from './sched/task.ts';
 import type { Timekeeper } from './time/timekeeping.ts';
+import { UserCounts } from './ucount.ts';
 
 /** The end of a process that the host asked to hear of. */
 export interface ExitReport {
@@ -136,6 +137,7 @@ export class Kernel {
   /** Tasks and open files that hold a namespace, and the inodes of namespaces that have one. */
   readonly nsUsers = new Map<NsCommon, number>();
   readonly nsInodes = new WeakMap<NsCommon, Inode>();
+  readonly ucounts = new UserCounts();
   private randomState: number;
 
   constructor(machine: MachineApi, host: HostDoors, options: { commandLine: string; cpus: number; seed: number }) {

@@ -1,5 +1,5 @@
 import * as C from '../abi/clone.ts';
-import { EINVAL, EMFILE, EPERM, EUSERS } from '../abi/errno.ts';
+import { EINVAL, EMFILE, ENOSPC, EPERM, EUSERS } from '../abi/errno.ts';
 import { CAP_SYS_ADMIN, CAP_SYS_CHROOT } from '../abi/sched.ts';
 import type { Cgroup } from './cgroup/cgroup.ts';
 import { CAP_FULL_SET, type Cred } from './cred.ts';
@@ -10,6 +10,7 @@ import type { Kernel } from './kernel.ts';
 import { CLONE_NS_ALL, INIT_INUM, NS_FLAG, type NsCommon, type NsKind } from './ns_common.ts';
 import { inPidNs, initPidNamespace, MAX_PID_NS_LEVEL, newPidNamespace, type PidNamespace } from './pid_namespace.ts';
 import type { Task } from './sched/task.ts';
+import { countNs, mayMakeNs, uncountNs } from './ucount.ts';
 import { INIT_USER_NS, inUserNs, MAX_USER_NS_LEVEL, newUserNamespace, type UserNamespace } from './user_namespace.ts';
 import { vdsoJoinTimens } from './vdso/vdso.ts';
 
@@ -74,7 +75,6 @@ export function nsCapable(task: Task, ns: UserNamespace, cap: number): boolean {
   }
 }
 
-/** One more of a kind for the current user, or -ENOSPC past /proc/sys/user/max_*_namespaces (inc_ucount). */
 function nextInum(k: Kernel): number {
   return k.nextNsInum++;
 }
@@ -82,7 +82,8 @@ function nextInum(k: Kernel): number {
 /** Credentials in a new user namespace: every capability there (create_user_ns, set_cred_user_ns). */
 export function createUserNs(k: Kernel, cred: Cred): Cred | number {
   const parent = cred.userNs;
-  if (parent.level >= MAX_USER_NS_LEVEL) return -EUSERS;
+  if (parent.level >= MAX_USER_NS_LEVEL) return -ENOSPC;
+  if (!mayMakeNs(k, 'user', parent, cred.euid)) return -ENOSPC;
   // Numbers that mean nothing in the parent cannot own a child.
   if (parent.maps.uid === null || parent.maps.gid === null) return -EPERM;
   return inUserNsCred(cred, newUserNamespace(parent, nextInum(k), cred.euid, cred.egid));
@@ -99,22 +100,27 @@ function inUserNsCred(cred: Cred, userNs: UserNamespace): Cred {
 export function createNamespaces(k: Kernel, flags: number, task: Task, owner: UserNamespace, fs: Task['fs']): NsProxy | number {
   const old = task.nsproxy;
   const next: { -readonly [P in keyof NsProxy]: NsProxy[P] } = { ...old };
-  if ((flags & C.CLONE_NEWPID) !== 0) {
-    const parent = task.pidNs;
-    if (!inUserNs(owner, parent.owner)) return -EINVAL;
-    if (parent !== old.pidForChildren) return -EINVAL;
-    if (parent.level >= MAX_PID_NS_LEVEL) return -28; // ENOSPC
-    next.pidForChildren = newPidNamespace(parent, owner, nextInum(k));
+  const { euid } = task.cred;
+  for (const kind of MADE_KINDS) {
+    if ((flags & NS_FLAG[kind]) === 0) continue;
+    if (kind === 'pid' && (!inUserNs(owner, task.pidNs.owner) || task.pidNs !== old.pidForChildren)) return -EINVAL;
+    if (kind === 'pid' && task.pidNs.level >= MAX_PID_NS_LEVEL) return -ENOSPC;
+    if (!mayMakeNs(k, kind, owner, euid)) return -ENOSPC;
   }
-  if ((flags & C.CLONE_NEWUTS) !== 0) next.uts = { ...old.uts, inum: nextInum(k), owner };
-  if ((flags & C.CLONE_NEWIPC) !== 0) next.ipc = copyIpcNs(k, owner, nextInum(k));
-  if ((flags & C.CLONE_NEWCGROUP) !== 0) next.cgroup = { kind: 'cgroup', inum: nextInum(k), owner, root: task.cgroup };
-  if ((flags & C.CLONE_NEWNET) !== 0) next.net = { kind: 'net', inum: nextInum(k), owner };
+  const inum = () => nextInum(k);
+  if ((flags & C.CLONE_NEWPID) !== 0) next.pidForChildren = newPidNamespace(task.pidNs, owner, inum());
+  if ((flags & C.CLONE_NEWUTS) !== 0) next.uts = { ...old.uts, inum: inum(), owner };
+  if ((flags & C.CLONE_NEWIPC) !== 0) next.ipc = copyIpcNs(k, owner, inum());
+  if ((flags & C.CLONE_NEWCGROUP) !== 0) next.cgroup = { kind: 'cgroup', inum: inum(), owner, root: task.cgroup };
+  if ((flags & C.CLONE_NEWNET) !== 0) next.net = { kind: 'net', inum: inum(), owner };
   if ((flags & C.CLONE_NEWTIME) !== 0)
-    next.timeForChildren = { kind: 'time', inum: nextInum(k), owner, offsets: { ...old.timeForChildren.offsets }, frozen: false };
-  if ((flags & C.CLONE_NEWNS) !== 0) next.mnt = copyMntNs(k, old.mnt, owner, nextInum(k), fs);
+    next.timeForChildren = { kind: 'time', inum: inum(), owner, offsets: { ...old.timeForChildren.offsets }, frozen: false };
+  if ((flags & C.CLONE_NEWNS) !== 0) next.mnt = copyMntNs(k, old.mnt, owner, inum(), fs);
+  for (const ns of membersOf(next)) if (!membersOf(old).includes(ns)) countNs(k, ns, euid);
   return next;
 }
+/** In the order in which create_new_namespaces makes them. */
+const MADE_KINDS: readonly NsKind[] = ['mnt', 'uts', 'ipc', 'pid', 'cgroup', 'net', 'time'];
 
 /** How many tasks and open files hold each namespace: what is in one goes with the last (put_nsproxy). */
 export function holdNs(k: Kernel, ns: NsCommon): void {
@@ -128,6 +134,7 @@ export function putNs(k: Kernel, ns: NsCommon): void {
   }
   k.nsUsers.delete(ns);
   if (ns.inum === INIT_INUM[ns.kind]) return;
+  uncountNs(k, ns);
   if (ns.kind === 'mnt') putMntNs(k, ns as MntNamespace);
   else if (ns.kind === 'ipc') putIpcNs(k, ns as IpcNamespace);
 }

@@ -8,6 +8,7 @@ import { treeRoot } from './mnt_namespace.ts';
 import { isDir, mountOn } from './namei.ts';
 import { changePropagation, isSubdir, makeShared, type Propagated, propagatedUmounts, propagateMount, type Propagation, propagationOf } from './pnode.ts';
 import type { Dentry, Mount, Path, SuperBlock } from './types.ts';
+import { fanotifyForget } from './notify/fanotify.ts';
 
 // The tree of mounts and its changes (fs/namespace.c).
 
@@ -239,6 +240,7 @@ export function umountTree(k: Kernel, top: Mount, propagate: boolean): void {
     k.vfs.unhang(m);
     const i = k.vfs.mounts.indexOf(m);
     if (i >= 0) k.vfs.mounts.splice(i, 1);
+    fanotifyForget(k, m);
   }
   for (const m of going) k.vfs.putSuper(m);
 }

@@ -219,6 +219,8 @@ export interface File {
   refs: number;
   /** What its poll operation saw last (seq_file's poll_event). */
   pollEvent: number;
+  /** What is done with it is told to nobody (FMODE_NONOTIFY). */
+  silent: boolean;
   /** This open made the file. */
   created: boolean;
   /** The driver's or file system's own, plain data. */

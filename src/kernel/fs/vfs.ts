@@ -231,6 +231,7 @@ export class Vfs {
       flags: flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC),
       pos: 0,
       refs: 1,
+      silent: false,
       created: false,
       pollEvent: 0,
       data: null,

@@ -1,6 +1,7 @@
 import { EFAULT, EINVAL, EIO, ENOTTY, EPERM, ERESTARTSYS, ESRCH } from '../../../abi/errno.ts';
 import { FMODE_READ } from '../../../abi/fs.ts';
 import * as T from '../../../abi/termios.ts';
+import { sysctlValue } from '../../fs/proc/proc_sysctl.ts';
 import type { File } from '../../fs/types.ts';
 import type { Kernel } from '../../kernel.ts';
 import { copyFromUser, copyToUser, getUser32, putUser32 } from '../../mm/uaccess.ts';
@@ -107,7 +108,9 @@ export function ttyIoctl(k: Kernel, file: File, cmd: number, arg: number): numbe
       return n === N_TTY ? 0 : -EINVAL;
     }
     case T.TIOCSTI: {
-      if (!k.current.capable(CAP_SYS_ADMIN)) return -EIO;
+      const admin = k.current.capable(CAP_SYS_ADMIN);
+      if (sysctlValue(k, 'dev/tty/legacy_tiocsti', 0) === 0 && !admin) return -EIO;
+      if (controllingTty(k, k.current) !== tty && !admin) return -EPERM;
       const b = copyFromUser(k, arg, 1);
       if (typeof b === 'number') return b;
       tty.deliver(b.slice());

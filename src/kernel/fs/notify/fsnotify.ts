@@ -22,6 +22,8 @@ import { POLL_MSG } from '../../../abi/signal.ts';
 import { sendSigio } from '../fasync.ts';
 import { isDir } from '../namei.ts';
 import type { Dentry, File, Inode, SuperBlock } from '../types.ts';
+import { FAN_OPEN_EXEC } from '../../../abi/fanotify.ts';
+import { fanotifyFile, fanotifyForget, type FanGroup } from './fanotify.ts';
 import { inotifyHandleEvent, inotifyIgnored } from './inotify.ts';
 
 // Marks on inodes and the hooks of the VFS (fs/notify/fsnotify.c, include/linux/fsnotify.h).
@@ -74,6 +76,13 @@ export class Notify {
   readonly dnotifyGroup: NotifyGroup = { id: 0, uid: 0, queue: [], waiters: new WaitQueueHead(), marks: new Map(), lastWd: 0, maxEvents: 0 };
   /** /proc/sys/fs/dir-notify-enable. */
   dirNotify = 1;
+  /** The groups of fanotify, and /proc/sys/fs/fanotify. */
+  readonly fanotify: FanGroup[] = [];
+  maxFanotifyEvents = 16384;
+  maxFanotifyGroups = 128;
+  maxFanotifyMarks = 8192;
+  /** fanotify opens an event's file: that is no event. */
+  muted = false;
   nextGroup = 1;
   nextCookie = 1;
   readonly users = new Map<number, NotifyUser>();
@@ -143,10 +152,13 @@ function fsnotifyInode(k: Kernel, inode: Inode, mask: number): void {
   send(k, inode, null, '', mask | dirBit(inode));
 }
 function fsnotifyFile(k: Kernel, file: File, mask: number): void {
-  if (k.vfs.notify.marks === 0 || (file.flags & O_PATH) !== 0) return;
-  fsnotifyDentry(k, file.path.dentry, mask);
+  const { notify } = k.vfs;
+  if ((notify.marks === 0 && notify.fanotify.length === 0) || (file.flags & O_PATH) !== 0 || file.silent || notify.muted) return;
+  if (notify.fanotify.length > 0) fanotifyFile(k, file, mask);
+  fsnotifyDentry(k, file.path.dentry, mask & IN_ALL_EVENTS);
 }
-export const fsnotifyOpen = (k: Kernel, file: File): void => fsnotifyFile(k, file, IN_OPEN);
+/** `exec`: to run it. */
+export const fsnotifyOpen = (k: Kernel, file: File, exec = false): void => fsnotifyFile(k, file, exec ? IN_OPEN | FAN_OPEN_EXEC : IN_OPEN);
 export const fsnotifyAccess = (k: Kernel, file: File): void => fsnotifyFile(k, file, IN_ACCESS);
 export const fsnotifyModify = (k: Kernel, file: File): void => fsnotifyFile(k, file, IN_MODIFY);
 export const fsnotifyClose = (k: Kernel, file: File): void =>
@@ -176,12 +188,14 @@ export function fsnotifyMove(k: Kernel, oldDir: Inode, oldName: string, dentry: 
 }
 /** The inode is gone: no names, no users. */
 export function fsnotifyInodeRemove(k: Kernel, inode: Inode): void {
+  if (k.vfs.notify.fanotify.length > 0) fanotifyForget(k, inode);
   if (inode.marks === null) return;
   fsnotifyInode(k, inode, IN_DELETE_SELF);
   for (const mark of [...(inode.marks ?? [])]) destroyMark(k, mark);
 }
 /** A file system went (fsnotify_sb_delete). */
 export function fsnotifySbDelete(k: Kernel, sb: SuperBlock, inodes: Iterable<Inode>): void {
+  fanotifyForget(k, sb);
   if (k.vfs.notify.marks === 0) return;
   for (const inode of inodes) {
     if (inode.sb !== sb || inode.marks === null) continue;

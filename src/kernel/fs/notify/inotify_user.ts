@@ -118,7 +118,7 @@ export function inotifyInit(k: Kernel, flags: number): number {
     lastWd: 0,
     maxEvents: k.vfs.notify.maxQueuedEvents,
   };
-  const fd = installAnon(k, 'inotify', inotifyOps, group, flags & O_NONBLOCK, (flags & O_CLOEXEC) !== 0);
+  const fd = installAnon(k, 'anon_inode:inotify', inotifyOps, group, flags & O_NONBLOCK, (flags & O_CLOEXEC) !== 0);
   if (fd >= 0) user.instances++;
   return fd;
 }

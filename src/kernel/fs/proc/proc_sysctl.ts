@@ -62,6 +62,10 @@ const LIVE: readonly (readonly [string, IntRow])[] = [
   ['kernel/keys/maxbytes', { get: (k) => k.keys.quota.maxBytes, set: (k, n) => (k.keys.quota.maxBytes = n), min: 1, max: INT_MAX }],
   ['kernel/keys/root_maxkeys', { get: (k) => k.keys.quota.rootMaxKeys, set: (k, n) => (k.keys.quota.rootMaxKeys = n), min: 1, max: INT_MAX }],
   ['kernel/keys/root_maxbytes', { get: (k) => k.keys.quota.rootMaxBytes, set: (k, n) => (k.keys.quota.rootMaxBytes = n), min: 1, max: INT_MAX }],
+  [
+    'debug/exception-trace',
+    { get: (k) => (k.showUnhandledSignals ? 1 : 0), set: (k, n) => (k.showUnhandledSignals = n !== 0), min: -INT_MAX, max: INT_MAX },
+  ],
   ['fs/nr_open', { get: (k) => k.vfs.nrOpen, set: (k, n) => (k.vfs.nrOpen = n), min: 64, max: INT_MAX }],
   ['kernel/ns_last_pid', { get: lastPid, set: setLastPid, min: 0, max: INT_MAX }],
   ['kernel/pid_max', { get: (k) => k.sched.pidMax, set: (k, n) => (k.sched.pidMax = n), min: 301, max: 4194304 }],
@@ -77,6 +81,30 @@ const LIVE: readonly (readonly [string, IntRow])[] = [
     'fs/inotify/max_user_watches',
     { get: (k) => k.vfs.notify.maxUserWatches, set: (k, n) => (k.vfs.notify.maxUserWatches = n), min: 0, max: INT_MAX },
   ],
+  ...(['fs/fanotify/max_user_groups', 'user/max_fanotify_groups'] as const).map(
+    (path) =>
+      [
+        path,
+        { get: (k: Kernel) => k.vfs.notify.maxFanotifyGroups, set: (k: Kernel, n: number) => (k.vfs.notify.maxFanotifyGroups = n), min: 0, max: INT_MAX },
+      ] as const,
+  ),
+  ...(['fs/fanotify/max_user_marks', 'user/max_fanotify_marks'] as const).map(
+    (path) =>
+      [path, { get: (k: Kernel) => k.vfs.notify.maxFanotifyMarks, set: (k: Kernel, n: number) => (k.vfs.notify.maxFanotifyMarks = n), min: 0, max: INT_MAX }] as const,
+  ),
+  [
+    'fs/fanotify/max_queued_events',
+    { get: (k) => k.vfs.notify.maxFanotifyEvents, set: (k, n) => (k.vfs.notify.maxFanotifyEvents = n), min: 0, max: INT_MAX },
+  ],
+  // The same again, as limits of the user namespace (kernel/ucount.c).
+  [
+    'user/max_inotify_instances',
+    { get: (k) => k.vfs.notify.maxUserInstances, set: (k, n) => (k.vfs.notify.maxUserInstances = n), min: 0, max: INT_MAX },
+  ],
+  [
+    'user/max_inotify_watches',
+    { get: (k) => k.vfs.notify.maxUserWatches, set: (k, n) => (k.vfs.notify.maxUserWatches = n), min: 0, max: INT_MAX },
+  ],
   [
     'fs/lease-break-time',
     { get: (k) => k.vfs.locks.leaseBreakTime, set: (k, n) => (k.vfs.locks.leaseBreakTime = n), min: 0, max: INT_MAX },
@@ -86,6 +114,15 @@ const LIVE: readonly (readonly [string, IntRow])[] = [
   ['fs/aio-max-nr', { get: (k) => k.vfs.aioMaxNr, set: (k, n) => (k.vfs.aioMaxNr = n), min: 0, max: INT_MAX }],
   ['fs/dir-notify-enable', { get: (k) => k.vfs.notify.dirNotify, set: (k, n) => (k.vfs.notify.dirNotify = n), min: 0, max: INT_MAX }],
 ];
+const USER_NS_KINDS = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'time', 'user', 'uts'] as const;
+/** user/max_*_namespaces (kernel/ucount.c). */
+const USER_NS_ROWS = USER_NS_KINDS.map(
+  (kind) =>
+    [
+      `user/max_${kind}_namespaces`,
+      { get: (k: Kernel) => k.ucounts.max[kind], set: (k: Kernel, n: number) => (k.ucounts.max[kind] = n), min: 0, max: INT_MAX },
+    ] as const,
+);
 /**
  * Settings of Linux whose subject does not exist here (swap, watchdogs, quotas...) or whose default is what happens: value, and the range that a
  * write must keep. A write changes what reads say.
@@ -111,6 +148,9 @@ const STORED: readonly (readonly [string, number, number, number])[] = [
   ['kernel/yama/ptrace_scope', 0, 0, 3],
   ['kernel/random/urandom_min_reseed_secs', 60, 0, INT_MAX],
   ['kernel/random/write_wakeup_threshold', 256, 0, INT_MAX],
+  // No line discipline can be loaded: what it allows is never asked for.
+  ['dev/tty/ldisc_autoload', 1, 0, 1],
+  ['dev/tty/legacy_tiocsti', 0, 0, 1],
   ['fs/file-max', 0, 0, Number.MAX_SAFE_INTEGER],
   ['fs/leases-enable', 1, 0, INT_MAX],
   ['fs/mount-max', 100000, 1, INT_MAX],
@@ -152,6 +192,9 @@ const FIXED: readonly (readonly [string, Show])[] = [
   ['kernel/pty/nr', (k) => String(ptyCount(k))],
   ['kernel/threads-max', (k) => String(threadsMax(k))],
   ['kernel/seccomp/actions_avail', () => 'kill_process kill_thread trap errno user_notif trace log allow'],
+  ['crypto/fips_enabled', () => '0'],
+  ['crypto/fips_name', () => 'Linux Kernel Cryptographic API'],
+  ['crypto/fips_version', () => UTS_RELEASE],
   ['fs/aio-nr', (k) => String(k.vfs.aioNr)],
   ['fs/dentry-state', (k) => `${dentries(k)}\t0\t45\t0\t0\t0`],
   ['fs/file-nr', (k) => `${k.vfs.openFiles}\t0\t${fileMax(k)}`],
@@ -229,6 +272,8 @@ export function procSysInit(k: Kernel): void {
     const data: Stored = { value: path === 'fs/file-max' ? fileMax(k) : value, min, max };
     procfs.create(`sys/${path}`, showStored, { strict: true, mode: 0o644, store: storeStored, data });
   }
+  for (const kind of USER_NS_KINDS) k.ucounts.max[kind] = Math.floor(threadsMax(k) / 2);
+  for (const [path, row] of USER_NS_ROWS) sysctlLive(k, path, row);
   for (const [path, show] of FIXED) {
     const data = path === 'kernel/random/boot_id' ? newUuid(k) : show;
     procfs.create(`sys/${path}`, path === 'kernel/random/boot_id' ? (_k, e) => `${e.data as string}\n` : showFixed, {

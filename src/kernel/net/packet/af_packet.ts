@@ -11,14 +11,14 @@ import { receiveSkb } from '../core/datagram.ts';
 import { devSetPromiscuity } from '../core/dev.ts';
 import { type FilterInfo, skFilter } from '../core/filter.ts';
 import { hashedPointer } from '../core/net_proc.ts';
-import { dataReady, POLLWRBAND, pollQueues, rcvTimeout, Sock, sockError, sockWait, stateChange } from '../core/sock.ts';
+import { dataReady, POLLWRBAND, pollQueues, rcvTimeout, Sock, sockError, sockWait, stateChange, wallAt } from '../core/sock.ts';
 import { inetCommon } from '../ipv4/inet_common.ts';
 import { isV4 } from '../ipv4/ip_addr.ts';
 import { netRx } from '../ipv4/ip_output.ts';
 import type { IpPacket } from '../ipv4/packet.ts';
 import { routeInput } from '../ipv4/route.ts';
 import type { NetDevice } from '../net.ts';
-import { type MsgHdr, type ProtoOps, type Socket, sockTimestamp, wallAt } from '../socket.ts';
+import { type MsgHdr, type ProtoOps, type Socket, sockTimestamp } from '../socket.ts';
 import { ethernet, type Frame, frameOf, parseFrame } from './frame.ts';
 import { newRing, type RxRing } from './ring.ts';
 
