@@ -51,8 +51,8 @@ const files = new Set(complete.flatMap((name) => withNeeded(name)));
  * What a module shows, the same in both kernels. Sizes in memory and figures of speed are masked. The line about signatures is left out: Debian's kernel
  * knows the key that its modules are signed with, Lintel does not. What a module asked for and left behind is unloaded before the next.
  */
-const SCRIPT = `mask() { sed -E 's/^(<[0-9]+>)\\[ *[0-9]+\\.[0-9]+\\]/\\1[T]/; s/[0-9]+ MB\\/s(ec)?/N MB\\/s/g; s/(using (function|algorithm):? )[a-z0-9]+/\\1X/; s/0xffffffff[0-9a-f]{8}/ADDR/g'; }
-[ -e /sbin/modprobe ] || ln -s "$(command -v busybox)" /sbin/modprobe
+const SCRIPT = `mask() { sed -E 's/^(<[0-9]+>)\\[ *[0-9]+\\.[0-9]+\\]/\\1[T]/; s/ +[0-9]+ MB\\/s(ec)?/ N MB\\/s/g; s/(using (function|algorithm):? )[a-z0-9]+/\\1X/; s/0xffffffff[0-9a-f]{8}/ADDR/g'; }
+[ -e /sbin/modprobe ] || ln -s "$(readlink -f /proc/self/exe)" /sbin/modprobe
 for m in $(cat /names); do
   echo "@@ $m"
   dmesg -c > /dev/null
@@ -114,9 +114,11 @@ try {
     vm.writeFile('/names', complete.map((n) => `${n}\n`).join(''));
     const r = await vm.run(['sh', '-c', SCRIPT], { timeout: 3_600_000 });
     const actual = resultsOf(r.stdout + (vm.kernel.halted === null ? '' : vm.dmesg()));
+    // Figures of speed, and numbers that are given out in turn and of which Linux's own drivers have the first.
+    const figures = (t) => t?.replace(/[( ]+\d+ MB\/s(ec)?/g, ' N MB/s').replace(/with major \d+/g, 'with major N');
     let same = 0;
     for (const name of complete) {
-      if (actual[name] === expected[name]) same++;
+      if (figures(actual[name]) === figures(expected[name])) same++;
       else {
         const [a, b] = [expected[name] ?? '(not recorded)', actual[name] ?? '(missing)'].map((t) => t.split('\n'));
         const lines = Array.from({ length: Math.max(a.length, b.length) }, (_, i) => (a[i] === b[i] ? '' : `  Linux:  ${a[i]}\n  Lintel: ${b[i]}\n`));
