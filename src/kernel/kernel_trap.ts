@@ -58,11 +58,12 @@ export function handleKernelTrap(k: Kernel, task: Task, cause: number): KernelTr
 /** An ecall in S mode: at a stub it is a call of that exported function, or the return of a function that the kernel called. */
 function callFromKernel(k: Kernel, task: Task): KernelTrap {
   const { regs } = k.machine;
-  if (isReturnStub(k, regs.pc)) {
+  const { pc } = regs;
+  if (isReturnStub(k, pc)) {
     const done = returnFromGuest(k, task);
     return done !== null && done.mode === 0 && done.inSyscall ? 'syscall' : 'run';
   }
-  const row = exportAtStub(k, regs.pc);
+  const row = exportAtStub(k, pc);
   if (row === null) {
     // Real hardware would enter the firmware, which answers an unknown call with SBI_ERR_NOT_SUPPORTED.
     regs.set(10, -2);
@@ -71,14 +72,20 @@ function callFromKernel(k: Kernel, task: Task): KernelTrap {
     return 'run';
   }
   if (k.kprobes.points.size > 0 && task.restart === null && kprobeEntry(k, task)) return 'run';
-  const frame = task.frames.at(-1);
+  const { frames } = task;
+  const frame = frames[frames.length - 1];
   task.callIndex = 0;
   task.faulted = false;
   task.timedOut = task.timedOut && task.restart !== null;
-  const args = [regs.get(10), regs.get(11), regs.get(12), regs.get(13), regs.get(14), regs.get(15)] as const;
-  k.mm.check?.onCall(row.name, args);
-  const result = row.call(k, ...args);
-  if (task.faulted || task.exitState !== 0 || k.halted !== null || task.frames.at(-1) !== frame) return 'run';
+  const a0 = regs.get(10);
+  const a1 = regs.get(11);
+  const a2 = regs.get(12);
+  const a3 = regs.get(13);
+  const a4 = regs.get(14);
+  const a5 = regs.get(15);
+  if (k.mm.check !== null) k.mm.check.onCall(row.name, [a0, a1, a2, a3, a4, a5]);
+  const result = row.call(k, a0, a1, a2, a3, a4, a5);
+  if (task.faulted || task.exitState !== 0 || k.halted !== null || frames[frames.length - 1] !== frame) return 'run';
   if (result === SPINNING) {
     task.spinning = true;
     return 'run';
@@ -102,7 +109,7 @@ function callFromKernel(k: Kernel, task: Task): KernelTrap {
   }
   task.restart = null;
   task.timedOut = false;
-  task.calls = [];
+  if (task.calls.length > 0) task.calls = [];
   if (typeof result === 'bigint') regs.setBig(10, BigInt.asIntN(64, result));
   else if (result !== undefined) regs.set(10, result);
   publishThreadFlags(k, task);

@@ -26,6 +26,8 @@ export interface SigInfo {
 export interface SigPending {
   /** bit n-1 for signal n. */
   set: bigint;
+  /** What guest RAM says of it; undefined = nothing yet. */
+  published?: bigint;
   /** Standard signals queue once, real-time ones each time. */
   readonly queue: SigInfo[];
 }

@@ -1,7 +1,7 @@
 import type { Kernel } from '../kernel.ts';
 import { Access } from '../../machine/api.ts';
 import { faultInExport } from '../traps.ts';
-import { kernelBytes, kernelString, writeKernelBytes } from '../mm/maccess.ts';
+import { fillKernel, kernelBytes, kernelString, writeKernelBytes } from '../mm/maccess.ts';
 import { bytesOf } from './bytes.ts';
 
 // How an exported function reads and writes what its caller pointed to.
@@ -21,6 +21,11 @@ export function load(k: Kernel, at: number, n: number): Uint8Array {
 export function store(k: Kernel, at: number, bytes: Uint8Array): void {
   k.mm.check?.range(at, bytes.length, true);
   if (!k.current.faulted && bytes.length > 0 && !writeKernelBytes(k, at, bytes)) faultInExport(k, at, Access.WRITE);
+}
+/** The same with `n` times one byte. */
+export function storeFill(k: Kernel, at: number, value: number, n: number): void {
+  k.mm.check?.range(at, n, true);
+  if (!k.current.faulted && n > 0 && !fillKernel(k, at, value, n)) faultInExport(k, at, Access.WRITE);
 }
 export function text(k: Kernel, at: number, max = STRING_MAX): string {
   const s = max > 0 ? kernelString(k, at, Math.min(max, STRING_MAX)) : '';

@@ -1,7 +1,7 @@
 import type { Kernel } from '../kernel.ts';
 import { E2BIG, EINVAL } from '../../abi/errno.ts';
 import { Access } from '../../machine/api.ts';
-import { load, size, store, STRING_MAX, text, writeText } from './access.ts';
+import { load, size, store, storeFill, STRING_MAX, text, writeText } from './access.ts';
 import { LOGLEVEL_DEFAULT } from '../../abi/syslog.ts';
 import { bugInExport, faultInExport, warnInExport } from '../traps.ts';
 import { readKernel8, writeKernel32, writeKernel64, writeKernelBig } from '../mm/maccess.ts';
@@ -74,7 +74,7 @@ export const libExports: readonly FunctionExport[] = [
   fn('memset', (k, to, value, n) => {
     // A length that RAM cannot have ends at the first page that is not mapped.
     if (size(n) > k.ram.size) faultInExport(k, to, Access.WRITE);
-    else store(k, to, new Uint8Array(size(n)).fill(value));
+    else storeFill(k, to, value, size(n));
     return to;
   }),
   fn('memcpy', copyBytes),

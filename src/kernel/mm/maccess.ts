@@ -109,6 +109,17 @@ function writableObject(k: Kernel, va: number, size: number): number {
   if (pa >= 0) k.machine.invalidateCode(pa, size);
   return pa;
 }
+/** memset: false, with nothing written, when a byte cannot be. */
+export function fillKernel(k: Kernel, va: number, value: number, n: number): boolean {
+  if (n > 0 && pageRest(va) >= n) {
+    const pa = physOf(k, va, Access.WRITE);
+    if (pa < 0) return false;
+    k.machine.invalidateCode(pa, n);
+    k.ram.u8.fill(value, pa, pa + n);
+    return true;
+  }
+  return writeKernelBytes(k, va, new Uint8Array(n).fill(value));
+}
 export function writeKernel8(k: Kernel, va: number, value: number): boolean {
   return writeKernelBytes(k, va, Uint8Array.of(value));
 }

@@ -72,7 +72,9 @@ export class MemoryCheck implements Watcher {
   readonly objects = new Map<number, CheckedObject>();
   /** Large objects and vmalloc areas by page of virtual address. */
   private readonly byPage = new Map<number, CheckedObject>();
+  /** Oldest first, from `quarantineHead` on: taking the first out of a long array is slow. */
   private quarantine: CheckedObject[] = [];
+  private quarantineHead = 0;
   private quarantined = 0;
   private readonly limit: number;
   private readonly names = new Map<number, string>();
@@ -237,7 +239,11 @@ export class MemoryCheck implements Watcher {
     object.written = null;
     this.quarantine.push(object);
     this.quarantined += object.room;
-    while (this.quarantined > this.limit) this.letGo(this.quarantine.shift() as CheckedObject);
+    while (this.quarantined > this.limit) this.letGo(this.quarantine[this.quarantineHead++]);
+    if (this.quarantineHead > this.quarantine.length / 2) {
+      this.quarantine = this.quarantine.slice(this.quarantineHead);
+      this.quarantineHead = 0;
+    }
     return true;
   }
   private letGo(object: CheckedObject): void {
@@ -250,8 +256,9 @@ export class MemoryCheck implements Watcher {
   drain(cache: string | null = null): void {
     const rest: CheckedObject[] = [];
     const go: CheckedObject[] = [];
-    for (const o of this.quarantine) (cache === null || o.cache === cache ? go : rest).push(o);
+    for (const o of this.quarantine.slice(this.quarantineHead)) (cache === null || o.cache === cache ? go : rest).push(o);
     this.quarantine = rest;
+    this.quarantineHead = 0;
     for (const o of go) this.letGo(o);
   }
   /** Memory that grew or shrank in place. */

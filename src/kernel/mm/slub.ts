@@ -1,7 +1,7 @@
 import { SLAB_POISON, SLAB_RECLAIM_ACCOUNT, SLAB_STORE_USER, SLAB_TYPESAFE_BY_RCU } from '../../abi/slab.ts';
 import type { Ram } from '../../machine/ram.ts';
 import type { Kernel } from '../kernel.ts';
-import { PAGE_SIZE, physToVirt } from './address.ts';
+import { PAGE_OFFSET, PAGE_SIZE, physToVirt } from './address.ts';
 import { NO_TYPE, PGTY_SLAB, setPageType } from './page.ts';
 import type { PageAllocator } from './page_alloc.ts';
 import { type KmemCache, type Slab, SlabPlace } from './slab_cache.ts';
@@ -19,6 +19,12 @@ const SLAB_CACHE_OFFSET = 8;
 export type SlabComplaint = 'Object already free' | 'Invalid object pointer' | 'Page without slab';
 
 const swap32 = (n: number) => ((n << 24) | ((n & 0xff00) << 8) | ((n >>> 8) & 0xff00) | (n >>> 24)) >>> 0;
+
+/** High word of an address in the direct map, and the same with its bytes turned around. */
+const LINK_HIGH = PAGE_OFFSET / 2 ** 32;
+const LINK_HIGH_SWAPPED = swap32(LINK_HIGH);
+/** Objects up to this size are zeroed word by word: calling `fill` costs more. */
+const SMALL_OBJECT = 256;
 
 export class Slub {
   readonly k: Kernel;
@@ -50,11 +56,9 @@ export class Slub {
   /** The link that a free object holds: the next free object's address (0 = none), scrambled with the key and the place where it lies. */
   private writeLink(cache: KmemCache, obj: number, next: number): void {
     const at = obj + cache.offset;
-    const va = physToVirt(at);
-    const [lo, hi] = next === 0 ? [0, 0] : [physToVirt(next) | 0, -1 - Math.floor((-physToVirt(next) - 1) / 2 ** 32)];
-    const vaHi = -1 - Math.floor((-va - 1) / 2 ** 32);
-    this.ram.write32(at, lo ^ this.keyLo ^ swap32(vaHi));
-    this.ram.write32(at + 4, hi ^ this.keyHi ^ swap32(va | 0));
+    // The low words of kernel addresses are the physical addresses, the high ones are all the same.
+    this.ram.write32(at, next ^ this.keyLo ^ LINK_HIGH_SWAPPED);
+    this.ram.write32(at + 4, (next === 0 ? 0 : LINK_HIGH) ^ this.keyHi ^ swap32(at));
   }
   /** Physical address of the free object that follows `index` on the free list, or 0. */
   nextFree(slab: Slab, index: number): number {
@@ -201,8 +205,16 @@ export class Slub {
     slab.used[index] = 1;
     cache.activeObjects++;
     const obj = slab.pa + index * cache.size + cache.redLeftPad;
-    if (this.wantsZero(cache, zero)) this.ram.u8.fill(0, obj, obj + cache.objectSize);
+    if (this.wantsZero(cache, zero)) this.clear(obj, cache.objectSize);
     return obj;
+  }
+  private clear(obj: number, size: number): void {
+    if (size > SMALL_OBJECT || ((obj | size) & 3) !== 0) {
+      this.ram.u8.fill(0, obj, obj + size);
+      return;
+    }
+    const { u32 } = this.ram;
+    for (let i = obj >> 2; i < (obj + size) >> 2; i++) u32[i] = 0;
   }
   /** slab_want_init_on_alloc. */
   private wantsZero(cache: KmemCache, zero: boolean): boolean {

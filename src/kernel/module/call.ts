@@ -2,6 +2,7 @@ import { signal_struct as SIGNAL, task_struct as TASK } from '../../abi/layout/s
 import type { Kernel } from '../kernel.ts';
 import { physToVirt } from '../mm/address.ts';
 import { signalPending } from '../signal.ts';
+import type { SigPending } from '../signal_types.ts';
 import { continuations } from './continuation.ts';
 import { type CallResult, type KernelFrame, type Task, THREAD_SIZE } from '../sched/task.ts';
 
@@ -107,16 +108,24 @@ const TIF_SIGPENDING = 1 << 2;
 const TIF_NEED_RESCHED = 1 << 3;
 /** task->pending.signal and signal->shared_pending.signal, the sets that modules test (behind a list head each). */
 function publishPending(k: Kernel, task: Task): void {
-  k.ram.writeBig(task.addr + TASK.pending + 16, BigInt.asIntN(64, task.pending.set));
-  k.ram.writeBig(task.signal.addr + SIGNAL.shared_pending + 16, BigInt.asIntN(64, task.signal.pending.set));
+  // At each return from a call of a module: only what has changed is written.
+  publishSet(k, task.pending, task.addr + TASK.pending + 16);
+  publishSet(k, task.signal.pending, task.signal.addr + SIGNAL.shared_pending + 16);
+}
+function publishSet(k: Kernel, pending: SigPending, at: number): void {
+  if (pending.set === pending.published) return;
+  pending.published = pending.set;
+  k.ram.writeBig(at, BigInt.asIntN(64, pending.set));
 }
 /** Brings thread_info.flags up to date, which signal_pending() and need_resched() of modules read inline. */
 export function publishThreadFlags(k: Kernel, task: Task): void {
   const at = task.addr + TASK.thread_info_flags;
-  const rest = k.ram.read32(at) & ~(TIF_SIGPENDING | TIF_NEED_RESCHED);
+  const old = k.ram.read32(at);
+  const rest = old & ~(TIF_SIGPENDING | TIF_NEED_RESCHED);
   const resched = k.sched.runnableCount > k.cpus;
   publishPending(k, task);
-  k.ram.write32(at, rest | (signalPending(task) ? TIF_SIGPENDING : 0) | (resched ? TIF_NEED_RESCHED : 0));
+  const now = rest | (signalPending(task) ? TIF_SIGPENDING : 0) | (resched ? TIF_NEED_RESCHED : 0);
+  if (now !== old) k.ram.write32(at, now);
 }
 function startGuest(k: Kernel, task: Task, fn: number, args: readonly (number | bigint)[], sp: number): void {
   const { regs } = k.machine;
