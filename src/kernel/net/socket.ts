@@ -59,7 +59,8 @@ export interface ProtoOps {
   listen(k: Kernel, sock: Socket, backlog: number): number;
   shutdown(k: Kernel, sock: Socket, how: number): number;
   setsockopt?(k: Kernel, sock: Socket, level: number, name: number, value: Uint8Array): number;
-  getsockopt?(k: Kernel, sock: Socket, level: number, name: number, len: number): Uint8Array | number;
+  /** `at`: where the answer goes; a few options read there what they are asked about. */
+  getsockopt?(k: Kernel, sock: Socket, level: number, name: number, len: number, at: number): Uint8Array | number;
   keepaliveChanged?(k: Kernel, sock: Socket): void;
   sendmsg(k: Kernel, sock: Socket, msg: MsgHdr): number;
   recvmsg(k: Kernel, sock: Socket, msg: MsgHdr): number;

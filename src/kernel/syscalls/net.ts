@@ -333,7 +333,7 @@ function sysGetsockopt(k: Kernel, fd: number, level: number, name: number, ptr: 
   const v =
     (level | 0) === S.SOL_SOCKET
       ? sockGetsockopt(k, sock, name | 0, len)
-      : (sock.ops.getsockopt?.(k, sock, level | 0, name | 0, len) ?? -EOPNOTSUPP);
+      : (sock.ops.getsockopt?.(k, sock, level | 0, name | 0, len, ptr) ?? -EOPNOTSUPP);
   if (typeof v === 'number') return v;
   const out = v.subarray(0, Math.min(len, v.length));
   if (out.length > 0 && copyToUser(k, ptr, out) < 0) return -EFAULT;
@@ -341,7 +341,7 @@ function sysGetsockopt(k: Kernel, fd: number, level: number, name: number, ptr: 
 }
 
 export const netSyscalls: readonly SyscallRow[] = [
-  row(NR.NR_socket, 'socket', sysSocket, 'families unix, inet, inet6, netlink; no packet sockets'),
+  row(NR.NR_socket, 'socket', sysSocket, 'families unix, inet, inet6, netlink, packet'),
   row(NR.NR_socketpair, 'socketpair', sysSocketpair),
   row(NR.NR_bind, 'bind', sysBind),
   row(NR.NR_listen, 'listen', sysListen),

@@ -1,8 +1,9 @@
 import { EFAULT, EINVAL, ENODEV, ENOTTY, EOPNOTSUPP, EPERM } from '../../../abi/errno.ts';
+import * as ETH from '../../../abi/ethtool.ts';
 import * as IF from '../../../abi/if.ts';
 import type { Kernel } from '../../kernel.ts';
 import { cstringOf } from '../../lib/bytes.ts';
-import { copyFromUser, copyToUser, getUser64, viewFromUser } from '../../mm/uaccess.ts';
+import { copyFromUser, copyToUser, getUser32, getUser64, putUser32, viewFromUser } from '../../mm/uaccess.ts';
 import type { NetDevice } from '../net.ts';
 import { changeFlags, setMtu } from './dev.ts';
 
@@ -31,6 +32,7 @@ export const deviceByName = (k: Kernel, name: string): NetDevice | undefined => 
 export function devIoctl(k: Kernel, cmd: number, arg: number): number {
   if (cmd === IF.SIOCGIFCONF) return ifConf(k, arg);
   if (cmd === IF.SIOCGIFNAME) return ifName(k, arg);
+  if (cmd === ETH.SIOCETHTOOL) return devEthtool(k, arg);
   const get = GETTERS.includes(cmd);
   if (!get && !SETTERS.includes(cmd)) return -ENOTTY;
   const bytes = copyFromUser(k, arg, IFREQ);
@@ -43,6 +45,22 @@ export function devIoctl(k: Kernel, cmd: number, arg: number): number {
   if (dev === undefined) return -ENODEV;
   const r = getIf(dev, cmd, new DataView(bytes.buffer));
   return r < 0 ? r : copyToUser(k, arg, bytes);
+}
+/** What ethtool may ask of lo: whether there is a link, and which time stamps (loopback_ethtool_ops). */
+function devEthtool(k: Kernel, arg: number): number {
+  const bytes = copyFromUser(k, arg, IFREQ);
+  if (typeof bytes === 'number') return bytes;
+  if (deviceByName(k, ifrName(bytes)) === undefined) return -ENODEV;
+  const at = Number(new DataView(bytes.buffer).getBigInt64(16, true));
+  const command = getUser32(k, at);
+  if (command < 0) return command;
+  if (command === ETH.ETHTOOL_GLINK) return putUser32(k, at + 4, 1);
+  if (command !== ETH.ETHTOOL_GET_TS_INFO) return -EOPNOTSUPP;
+  const info = new DataView(new ArrayBuffer(ETH.EthtoolTsInfo.sizeof));
+  info.setUint32(0, command, true);
+  info.setUint32(ETH.EthtoolTsInfo.so_timestamping, ETH.SOF_SOFTWARE, true);
+  info.setInt32(ETH.EthtoolTsInfo.phc_index, -1, true);
+  return copyToUser(k, at, new Uint8Array(info.buffer));
 }
 function getIf(dev: NetDevice, cmd: number, v: DataView): number {
   switch (cmd) {

@@ -6,7 +6,7 @@ import * as S from '../../../abi/socket.ts';
 import type { PollTable } from '../../fs/select.ts';
 import type { Kernel } from '../../kernel.ts';
 import { hex } from '../../lib/seq_file.ts';
-import { putUser32 } from '../../mm/uaccess.ts';
+import { getUser32, putUser32 } from '../../mm/uaccess.ts';
 import { receiveSkb } from '../core/datagram.ts';
 import { devSetPromiscuity } from '../core/dev.ts';
 import { type FilterInfo, skFilter } from '../core/filter.ts';
@@ -312,10 +312,10 @@ function setsockopt(k: Kernel, sock: Socket, level: number, name: number, value:
   return name > 0 && name <= L.PACKET_IGNORE_OUTGOING + 1 ? notThere(k, `packet option ${name}`) : -E.ENOPROTOOPT;
 }
 function notThere(k: Kernel, what: string): number {
-  k.printk.log(4, `setsockopt: ${what} is not implemented`);
+  k.printk.log(4, `packet socket: ${what} is not implemented`);
   return -E.EINVAL;
 }
-function getsockopt(_k: Kernel, sock: Socket, level: number, name: number): Uint8Array | number {
+function getsockopt(k: Kernel, sock: Socket, level: number, name: number, len: number, at: number): Uint8Array | number {
   const sk = packetSk(sock);
   if (level !== S.SOL_PACKET) return -E.ENOPROTOOPT;
   const words = (...n: number[]) => new Uint8Array(new Uint32Array(n).buffer);
@@ -330,8 +330,13 @@ function getsockopt(_k: Kernel, sock: Socket, level: number, name: number): Uint
       return words(sk.version);
     case L.PACKET_RESERVE:
       return words(sk.reserve);
-    case L.PACKET_HDRLEN:
-      return words(L.Tpacket2.sizeof);
+    case L.PACKET_HDRLEN: {
+      if (len < 4) return -E.EINVAL;
+      const version = getUser32(k, at);
+      if (version === L.TPACKET_V3) return notThere(k, 'TPACKET_V3');
+      if (version !== L.TPACKET_V1 && version !== L.TPACKET_V2) return version === -E.EFAULT ? version : -E.EINVAL;
+      return words(L.Tpacket2.sizeof); // that of version 1 is as long
+    }
     case L.PACKET_TIMESTAMP:
       return words(0);
   }
