@@ -16,6 +16,11 @@ const SLOW = new Set([
   'py-files',
   'py-errors',
   'perl-modules',
+  'net-py-http',
+  'net-py-asyncio',
+  'net-ss-listen',
+  'mm-of-open-exit',
+  'packet-auxdata-stats',
   'gcc-project',
   'gcc-threads-libs',
 ]);
