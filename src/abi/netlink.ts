@@ -18,6 +18,9 @@ export const NLM_F_MULTI = 2;
 export const NLM_F_ACK = 4;
 export const NLM_F_DUMP_FILTERED = 0x20;
 export const NLM_F_CAPPED = 0x100;
+export const NLM_F_ACK_TLVS = 0x200;
+/** Attribute of an NLMSG_ERROR: text. */
+export const NLMSGERR_ATTR_MSG = 1;
 /** NLM_F_ROOT | NLM_F_MATCH. */
 export const NLM_F_DUMP = 0x300;
 export const NLM_F_REPLACE = 0x100;
@@ -103,6 +106,7 @@ export const IFA_F_NOPREFIXROUTE = 0x200;
 export const IFAPROT_KERNEL_LO = 1;
 
 export const RTA_DST = 1;
+export const RTA_SRC = 2;
 export const RTA_OIF = 4;
 export const RTA_PRIORITY = 6;
 export const RTA_PREFSRC = 7;
@@ -119,7 +123,6 @@ export const RT_SCOPE_HOST = 254;
 export const RTN_LOCAL = 2;
 export const RTN_BROADCAST = 3;
 export const RTM_F_CLONED = 0x200;
-export const RTM_F_LOOKUP_TABLE = 0x1000;
 export const RTCF_LOCAL = 0x8000_0000;
 
 export const FRA_PRIORITY = 6;

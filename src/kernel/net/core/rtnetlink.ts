@@ -5,7 +5,7 @@ import { AF_INET, AF_INET6, AF_UNSPEC } from '../../../abi/socket.ts';
 import type { Kernel } from '../../kernel.ts';
 import { cstringOf } from '../../lib/bytes.ts';
 import { makeIfaddr } from '../ipv4/devinet.ts';
-import { addrBytes, addrOf, type IpAddr, isV4, v4Addr } from '../ipv4/ip_addr.ts';
+import { addrBytes, addrOf, type IpAddr, isLinkLocal6, isV4, v4Addr } from '../ipv4/ip_addr.ts';
 import { routeOutput } from '../ipv4/route.ts';
 import type { NetDevice } from '../net.ts';
 import { type NetlinkSock, type NlAnswer, netlinkBroadcast } from '../netlink/af_netlink.ts';
@@ -147,11 +147,11 @@ function changeAddress(k: Kernel, r: NlRequest): number {
     const local = viewOf(bytes).getUint32(0);
     const at = dev.inet.findIndex((a) => a.local === local && (r.type === N.RTM_DELADDR || a.prefixLen === prefixLen));
     if (r.type === N.RTM_DELADDR) {
-      if (at < 0) return -E.EADDRNOTAVAIL;
+      if (at < 0) return refuse(r, -E.EADDRNOTAVAIL, 'ipv4: Address not found');
       dev.inet.splice(at, 1);
       return 0;
     }
-    if (at >= 0) return -E.EEXIST;
+    if (at >= 0) return refuse(r, -E.EEXIST, 'ipv4: Address already assigned');
     const label = attrs.get(N.IFA_LABEL);
     const broadcast = attrs.get(N.IFA_BROADCAST);
     const a = makeIfaddr(local, prefixLen, label === undefined ? dev.name : cstringOf(label), broadcast === undefined ? 0 : viewOf(broadcast).getUint32(0), scope);
@@ -166,8 +166,16 @@ function changeAddress(k: Kernel, r: NlRequest): number {
     return 0;
   }
   if (at >= 0) return -E.EEXIST;
-  dev.inet6.push({ addr: bytes.slice(), prefixLen, flags: N.IFA_F_PERMANENT, scope: 0, proto: 0, stamp });
+  const wide = isLinkLocal6(text) ? N.RT_SCOPE_LINK : 0;
+  // By scope, the widest first; the newest first among equals (ipv6_link_dev_addr).
+  const place = dev.inet6.findIndex((a) => a.scope >= wide);
+  dev.inet6.splice(place < 0 ? dev.inet6.length : place, 0, { addr: bytes.slice(), prefixLen, flags: N.IFA_F_PERMANENT, scope: wide, proto: 0, stamp });
   return 0;
+}
+/** An errno with words (NL_SET_ERR_MSG). */
+function refuse(r: NlRequest, errno: number, words: string): number {
+  r.extack = words;
+  return errno;
 }
 
 // Routes: those that the addresses of lo bring.
@@ -215,21 +223,21 @@ function lookupRoute(k: Kernel, r: NlRequest, reply: Reply): NlAnswer {
   const attrs = parseAttrs(r.body, 12);
   const dst = attrs.get(N.RTA_DST);
   const v4 = family !== AF_INET6;
-  if (dst !== undefined && dst.length !== (v4 ? 4 : 16)) return -E.EINVAL;
+  const src = attrs.get(N.RTA_SRC);
+  for (const a of [dst, src]) if (a !== undefined && a.length !== (v4 ? 4 : 16)) return -E.EINVAL;
   const to = dst === undefined ? (v4 ? '00000000' : '0'.repeat(32)) : addrOf(dst);
-  const src = attrs.get(2);
-  const route = routeOutput(k, to, src === undefined ? (v4 ? '00000000' : '0'.repeat(32)) : addrOf(src), u32Of(attrs.get(N.RTA_OIF)) ?? 0);
+  const from = src === undefined ? (v4 ? '00000000' : '0'.repeat(32)) : addrOf(src);
+  const route = routeOutput(k, to, from, u32Of(attrs.get(N.RTA_OIF)) ?? 0);
   if (typeof route === 'number') return route;
   const type = route.type === 'broadcast' ? N.RTN_BROADCAST : N.RTN_LOCAL;
-  const table = N.RT_TABLE_LOCAL;
-  const shown = v4 && (viewOf(r.body).getUint32(8, true) & N.RTM_F_LOOKUP_TABLE) === 0 ? N.RT_TABLE_MAIN : table;
   if (v4) {
-    const m = start(N.RTM_NEWROUTE, reply).u8(AF_INET, 32, 0, 0, shown, 0, 0, type).u32((N.RTM_F_CLONED | N.RTCF_LOCAL) >>> 0);
-    m.attrU32(N.RTA_TABLE, shown).attr(N.RTA_DST, addrBytes(route.daddr)).attrU32(N.RTA_OIF, route.dev.index).attr(N.RTA_PREFSRC, addrBytes(route.saddr));
+    // Without rules of one's own the local table is part of the main one, whose number it has (fib_trie_unmerge).
+    const m = start(N.RTM_NEWROUTE, reply).u8(AF_INET, 32, 0, 0, N.RT_TABLE_MAIN, 0, 0, type).u32((N.RTM_F_CLONED | N.RTCF_LOCAL) >>> 0);
+    m.attrU32(N.RTA_TABLE, N.RT_TABLE_MAIN).attr(N.RTA_DST, addrBytes(route.daddr)).attrU32(N.RTA_OIF, route.dev.index).attr(N.RTA_PREFSRC, addrBytes(route.saddr));
     return [m.attrU32(N.RTA_UID, k.current.cred.uid).attr(N.RTA_CACHEINFO, new Uint8Array(32)).finish()];
   }
-  const m = start(N.RTM_NEWROUTE, reply).u8(AF_INET6, 128, 0, 0, table, N.RTPROT_KERNEL, 0, type).u32(0);
-  m.attrU32(N.RTA_TABLE, table).attr(N.RTA_DST, addrBytes(route.daddr)).attrU32(N.RTA_OIF, route.dev.index).attr(N.RTA_PREFSRC, addrBytes(route.saddr));
+  const m = start(N.RTM_NEWROUTE, reply).u8(AF_INET6, 128, 128, 0, N.RT_TABLE_LOCAL, N.RTPROT_KERNEL, 0, type).u32(0);
+  m.attrU32(N.RTA_TABLE, N.RT_TABLE_LOCAL).attr(N.RTA_DST, addrBytes(route.daddr)).attr(N.RTA_SRC, addrBytes(from)).attrU32(N.RTA_OIF, route.dev.index).attr(N.RTA_PREFSRC, addrBytes(route.saddr));
   return [m.attrU32(N.RTA_PRIORITY, 0).attr(N.RTA_CACHEINFO, new Uint8Array(32)).attrU8(N.RTA_PREF, 0).finish()];
 }
 function dumpRoutes(k: Kernel, sk: NetlinkSock, r: NlRequest, reply: Reply): NlAnswer {

@@ -278,7 +278,10 @@ function dump(k: Kernel, sk: NetlinkSock, r: NlRequest, messages: readonly Uint8
 /** netlink_ack: the error with the request that caused it; only its header when that suffices. */
 function acknowledge(k: Kernel, sk: NetlinkSock, r: NlRequest, err: number): void {
   const capped = err === 0 || sk.flags.has(N.NETLINK_CAP_ACK);
-  const m = new NlMessage(N.NLMSG_ERROR, capped ? N.NLM_F_CAPPED : 0, r.seq, sk.portid).u32(err).put(r.whole.subarray(0, capped ? N.NLMSG_HDRLEN : r.whole.length));
+  const text = err !== 0 && sk.flags.has(N.NETLINK_EXT_ACK) ? r.extack : undefined;
+  const flags = (capped ? N.NLM_F_CAPPED : 0) | (text === undefined ? 0 : N.NLM_F_ACK_TLVS);
+  const m = new NlMessage(N.NLMSG_ERROR, flags, r.seq, sk.portid).u32(err).put(r.whole.subarray(0, capped ? N.NLMSG_HDRLEN : r.whole.length));
+  if (text !== undefined) m.attrString(N.NLMSGERR_ATTR_MSG, text);
   deliver(k, sk, m.finish(), 0, 0, KERNEL);
 }
 

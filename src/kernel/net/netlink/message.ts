@@ -99,6 +99,8 @@ export interface NlRequest {
   readonly body: Uint8Array;
   /** All of it, for the answer to an error. */
   readonly whole: Uint8Array;
+  /** What the handler has to say about its errno, for sockets with NETLINK_EXT_ACK. */
+  extack?: string;
 }
 /** Attributes from byte `at` of `bytes` on; the last of a type counts. */
 export function parseAttrs(bytes: Uint8Array, at: number): Map<number, Uint8Array> {
