@@ -148,8 +148,10 @@ export function allDataExports(): readonly DataExport[] {
   ];
 }
 
-const RETURN_STUB_OFFSET = 0x1000;
-const FIRST_STUB_OFFSET = 0x2000;
+// Behind the first 767 KiB of the image's text: modules begin 4 MiB, the reach of the machine's TLB, further, and a module's page in the same entry as the
+// stubs would make every call and every return miss.
+const RETURN_STUB_OFFSET = 0xb_f000;
+const FIRST_STUB_OFFSET = 0xc_0000;
 const ECALL = 0x00000073;
 
 /** Lays out stubs and objects (the kernel image's symbol table). */
