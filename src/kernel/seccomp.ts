@@ -9,7 +9,7 @@ import { doExit, doGroupExit } from './exit.ts';
 import type { Kernel } from './kernel.ts';
 import { viewFromUser } from './mm/uaccess.ts';
 import { nsCapable } from './nsproxy.ts';
-import { alu, jumps, readFprog, type SockFilter } from './net/core/filter.ts';
+import { readFprog, runClassic, type SockFilter } from './net/core/filter.ts';
 import type { Task } from './sched/task.ts';
 import { forceSignal } from './signal.ts';
 
@@ -62,48 +62,6 @@ function checkInsn(f: SockFilter, at: number, length: number): boolean {
       return f.code === (B.BPF_MISC | B.BPF_TAX) || f.code === (B.BPF_MISC | B.BPF_TXA);
   }
 }
-/** Runs a checked program: its return value, signed. Jumps go forward only, so it ends. */
-function runFilter(prog: readonly SockFilter[], data: DataView): number {
-  const mem = new Uint32Array(B.BPF_MEMWORDS);
-  let a = 0;
-  let x = 0;
-  for (let pc = 0; pc < prog.length; pc++) {
-    const f = prog[pc];
-    const operand = (f.code & B.BPF_X) !== 0 ? x : f.k;
-    const load = () => ((f.code & 0xe0) === B.BPF_IMM ? f.k : (f.code & 0xe0) === B.BPF_MEM ? mem[f.k] : S.SECCOMP_DATA_SIZE);
-    switch (f.code & 7) {
-      case B.BPF_LD:
-        a = (f.code & 0xe0) === B.BPF_ABS ? data.getUint32(f.k, true) : load();
-        break;
-      case B.BPF_LDX:
-        x = load();
-        break;
-      case B.BPF_ST:
-        mem[f.k] = a;
-        break;
-      case B.BPF_STX:
-        mem[f.k] = x;
-        break;
-      case B.BPF_ALU: {
-        const value = alu(f.code & 0xf0, a, operand);
-        if (value === null) return S.SECCOMP_RET_KILL_THREAD;
-        a = value;
-        break;
-      }
-      case B.BPF_JMP:
-        if ((f.code & 0xf0) === B.BPF_JA) pc += f.k;
-        else pc += jumps(f.code & 0xf0, a, operand) ? f.jt : f.jf;
-        break;
-      case B.BPF_RET:
-        return ((f.code & B.BPF_A) !== 0 ? a : f.k) | 0;
-      default:
-        if ((f.code & 0xf8) === B.BPF_TXA) a = x;
-        else x = a;
-    }
-  }
-  return S.SECCOMP_RET_KILL_THREAD;
-}
-
 /** The call that the task is about to make: true when it may, else it is settled already (its result is in place, or the task dies). */
 export function secureComputing(k: Kernel, task: Task, seccomp: Seccomp): { readonly result: number } | 'allow' | 'gone' {
   const { regs } = k.machine;
@@ -118,9 +76,11 @@ export function secureComputing(k: Kernel, task: Task, seccomp: Seccomp): { read
   data.setUint32(4, AUDIT_ARCH_RISCV64, true);
   data.setBigInt64(8, BigInt(regs.pc + 4), true);
   for (let i = 0; i < 6; i++) data.setBigInt64(16 + i * 8, regs.getBig(10 + i), true);
+  const load = (at: number) => data.getUint32(at, true);
   let verdict: number = S.SECCOMP_RET_ALLOW;
   for (const filter of seccomp.filters) {
-    const r = runFilter(filter, data);
+    // What fails in a filter returns 0: SECCOMP_RET_KILL_THREAD.
+    const r = runClassic(filter, S.SECCOMP_DATA_SIZE, load) | 0;
     if ((r & S.SECCOMP_RET_ACTION_FULL) < (verdict & S.SECCOMP_RET_ACTION_FULL)) verdict = r;
   }
   const value = verdict & S.SECCOMP_RET_DATA;

@@ -24,7 +24,7 @@ export interface FilterInfo {
   readonly network: number;
 }
 
-export function alu(op: number, a: number, b: number): number | null {
+function alu(op: number, a: number, b: number): number | null {
   switch (op) {
     case B.BPF_ADD:
       return (a + b) >>> 0;
@@ -50,7 +50,7 @@ export function alu(op: number, a: number, b: number): number | null {
       return (a ^ b) >>> 0;
   }
 }
-export function jumps(op: number, a: number, b: number): boolean {
+function jumps(op: number, a: number, b: number): boolean {
   if (op === B.BPF_JEQ) return a === b;
   if (op === B.BPF_JGT) return a > b;
   return op === B.BPF_JGE ? a >= b : (a & b) !== 0;
@@ -159,9 +159,10 @@ function ancillary(what: number, info: FilterInfo): number | null {
       return 0; // no mark, queue, hash or tag
   }
 }
-/** Runs a checked program on a packet: how many bytes of it are taken. Jumps go forward only, so it ends. */
-function runClassic(prog: readonly SockFilter[], bytes: Uint8Array, info: FilterInfo): number {
-  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+/** What a load of the program's data finds at an offset (signed) with BPF_W, BPF_H or BPF_B; null = outside. */
+export type ClassicLoad = (at: number, size: number) => number | null;
+/** Runs a checked program on data of `length` bytes: what it returns, 0 when a load or a division fails. Jumps go forward only, so it ends. */
+export function runClassic(prog: readonly SockFilter[], length: number, load: ClassicLoad): number {
   const mem = new Uint32Array(B.BPF_MEMWORDS);
   let a = 0;
   let x = 0;
@@ -173,12 +174,12 @@ function runClassic(prog: readonly SockFilter[], bytes: Uint8Array, info: Filter
       case B.BPF_LDX: {
         let value: number | null;
         if (mode === B.BPF_IMM) value = f.k;
-        else if (mode === B.BPF_LEN) value = bytes.length;
+        else if (mode === B.BPF_LEN) value = length;
         else if (mode === B.BPF_MEM) value = mem[f.k];
         else if (mode === B.BPF_MSH) {
-          const b = loadBytes(data, f.k | 0, B.BPF_B, info);
+          const b = load(f.k | 0, B.BPF_B);
           value = b === null ? null : (b & 15) * 4;
-        } else value = loadBytes(data, mode === B.BPF_IND ? (f.k + x) | 0 : f.k | 0, f.code & 0x18, info);
+        } else value = load(mode === B.BPF_IND ? (f.k + x) | 0 : f.k | 0, f.code & 0x18);
         if (value === null) return 0;
         if ((f.code & 7) === B.BPF_LD) a = value;
         else x = value;
@@ -211,7 +212,9 @@ function runClassic(prog: readonly SockFilter[], bytes: Uint8Array, info: Filter
 }
 /** How many bytes of a packet the socket takes (sk_filter): all of them when it has no filter. */
 export function skFilter(sk: Sock, bytes: Uint8Array, info: FilterInfo): number {
-  return sk.filter === null ? bytes.length : Math.min(bytes.length, runClassic(sk.filter, bytes, info));
+  if (sk.filter === null) return bytes.length;
+  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Math.min(bytes.length, runClassic(sk.filter, bytes.length, (at, size) => loadBytes(data, at, size, info)));
 }
 
 /** SO_ATTACH_FILTER: `value` is the struct sock_fprog. */
