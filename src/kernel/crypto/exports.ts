@@ -12,9 +12,8 @@ import { EINVAL } from '../../abi/errno.ts';
 import type { Kernel } from '../kernel.ts';
 import { size } from '../lib/access.ts';
 import { load32, load64, loadBytes, store32, storeBytes } from '../lib/guest_memory.ts';
-import { writeKernel64 } from '../mm/maccess.ts';
+import { imageListHead } from '../lib/list.ts';
 import { type DataExport, type FunctionExport, fn, partial } from '../module/export.ts';
-import { imageObject } from '../module/stubs.ts';
 import {
   registerAlgorithm,
   TYPE_AEAD,
@@ -137,11 +136,6 @@ export const cryptoDataExports: readonly DataExport[] = [
   {
     name: 'crypto_alg_list',
     internal: true,
-    place(k) {
-      const at = imageObject(k, 16, 8);
-      writeKernel64(k, at, at);
-      writeKernel64(k, at + 8, at);
-      return at;
-    },
+    place: imageListHead,
   },
 ];

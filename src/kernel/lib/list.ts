@@ -1,6 +1,6 @@
 import type { Kernel } from '../kernel.ts';
 import { readKernel64 } from '../mm/maccess.ts';
-
+import { imageObject } from '../module/stubs.ts';
 import { load64, store64 } from './guest_memory.ts';
 
 // Lists in guest memory (include/linux/list.h). A wild link is the oops that Linux would have had there; one that does not lead back is left alone.
@@ -11,6 +11,12 @@ const MAX_NODES = 100_000;
 export function initListHead(k: Kernel, head: number): void {
   store64(k, head, head);
   store64(k, head + 8, head);
+}
+/** An empty list in the kernel image: the place of an exported list head. */
+export function imageListHead(k: Kernel): number {
+  const head = imageObject(k, 16, 8);
+  initListHead(k, head);
+  return head;
 }
 export function listEmpty(k: Kernel, head: number): boolean {
   return load64(k, head) === head;

@@ -2,16 +2,15 @@ import { EEXIST, EINVAL, ENOENT } from '../../abi/errno.ts';
 import { ts_config as CONFIG, ts_ops as OPS, ts_state as STATE } from '../../abi/layout/structs.ts';
 import type { Kernel } from '../kernel.ts';
 import { kfree } from '../mm/slab_exports.ts';
-import { writeKernel64 } from '../mm/maccess.ts';
 import { askGuest, callGuest } from '../module/call.ts';
 import { type DataExport, type FunctionExport, fn, internal } from '../module/export.ts';
 import { requestModule } from '../module/kmod.ts';
 import { modulePut, tryModuleGet } from '../module/module.ts';
-import { imageObject, symbolAddress } from '../module/stubs.ts';
+import { symbolAddress } from '../module/stubs.ts';
 import { BLOCKED } from '../sched/wait.ts';
 import { text } from './access.ts';
 import { load32, load64, store32, store64, storeBytes } from './guest_memory.ts';
-import { listAddTail, listDel, listNodes } from './list.ts';
+import { imageListHead, listAddTail, listDel, listNodes } from './list.ts';
 
 // Search for a pattern in text that comes in pieces (lib/textsearch.c): algorithms that modules register (Knuth-Morris-Pratt, Boyer-Moore, an automaton).
 
@@ -121,11 +120,6 @@ export const textsearchDataExports: readonly DataExport[] = [
   {
     name: 'ts_ops',
     internal: true,
-    place(k) {
-      const at = imageObject(k, 16, 8);
-      writeKernel64(k, at, at);
-      writeKernel64(k, at + 8, at);
-      return at;
-    },
+    place: imageListHead,
   },
 ];

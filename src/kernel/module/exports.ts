@@ -5,10 +5,10 @@ import { bitmapExports } from '../lib/bitmap.ts';
 import { idrExports } from '../lib/idr.ts';
 import { libraryDataExports, libraryExports } from '../lib/library.ts';
 import { libExports } from '../lib/exports.ts';
+import { imageListHead } from '../lib/list.ts';
 import { randomExports } from '../lib/random.ts';
 import { refcountExports } from '../lib/refcount.ts';
 import { KERNEL_LINK_ADDR } from '../mm/address.ts';
-import { writeKernel64 } from '../mm/maccess.ts';
 import { mmDataExports, mmExports } from '../mm/exports.ts';
 import { IMAGE_TEXT_SIZE } from '../mm/mm.ts';
 import { printkExports } from '../printk/exports.ts';
@@ -63,7 +63,7 @@ import { paramDataExports, paramExports } from './params.ts';
 import type { ModuleState } from './state.ts';
 import { jumpLabelExports } from './jump_label.ts';
 import { kmodExports } from './kmod.ts';
-import { imageObject, STUB_SIZE } from './stubs.ts';
+import { STUB_SIZE } from './stubs.ts';
 
 // The table of exported symbols, and their addresses: each function has a stub in the kernel image, 16 bytes that hold an ecall.
 
@@ -156,9 +156,7 @@ const ECALL = 0x00000073;
 
 /** Lays out stubs and objects (the kernel image's symbol table). */
 export function exportInit(k: Kernel): void {
-  const listHead = imageObject(k, 16, 8);
-  writeKernel64(k, listHead, listHead);
-  writeKernel64(k, listHead + 8, listHead);
+  const listHead = imageListHead(k);
   const stubs = [...allFunctionExports()].sort((a, b) => (a.name < b.name ? -1 : 1));
   if (FIRST_STUB_OFFSET + stubs.length * STUB_SIZE > IMAGE_TEXT_SIZE) throw new Error('too many exported functions');
   const firstStub = KERNEL_LINK_ADDR + FIRST_STUB_OFFSET;

@@ -13,7 +13,7 @@ import { bytesOf } from '../../lib/bytes.ts';
 import { readKernel64, writeKernel32, writeKernel64, writeKernel8, writeKernelBytes } from '../../mm/maccess.ts';
 import type { DataExport } from '../../module/export.ts';
 import { imageObject, symbolAddress } from '../../module/stubs.ts';
-import { initListHead } from '../../lib/list.ts';
+import { imageListHead, initListHead } from '../../lib/list.ts';
 import { busRegister } from './bus.ts';
 import { classRegister } from './device.ts';
 
@@ -120,11 +120,7 @@ export const modelDataExports: readonly DataExport[] = [
   {
     name: 'misc_list',
     internal: true,
-    place(k) {
-      const at = imageObject(k, 16, 8);
-      initListHead(k, at);
-      return at;
-    },
+    place: imageListHead,
   },
   {
     name: 'misc_class',
