@@ -11,12 +11,13 @@
 //                     Debian's kernel with OVERLAY_DIR laid over a BusyBox initramfs, and prints DRIVER's output
 //   --docs FILE       writes the section of docs/conformance.md from the results in FILE (of --json) and runs nothing; what does not pass gets its
 //                     reason from tests/ltp/reasons.json
-import { execFileSync, fork } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ask, startWorker } from './worker.mjs';
 
 const ROOT = new URL('..', import.meta.url);
 const LINUX = new URL('tests/fixtures/ltp/linux-6.12.json', ROOT);
@@ -161,21 +162,9 @@ async function runHere(tree, tests, jobs, limit, clock, done) {
     Array.from({ length: jobs }, async () => {
       let worker = null;
       for (let test = queue.shift(); test !== undefined; test = queue.shift()) {
-        worker ??= fork(fileURLToPath(import.meta.url), ['--worker'], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+        worker ??= startWorker(fileURLToPath(import.meta.url));
         const started = performance.now();
-        const answer = await new Promise((resolve) => {
-          const timer = setTimeout(() => settle({ hang: true }), limit * 1000);
-          const gone = () => settle({ error: 'the process of the system ended' });
-          const settle = (r) => {
-            clearTimeout(timer);
-            worker.off('exit', gone);
-            worker.off('message', settle);
-            resolve(r);
-          };
-          worker.once('message', settle);
-          worker.once('exit', gone);
-          worker.send({ command: test.command, files: tree.files(test), clock });
-        });
+        const answer = await ask(worker, { command: test.command, files: tree.files(test), clock }, limit * 1000);
         const seconds = (performance.now() - started) / 1000;
         if (answer.hang || answer.error) {
           worker.kill('SIGKILL');

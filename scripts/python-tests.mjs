@@ -11,13 +11,14 @@
 //   --output FILE     instead: takes what SCRIPT printed in a run that was given up from FILE
 //   --docs FILE       writes the section of docs/conformance.md from the outcomes in FILE (of --json) and runs nothing; reasons for differences are
 //                     in tests/python/reasons.json
-import { execFileSync, fork } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
+import { ask, startWorker } from './worker.mjs';
 
 const ROOT = new URL('..', import.meta.url);
 const LINUX = new URL('tests/fixtures/python/linux-6.12.json', ROOT);
@@ -166,19 +167,10 @@ async function runHere(files, opt) {
   let [same, all] = [0, 0];
   const one = async (file) => {
     const started = performance.now();
-    const worker = fork(fileURLToPath(import.meta.url), ['--worker'], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+    const worker = startWorker(fileURLToPath(import.meta.url));
     let progress = '';
-    const answer = await new Promise((resolve) => {
-      const timer = setTimeout(() => resolve({ error: 'hang' }), Number(opt.limit) * 1000);
-      worker.on('message', (m) => {
-        if (m.progress !== undefined) progress = m.progress;
-        else {
-          clearTimeout(timer);
-          resolve(m);
-        }
-      });
-      worker.once('exit', () => resolve({ error: 'the process of the system ended' }));
-      worker.send({ file, match: opt.m });
+    const answer = await ask(worker, { file, match: opt.m }, Number(opt.limit) * 1000, (text) => {
+      progress = text;
     });
     worker.kill('SIGKILL');
     const results = parseResults(answer.results ?? progress, file);
@@ -186,7 +178,7 @@ async function runHere(files, opt) {
     const diff = opt.m !== undefined && linux[file] !== undefined ? differences(new Map([...unpack(linux[file])].filter(([n]) => results.has(n))), results) : differences(expected, results);
     const counts = OUTCOMES.map((o) => [o, [...results.values()].filter((r) => r === o).length]).filter(([, n]) => n > 0);
     console.log(
-      `${file}: ${counts.map(([o, n]) => `${n} ${o}`).join(', ')}; exit ${answer.rc ?? answer.error ?? `halted: ${answer.halted}`}; ${linux[file] === undefined ? 'not recorded' : `${diff.length} differ from Linux`}; ${Math.round((performance.now() - started) / 1000)} s`,
+      `${file}: ${counts.map(([o, n]) => `${n} ${o}`).join(', ')}; exit ${answer.hang ? 'hang' : (answer.rc ?? answer.error ?? `halted: ${answer.halted}`)}; ${linux[file] === undefined ? 'not recorded' : `${diff.length} differ from Linux`}; ${Math.round((performance.now() - started) / 1000)} s`,
     );
     for (const [name, want, got] of diff) console.log(`  ${name}: Linux ${want}, Lintel ${got}`);
     const strange = (answer.dmesg ?? '').split('\n').filter((l) => /not implemented|BUG|Oops|WARNING|unknown system call/.test(l));

@@ -12,12 +12,13 @@
 //   --oracle SCRIPT    runs them in real Linux instead: SCRIPT -c 2 -M 2G -t SECONDS DIR_OF_FILES DRIVER boots Debian's kernel with these files laid over its
 //                      initramfs and prints DRIVER's output; needs --files DIR, where usr/bin/stress-ng and its libraries lie
 // The first run builds the image `stress` (Debian's package stress-ng and what it needs).
-import { execFileSync, fork } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ask, startWorker } from './worker.mjs';
 
 const ROOT = new URL('..', import.meta.url);
 const LINUX = new URL('tests/fixtures/stress/linux-6.12.json', ROOT);
@@ -134,23 +135,11 @@ class Host {
   constructor(limit) {
     this.limit = limit;
   }
-  ask(command, timeout) {
-    this.child ??= fork(fileURLToPath(import.meta.url), ['--worker']);
-    const { child } = this;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => finish({ hang: true, output: '', log: '' }), this.limit * 1000 + 20_000);
-      const finish = (answer) => {
-        clearTimeout(timer);
-        child.removeAllListeners();
-        resolve(answer);
-      };
-      child.once('message', finish);
-      child.once('exit', (code, signal) => finish({ error: `the process ended: ${signal ?? code}`, output: '', log: '' }));
-      child.send({ command, timeout });
-    });
+  async ask(command, timeout) {
+    this.child ??= startWorker(fileURLToPath(import.meta.url));
+    return { output: '', log: '', ...(await ask(this.child, { command, timeout }, this.limit * 1000 + 20_000)) };
   }
   end() {
-    this.child?.removeAllListeners();
     this.child?.kill('SIGKILL');
     this.child = null;
   }
