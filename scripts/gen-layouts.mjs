@@ -138,6 +138,7 @@ const STRUCTS = {
   vm_fault: 0,
   sched_entity: 1,
   folio: 1,
+  dma_pool: 0,
   mem_section: 0,
   shrinker: 0,
   shrink_control: 0,

@@ -6,13 +6,17 @@ import { imageObject } from '../module/stubs.ts';
 import { KERNEL_IMAGE_SIZE, KERNEL_LINK_ADDR, PAGE_OFFSET } from './address.ts';
 import { writeKernel64, writeKernel8 } from './maccess.ts';
 import { mappingDataExports, mappingExports } from './mapping_exports.ts';
+import { dmaExports } from '../dma/mapping.ts';
+import { dmaPoolExports } from './dmapool.ts';
+import { mempoolExports } from './mempool.ts';
+import { shrinkerExports } from './shrinker.ts';
 import { pageDataExports, pageExports } from './page_exports.ts';
 import { slabDataExports, slabExports } from './slab_exports.ts';
 import { vmallocExports } from './vmalloc_exports.ts';
 
 // What mm/ exports, and the map of the kernel half that inline functions look at.
 
-export const mmExports: readonly FunctionExport[] = [...mappingExports, ...pageExports, ...slabExports, ...vmallocExports];
+export const mmExports: readonly FunctionExport[] = [...mappingExports, ...pageExports, ...slabExports, ...vmallocExports, ...shrinkerExports, ...mempoolExports, ...dmaPoolExports, ...dmaExports];
 
 export const mmDataExports: readonly DataExport[] = [
   ...mappingDataExports,

@@ -29,6 +29,9 @@ import type { KmemCache } from './slab_cache.ts';
 import { hashed, StackDepot } from './slub_debug.ts';
 import type { SlabComplaint } from './slub.ts';
 import { bugInExport, CUT_HERE, warnAt } from '../traps.ts';
+import type { DmaPool } from './dmapool.ts';
+import type { Shrinkers } from './shrinker.ts';
+import type { WaitQueueHead } from '../sched/wait.ts';
 import { VmapArea } from './vmalloc.ts';
 import { VmStat } from './vmstat.ts';
 
@@ -62,10 +65,17 @@ export class MemoryManager {
   warnedOrder = false;
   warnedVmallocZero = false;
   warnedLargeFree = false;
+  /** Places of kernel/dma whose WARN_ON_ONCE has been said. */
+  readonly warnedDma = new Set<string>();
   /** nopage_rs of mm/page_alloc.c: one report of a failure in ten seconds. */
   readonly noPageLimit = ratelimitInit(0, 10 * HZ, 1);
   /** Files of the boot image with pages in memory, in the order in which they came. */
   readonly imageMappings = new Set<ImageMapping>();
+  /** Caches of modules that can give memory back; who waits for an element of a pool, by the pool's address. */
+  readonly shrinkers: Shrinkers = new Map();
+  readonly mempoolWaiters = new Map<number, WaitQueueHead>();
+  /** Pools of DMA memory by address. */
+  readonly dmaPools = new Map<number, DmaPool>();
   /** /proc/sys/kernel/randomize_va_space and settings of /proc/sys/vm. */
   randomizeVaSpace = 2;
   overcommit!: OvercommitSettings;

@@ -75,6 +75,14 @@ function linear(k: Kernel, va: number): number {
   faultInExport(k, va, Access.READ);
   return -1;
 }
+/** alloc_pages and __free_pages: a struct page in vmemmap, or 0. */
+export function allocPagesFor(k: Kernel, gfp: number, order: number): number {
+  return pageOf(k, pagesFor(k, gfp, order));
+}
+export function freePagesAt(k: Kernel, page: number, order: number): void {
+  const pa = frameOf(k, page);
+  if (pa >= 0) freePages(k, pa, order);
+}
 function getFreePages(k: Kernel, gfp: number, order: number): number {
   const pa = pagesFor(k, gfp & ~GFP_HIGHMEM, order);
   return pa === 0 ? 0 : physToVirt(pa);
@@ -90,14 +98,11 @@ function allocExact(k: Kernel, size: number, gfp: number): number {
 }
 
 export const pageExports: readonly FunctionExport[] = [
-  fn('__alloc_pages_noprof', (k, gfp, order) => pageOf(k, pagesFor(k, gfp, order))),
-  fn('alloc_pages_noprof', (k, gfp, order) => pageOf(k, pagesFor(k, gfp, order))),
+  fn('__alloc_pages_noprof', allocPagesFor),
+  fn('alloc_pages_noprof', allocPagesFor),
   fn('get_free_pages_noprof', getFreePages),
   fn('get_zeroed_page_noprof', (k, gfp) => getFreePages(k, gfp | GFP_ZERO, 0)),
-  fn('__free_pages', (k, page, order) => {
-    const pa = frameOf(k, page);
-    if (pa >= 0) freePages(k, pa, order);
-  }),
+  fn('__free_pages', freePagesAt),
   fn('free_pages', (k, va, order) => {
     if (va === 0) return;
     const pa = linear(k, va);

@@ -113,12 +113,12 @@ function cacheAlloc(k: Kernel, cache: KmemCache, gfp: number): number {
   else k.mm.check?.onAlloc(physToVirt(pa), cache.objectSize, cache.objectSize, 'slab', cache.name, cache.objectSize, zero || cache.ctor !== 0);
   return pa === 0 ? 0 : physToVirt(pa);
 }
-function allocFrom(k: Kernel, va: number, gfp: number): number {
+export function allocFrom(k: Kernel, va: number, gfp: number): number {
   const cache = cacheAt(k, va);
   return cache === null ? 0 : cacheAlloc(k, cache, gfp);
 }
 /** cache_from_obj: an object goes back to the cache that it came from, whatever the caller says. */
-function freeTo(k: Kernel, cacheVa: number, va: number): undefined {
+export function freeTo(k: Kernel, cacheVa: number, va: number): undefined {
   if (va === 0) return;
   const cache = cacheAt(k, cacheVa);
   const pa = cache === null ? -1 : objectPa(k, va);
@@ -212,7 +212,7 @@ function krealloc(k: Kernel, va: number, size: number, gfp: number): number {
   return to;
 }
 /** kmalloc_gfp_adjust: a first try that gives up early, because vmalloc can do it as well. */
-function kvmalloc(k: Kernel, size: number, gfp: number): number {
+export function kvmalloc(k: Kernel, size: number, gfp: number): number {
   const bytes = unsigned(size);
   let flags = gfp;
   if (bytes > PAGE_SIZE) {

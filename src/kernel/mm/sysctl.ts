@@ -57,8 +57,7 @@ export function mmSysctlInit(k: Kernel): void {
     store(kk, text) {
       const n = parseSysctlInt(text, 1, 4);
       if (n === null) return -EINVAL;
-      dropCaches(kk, n);
-      return 0;
+      return dropCaches(kk, n);
     },
   });
 }

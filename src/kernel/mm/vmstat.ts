@@ -23,4 +23,5 @@ export class VmStat {
   pgstealDirect = 0;
   dropPagecache = 0;
   dropSlab = 0;
+  slabsScanned = 0;
 }

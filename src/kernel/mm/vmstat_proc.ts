@@ -104,6 +104,7 @@ function values(k: Kernel): ReadonlyMap<string, number> {
     ['pgscan_file', stat.pgstealDirect],
     ['drop_pagecache', stat.dropPagecache],
     ['drop_slab', stat.dropSlab],
+    ['slabs_scanned', stat.slabsScanned],
   ]);
 }
 

@@ -18,10 +18,19 @@ const ID_AUTO = -2;
 const IORESOURCE_TYPE_BITS = 0x1f00;
 const RESOURCES_MAX = 1024;
 
+/** setup_pdev_dma_masks: 32 bits, unless who made the device says otherwise. */
+function setupDmaMasks(k: Kernel, pdev: number): void {
+  const MASK_32 = 2 ** 32 - 1;
+  if (pointer(k, pdev + PDEV.dev + DEV.coherent_dma_mask) === 0) writeKernel64(k, pdev + PDEV.dev + DEV.coherent_dma_mask, MASK_32);
+  if (pointer(k, pdev + PDEV.dev + DEV.dma_mask) !== 0) return;
+  writeKernel64(k, pdev + PDEV.platform_dma_mask, MASK_32);
+  writeKernel64(k, pdev + PDEV.dev + DEV.dma_mask, pdev + PDEV.platform_dma_mask);
+}
 /** platform_device_alloc: the name lies behind the structure (struct platform_object). */
 function alloc(k: Kernel, name: string, id: number): number {
   const pdev = kzalloc(k, PDEV.sizeof + name.length + 1);
   if (pdev === 0) return 0;
+  setupDmaMasks(k, pdev);
   writeText(k, pdev + PDEV.sizeof, name);
   writeKernel64(k, pdev + PDEV.name, pdev + PDEV.sizeof);
   writeKernel32(k, pdev + PDEV.id, id);
@@ -103,6 +112,7 @@ export const platformExports: readonly FunctionExport[] = [
   fn('platform_device_register', (k, pdev) =>
     runSteps(k, () => {
       deviceInitialize(k, pdev + PDEV.dev);
+      setupDmaMasks(k, pdev);
       return addSteps(k, pdev);
     }),
   ),
@@ -126,10 +136,15 @@ export const platformExports: readonly FunctionExport[] = [
     writeKernel32(k, pdev + PDEV.num_resources, n);
     return 0;
   }),
-  partial('platform_device_register_full', 'no firmware node, DMA mask or properties', (k, info) =>
+  partial('platform_device_register_full', 'no firmware node or properties', (k, info) =>
     runSteps(k, () => {
       const pdev = alloc(k, text(k, pointer(k, info + INFO.name), 256), (readKernel32(k, info + INFO.id) ?? 0) | 0);
       if (pdev === 0) return -ENOMEM;
+      const mask = pointer(k, info + INFO.dma_mask);
+      if (mask !== 0) {
+        writeKernel64(k, pdev + PDEV.platform_dma_mask, mask);
+        writeKernel64(k, pdev + PDEV.dev + DEV.coherent_dma_mask, mask);
+      }
       writeKernel64(k, pdev + PDEV.dev + DEV.parent, pointer(k, info + INFO.parent));
       const count = readKernel32(k, info + INFO.num_res) ?? 0;
       if (count > 0) {
