@@ -4,7 +4,7 @@ import { sprintSymbol } from './kallsyms.ts';
 import { hex64 } from './lib/seq_file.ts';
 import { readKernel64 } from './mm/maccess.ts';
 import { onKernelStack } from './module/call.ts';
-import { exportAtStub, isReturnStub } from './module/stubs.ts';
+import { exportAtStub, inExportText, isReturnStub } from './module/stubs.ts';
 import { printTainted, printTaintedVerbose } from './panic.ts';
 import type { Task } from './sched/task.ts';
 
@@ -59,7 +59,7 @@ export function showRegs(k: Kernel, task: Task, cause: number, badaddr: number):
   printk.log(4, `status: ${hex64(status)} badaddr: ${hex64(badaddr)} cause: ${hex64(cause)}`);
   printFrame(k, regs.pc);
   // An exported function has no frame of its own: its caller is in ra.
-  const inExport = exportAtStub(k, regs.pc) !== null;
+  const inExport = inExportText(k, regs.pc);
   if (inExport) printFrame(k, regs.get(1));
   walkFrames(k, task, !inExport, (pc) => printFrame(k, pc));
 }
@@ -85,7 +85,7 @@ function printFrame(k: Kernel, pc: number): void {
 export function dumpBacktrace(k: Kernel, task: Task): void {
   const { regs } = k.machine;
   if (regs.mode === 0) return;
-  const inExport = exportAtStub(k, regs.pc) !== null;
+  const inExport = inExportText(k, regs.pc);
   printFrame(k, inExport ? regs.get(1) : regs.pc);
   walkFrames(k, task, !inExport, (pc) => printFrame(k, pc));
 }

@@ -5,7 +5,8 @@ import { imageToVirt, virtToImage } from './address.ts';
 // Memory that each CPU has for itself (mm/percpu.c): one unit per CPU side by side in the kernel image, where pc-relative code of modules reaches
 // the first. A variable's address is its place in unit 0; __per_cpu_offset[cpu] leads to the others.
 
-const UNIT_SIZE = 0x1_0000;
+export const PERCPU_UNIT_SHIFT = 16;
+const UNIT_SIZE = 1 << PERCPU_UNIT_SHIFT;
 const NR_CPUS = 128;
 
 interface Piece {

@@ -22,6 +22,7 @@ import type { PageAllocator } from './page_alloc.ts';
 import { type CacheOptions, calculateAlignment, getOrder, KmemCache } from './slab_cache.ts';
 import { reportRemaining } from './slub_debug.ts';
 import { type SlabComplaint, Slub } from './slub.ts';
+import { forgetCpuSlabs, isUsed, recallAll } from './slub_cpu.ts';
 import { checksMemory } from './memcheck.ts';
 import type { VmStat } from './vmstat.ts';
 
@@ -29,7 +30,7 @@ import type { VmStat } from './vmstat.ts';
 
 /** Sizes of the kmalloc caches in the order of their creation (kmalloc_info: 96 and 192 come first). Above the last one, whole pages. */
 export const KMALLOC_SIZES = [96, 192, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192] as const;
-const KMALLOC_MAX_CACHE_SIZE = 8192;
+export const KMALLOC_MAX_CACHE_SIZE = 8192;
 /** Largest request: a block of MAX_ORDER (KMALLOC_MAX_SIZE). */
 export const KMALLOC_MAX_SIZE = 4 * 1024 * 1024;
 /** KMALLOC_SHIFT_HIGH + 1 rows: cache of 1 << index bytes, with 96 and 192 at 1 and 2. */
@@ -182,6 +183,7 @@ export class SlabAllocator {
   create(name: string, objectSize: number, options: CacheOptions = {}): KmemCache | null {
     const shared = this.findMergeable(name, objectSize, options);
     if (shared !== null) {
+      recallAll(this.slub, shared); // the machine code knows the size of objects
       shared.refcount++;
       shared.objectSize = Math.max(shared.objectSize, objectSize);
       shared.inuse = Math.max(shared.inuse, Math.ceil(objectSize / 8) * 8);
@@ -243,6 +245,7 @@ export class SlabAllocator {
       this.ram.write32(cache.addr + CACHE.refcount, cache.refcount);
       return true;
     }
+    forgetCpuSlabs(this.slub, cache);
     this.slub.shrink(cache);
     if (cache.activeObjects > 0) {
       for (const slab of cache.partial) reportRemaining(this.slub, slab);
@@ -353,7 +356,7 @@ export class SlabAllocator {
       const { cache } = slab;
       const index = Math.floor((pa - slab.pa) / cache.size);
       if (index >= cache.perSlab) return null;
-      return { start: cache.objectPa(slab, index), size: cache.objectSize, cache: cache.name, allocated: slab.used[index] === 1 };
+      return { start: cache.objectPa(slab, index), size: cache.objectSize, cache: cache.name, allocated: isUsed(this.slub, slab, index) };
     }
     for (const [start, order] of this.large) {
       if (pa >= start && pa < start + (PAGE_SIZE << order)) return { start, size: PAGE_SIZE << order, cache: '', allocated: true };

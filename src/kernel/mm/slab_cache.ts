@@ -72,6 +72,8 @@ export interface Slab {
   readonly used: Uint8Array;
   /** SlabPlace. */
   place: number;
+  /** The CPU whose machine code hands out its objects, -1 = none: then `free`, `freeCount` and `used` are as they were when it got it (slub_cpu.ts). */
+  lentTo: number;
 }
 /** What each CPU has for itself (struct kmem_cache_cpu). */
 export interface CpuSlabs {
@@ -118,6 +120,8 @@ export class KmemCache {
   cpuPartialSlabs = 0;
   /** Physical address of its struct kmem_cache. */
   addr = 0;
+  /** Guest address of its per-CPU struct (CPU_SLAB); 0 = no slab was ever lent. */
+  cpuSlab = 0;
   refcount = 1;
   /** Name of the cache that was merged into this one last; '' = none. */
   lastAlias = '';
@@ -126,7 +130,7 @@ export class KmemCache {
   /** Slabs of the node with free objects, oldest first. */
   readonly partial = new Set<Slab>();
   readonly slabs = new Set<Slab>();
-  /** Objects that callers hold. */
+  /** Objects that callers hold; for lent slabs, when they were lent. */
   activeObjects = 0;
 
   constructor(name: string, objectSize: number, options: CacheOptions, cpus: number) {

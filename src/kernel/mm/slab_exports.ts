@@ -10,7 +10,7 @@ import { bytesOf } from '../lib/bytes.ts';
 import { callArguments, type VaList, vaListArguments } from '../lib/va_list.ts';
 import { vsnprintf } from '../lib/vsprintf.ts';
 import { callGuest } from '../module/call.ts';
-import { type DataExport, type FunctionExport, fn, partial } from '../module/export.ts';
+import { type DataExport, fast, type FunctionExport, fn, partial } from '../module/export.ts';
 import { imageObject } from '../module/stubs.ts';
 import { BLOCKED } from '../sched/wait.ts';
 import { dumpStack } from '../stacktrace.ts';
@@ -21,7 +21,9 @@ import type { ObjectKind } from './memcheck.ts';
 import { allocPages } from './page_exports.ts';
 import { KMALLOC_INDICES, KMALLOC_MAX_SIZE, kmallocType } from './slab.ts';
 import { getOrder, type KmemCache } from './slab_cache.ts';
+import { lend } from './slub_cpu.ts';
 import { printTracking } from './slub_debug.ts';
+import { cacheAllocText, cacheFreeText, kfreeText, kmallocText } from './slub_fast.ts';
 import { isVmallocAddress, vfree, vmallocFor } from './vmalloc.ts';
 import { warnAlloc } from './show_mem.ts';
 
@@ -264,17 +266,42 @@ function roundUp(k: Kernel, size: number): number {
 /** Constants that kernel images hold are not copied (is_kernel_rodata). Ours holds no strings of modules. */
 const STRING_MAX = 2 ** 22;
 
+/** What machine code could not do is done, and the next can, if there is a slab for it. */
+function thenLend(k: Kernel, cache: KmemCache | null): void {
+  if (cache !== null) lend(k.mm.slab.slub, cache);
+}
+function kmallocSlow(k: Kernel, size: number, gfp: number): number {
+  const va = kmalloc(k, size, gfp);
+  thenLend(k, k.mm.slab.kmallocCache(unsigned(size), gfp));
+  return va;
+}
+function allocSlow(k: Kernel, cacheVa: number, gfp: number): number {
+  const va = allocFrom(k, cacheVa, gfp);
+  thenLend(k, k.mm.slab.cacheAt(virtToPhys(cacheVa)));
+  return va;
+}
+function kfreeSlow(k: Kernel, va: number): void {
+  const cache = k.mm.slab.cacheOf(virtToPhys(va));
+  kfree(k, va);
+  thenLend(k, cache);
+}
+function freeToSlow(k: Kernel, cacheVa: number, va: number): void {
+  const cache = k.mm.slab.cacheOf(virtToPhys(va));
+  freeTo(k, cacheVa, va);
+  thenLend(k, cache);
+}
+
 export const slabExports: readonly FunctionExport[] = [
-  fn('__kmalloc_noprof', kmalloc),
+  fast('__kmalloc_noprof', kmallocText, kmallocSlow),
   fn('__kmalloc_large_noprof', kmalloc),
   fn('__kmalloc_large_node_noprof', kmalloc),
   fn('__kmalloc_node_noprof', (k, size, _buckets, gfp) => kmalloc(k, size, gfp)),
   fn('__kmalloc_node_track_caller_noprof', (k, size, _buckets, gfp) => kmalloc(k, size, gfp)),
-  fn('__kmalloc_cache_noprof', allocFrom),
+  fast('__kmalloc_cache_noprof', cacheAllocText, allocSlow),
   fn('__kmalloc_cache_node_noprof', allocFrom),
   fn('__kvmalloc_node_noprof', (k, size, _buckets, gfp) => kvmalloc(k, size, gfp)),
   fn('kvfree', kvfree),
-  fn('kfree', kfree),
+  fast('kfree', kfreeText, kfreeSlow),
   fn('kfree_const', kfree),
   fn('kfree_sensitive', (k, va) => {
     const size = ksize(k, va);
@@ -299,11 +326,11 @@ export const slabExports: readonly FunctionExport[] = [
     return to;
   }),
   fn('kmalloc_size_roundup', roundUp),
-  fn('kmem_cache_alloc_noprof', allocFrom),
+  fast('kmem_cache_alloc_noprof', cacheAllocText, allocSlow),
   fn('kmem_cache_alloc_node_noprof', allocFrom),
   fn('kmem_cache_alloc_lru_noprof', (k, cache, _lru, gfp) => allocFrom(k, cache, gfp)),
   fn('kmem_cache_alloc_bulk_noprof', allocBulk),
-  fn('kmem_cache_free', freeTo),
+  fast('kmem_cache_free', cacheFreeText, freeToSlow),
   fn('kmem_cache_free_bulk', (k, cache, count, array) => {
     for (const va of words(k, array, count) ?? []) {
       if (cache === 0) kfree(k, va);

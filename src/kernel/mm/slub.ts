@@ -6,6 +6,7 @@ import { NO_TYPE, PGTY_SLAB, setPageType } from './page.ts';
 import type { PageAllocator } from './page_alloc.ts';
 import { type KmemCache, type Slab, SlabPlace } from './slab_cache.ts';
 import { allocDebug, checkObject, freeDebug, setupSlabDebug, TRACK_ALLOC, setTrack } from './slub_debug.ts';
+import { putLent, recall, takeLent } from './slub_cpu.ts';
 import type { VmStat } from './vmstat.ts';
 import { SLUB_RED_INACTIVE } from '../../abi/slab.ts';
 
@@ -16,7 +17,7 @@ import { SLUB_RED_INACTIVE } from '../../abi/slab.ts';
 const SLAB_CACHE_OFFSET = 8;
 
 /** What a free found wrong; the text is SLUB's. */
-export type SlabComplaint = 'Object already free' | 'Invalid object pointer' | 'Page without slab';
+export type SlabComplaint = 'Object already free' | 'Invalid object pointer' | 'Page without slab' | 'Freelist corrupt';
 
 const swap32 = (n: number) => ((n << 24) | ((n & 0xff00) << 8) | ((n >>> 8) & 0xff00) | (n >>> 24)) >>> 0;
 
@@ -54,11 +55,16 @@ export class Slub {
     return this.slabOfFrame[Math.floor(pa / PAGE_SIZE)] ?? null;
   }
   /** The link that a free object holds: the next free object's address (0 = none), scrambled with the key and the place where it lies. */
-  private writeLink(cache: KmemCache, obj: number, next: number): void {
+  writeLink(cache: KmemCache, obj: number, next: number): void {
     const at = obj + cache.offset;
     // The low words of kernel addresses are the physical addresses, the high ones are all the same.
     this.ram.write32(at, next ^ this.keyLo ^ LINK_HIGH_SWAPPED);
     this.ram.write32(at + 4, (next === 0 ? 0 : LINK_HIGH) ^ this.keyHi ^ swap32(at));
+  }
+  /** What the machine code makes links with: all that does not depend on the place and on the next object. */
+  writeKey(at: number): void {
+    this.ram.write32(at, this.keyLo ^ LINK_HIGH_SWAPPED);
+    this.ram.write32(at + 4, this.keyHi);
   }
   /** Physical address of the free object that follows `index` on the free list, or 0. */
   nextFree(slab: Slab, index: number): number {
@@ -95,6 +101,7 @@ export class Slub {
       freeCount: cache.perSlab,
       used: new Uint8Array(cache.perSlab),
       place: SlabPlace.NONE,
+      lentTo: -1,
     };
     for (let p = 0; p < 1 << cache.order; p++) this.slabOfFrame[pa / PAGE_SIZE + p] = slab;
     pages.makeCompound(pa, cache.order);
@@ -136,6 +143,7 @@ export class Slub {
 
   /** The slab that the next allocation of this CPU will come from, or null: a new one is needed. */
   private refill(cache: KmemCache): Slab | null {
+    recall(this, cache, this.k.cpu);
     const c = cache.cpus[this.k.cpu];
     if (c.slab !== null) {
       if (c.slab.freeCount > 0) return c.slab;
@@ -193,6 +201,11 @@ export class Slub {
   }
   /** Physical address of an object, or 0. `size`: what a caller of kmalloc asked for. */
   alloc(cache: KmemCache, zero: boolean, size = cache.objectSize): number {
+    const own = cache.cpus[this.k.cpu].slab;
+    if (own !== null && own.lentTo >= 0) {
+      const index = takeLent(this, own);
+      if (index >= 0) return this.handOut(own, index, zero);
+    }
     let slab = cache.debug ? null : this.refill(cache);
     if (slab === null) {
       if (cache.debug && cache.partial.size > 0) return this.allocChecked(cache, zero, size);
@@ -204,6 +217,10 @@ export class Slub {
     const index = slab.free[--slab.freeCount];
     slab.used[index] = 1;
     cache.activeObjects++;
+    return this.handOut(slab, index, zero);
+  }
+  private handOut(slab: Slab, index: number, zero: boolean): number {
+    const { cache } = slab;
     const obj = slab.pa + index * cache.size + cache.redLeftPad;
     if (this.wantsZero(cache, zero)) this.clear(obj, cache.objectSize);
     return obj;
@@ -258,6 +275,7 @@ export class Slub {
     const index = (pa - slab.pa - cache.redLeftPad) / cache.size;
     if (cache.debug) return this.freeChecked(cache, slab, pa);
     if (!Number.isInteger(index) || index < 0 || index >= cache.perSlab) return 'Invalid object pointer';
+    if (slab.lentTo >= 0 && putLent(this, slab, index, pa)) return null;
     if (slab.used[index] === 0) return 'Object already free';
     this.push(cache, slab, index, pa);
     const c = cache.cpus[this.k.cpu];
@@ -311,6 +329,7 @@ export class Slub {
   /** flush_all: what CPUs keep goes to the node. */
   flush(cache: KmemCache): void {
     cache.cpus.forEach((c, cpu) => {
+      recall(this, cache, cpu);
       if (c.slab !== null) {
         const { slab } = c;
         c.slab = null;

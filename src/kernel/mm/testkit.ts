@@ -1,4 +1,4 @@
-import { Machine } from '../../machine/machine.ts';
+import { Machine, type MachineOptions } from '../../machine/machine.ts';
 import type { File } from '../fs/types.ts';
 import { Kernel } from '../kernel.ts';
 import type { Task } from '../sched/task.ts';
@@ -15,8 +15,8 @@ export interface MmTestKit {
 }
 
 /** @param megabytes size of RAM. */
-export function mmTestKit(megabytes = 32, commandLine = 'norandmaps', cpus = 1): MmTestKit {
-  const machine = Machine.create({ memoryBytes: megabytes * 2 ** 20 });
+export function mmTestKit(megabytes = 32, commandLine = 'norandmaps', cpus = 1, tier: MachineOptions['tier'] = 'auto'): MmTestKit {
+  const machine = Machine.create({ memoryBytes: megabytes * 2 ** 20, tier });
   const host = {
     consoleWrite() {},
     entropy(into: Uint8Array) {

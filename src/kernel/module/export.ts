@@ -22,12 +22,19 @@ export type ExportedAction = (k: Kernel, a0: number, a1: number, a2: number, a3:
 /** How much of Linux's function is there (rule 8). */
 export type SupportLevel = 'full' | 'partial';
 
+/** Machine code of an exported function for its ordinary case; what it does not do it leaves to an ecall at its end, with all arguments in place. */
+export interface ExportText {
+  /** lib/assembler.ts. */
+  readonly source: string;
+  readonly constants: (k: Kernel) => Readonly<Record<string, number>>;
+}
 export interface FunctionExport {
   readonly name: string;
   readonly call: ExportedCall;
   readonly level: SupportLevel;
   /** What is missing when partial. */
   readonly note?: string;
+  readonly text?: ExportText;
   /** Has an address (a table of operations points to it) but no module can import it. */
   readonly internal?: boolean;
 }
@@ -56,6 +63,10 @@ export interface ExportedSymbol {
 /** A row for a function that is all there. */
 export function fn(name: string, call: ExportedCall | ExportedAction): FunctionExport {
   return { name, call: call as ExportedCall, level: 'full' };
+}
+/** The same with machine code for the ordinary case. */
+export function fast(name: string, text: ExportText, call: ExportedCall | ExportedAction): FunctionExport {
+  return { ...fn(name, call), text };
 }
 /** A row for one with a gap. */
 export function partial(name: string, note: string, call: ExportedCall | ExportedAction): FunctionExport {

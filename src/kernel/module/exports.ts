@@ -8,7 +8,8 @@ import { libExports } from '../lib/exports.ts';
 import { imageListHead } from '../lib/list.ts';
 import { randomExports } from '../lib/random.ts';
 import { refcountExports } from '../lib/refcount.ts';
-import { KERNEL_LINK_ADDR } from '../mm/address.ts';
+import { assemble } from '../lib/assembler.ts';
+import { KERNEL_LINK_ADDR, virtToImage } from '../mm/address.ts';
 import { mmDataExports, mmExports } from '../mm/exports.ts';
 import { IMAGE_TEXT_SIZE } from '../mm/mm.ts';
 import { printkExports } from '../printk/exports.ts';
@@ -58,7 +59,7 @@ import { fasyncExports } from '../fs/module_fasync.ts';
 import { pollExports } from '../fs/module_poll.ts';
 import { uaccessExports } from '../mm/uaccess_exports.ts';
 import { coreExports } from './core_exports.ts';
-import type { DataExport, ExportedSymbol, FunctionExport } from './export.ts';
+import type { DataExport, ExportedSymbol, ExportText, FunctionExport } from './export.ts';
 import { paramDataExports, paramExports } from './params.ts';
 import type { ModuleState } from './state.ts';
 import { jumpLabelExports } from './jump_label.ts';
@@ -151,14 +152,20 @@ export function allDataExports(): readonly DataExport[] {
 // Behind the first 767 KiB of the image's text: modules begin 4 MiB, the reach of the machine's TLB, further, and a module's page in the same entry as the
 // stubs would make every call and every return miss.
 const RETURN_STUB_OFFSET = 0xb_f000;
+const TEXT_OFFSET = RETURN_STUB_OFFSET + 0x100;
+/** Room for the machine code of one function. */
+const TEXT_SIZE = 0x200;
 const FIRST_STUB_OFFSET = 0xc_0000;
 const ECALL = 0x00000073;
 
 /** Lays out stubs and objects (the kernel image's symbol table). */
 export function exportInit(k: Kernel): void {
   const listHead = imageListHead(k);
-  const stubs = [...allFunctionExports()].sort((a, b) => (a.name < b.name ? -1 : 1));
-  if (FIRST_STUB_OFFSET + stubs.length * STUB_SIZE > IMAGE_TEXT_SIZE) throw new Error('too many exported functions');
+  const rows = [...allFunctionExports()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const stubs = rows.filter((row) => row.text === undefined);
+  const withText = rows.filter((row) => row.text !== undefined);
+  if (FIRST_STUB_OFFSET + stubs.length * STUB_SIZE > IMAGE_TEXT_SIZE || TEXT_OFFSET + withText.length * TEXT_SIZE > FIRST_STUB_OFFSET)
+    throw new Error('too many exported functions');
   const firstStub = KERNEL_LINK_ADDR + FIRST_STUB_OFFSET;
   k.ram.write32(RAM_BASE + RETURN_STUB_OFFSET, ECALL);
   const symbols = new Map<string, ExportedSymbol>();
@@ -167,15 +174,24 @@ export function exportInit(k: Kernel): void {
     const known = SYMVERS[name];
     symbols.set(name, { name, addr, size, isFunction, gpl: known?.[1] === 1, crc: known?.[0] ?? null, exported });
   };
-  for (const row of [...bitmapExports, ...idrExports, ...libExports, ...refcountExports, ...stringExports]) k.kprobes.untraced.add(row.name);
+  for (const row of [...bitmapExports, ...idrExports, ...libExports, ...refcountExports, ...stringExports])
+    k.kprobes.untraced.add(row.name);
   stubs.forEach((row, i) => {
     k.ram.write32(RAM_BASE + FIRST_STUB_OFFSET + i * STUB_SIZE, ECALL);
     add(row.name, firstStub + i * STUB_SIZE, STUB_SIZE, true, row.internal !== true);
   });
+  const textAt = (i: number) => KERNEL_LINK_ADDR + TEXT_OFFSET + i * TEXT_SIZE;
+  const texts = new Map<number, FunctionExport>();
+  withText.forEach((row, i) => {
+    texts.set(textAt(i), row);
+    add(row.name, textAt(i), TEXT_SIZE, true, row.internal !== true);
+  });
   const state: ModuleState = {
+    textStart: textAt(0),
     returnStub: KERNEL_LINK_ADDR + RETURN_STUB_OFFSET,
     firstStub,
     stubs,
+    texts,
     symbols,
     byAddress: [],
     listHead,
@@ -191,6 +207,14 @@ export function exportInit(k: Kernel): void {
   // Objects may hold addresses of stubs (param_ops_int.set), so they come second.
   k.modules = state;
   for (const row of allDataExports()) add(row.name, row.place(k), 0, false, row.internal !== true);
+  withText.forEach((row, i) => {
+    const { source, constants } = row.text as ExportText;
+    const at = textAt(i);
+    const { words } = assemble(source, at, constants(k));
+    if (words.length * 4 > TEXT_SIZE) throw new Error(`the code of ${row.name} is too long`);
+    for (const [n, word] of words.entries()) k.ram.write32(virtToImage(at) + n * 4, word);
+    texts.set(at + words.length * 4 - 4, row);
+  });
   const byAddress = [...symbols.values()].sort((a, b) => a.addr - b.addr);
   k.modules = { ...state, byAddress };
 }

@@ -5,9 +5,13 @@ import type { Module } from './module.ts';
 export interface ModuleState {
   /** Where a function that the kernel called returns to. */
   readonly returnStub: number;
+  /** Machine code of exported functions begins here, and stubs follow it. */
+  readonly textStart: number;
   /** Stub of the first exported function; the others follow at STUB_SIZE. */
   readonly firstStub: number;
   readonly stubs: readonly FunctionExport[];
+  /** Functions with machine code of their own, by the addresses of its beginning and of its ecall. */
+  readonly texts: ReadonlyMap<number, FunctionExport>;
   /** Symbols of the kernel image by name. */
   readonly symbols: ReadonlyMap<string, ExportedSymbol>;
   /** The same by address, for names of addresses. */

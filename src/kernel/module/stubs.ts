@@ -2,7 +2,7 @@ import type { Kernel } from '../kernel.ts';
 import { imageToVirt } from '../mm/address.ts';
 import type { FunctionExport } from './export.ts';
 
-// Addresses in the kernel image: an exported function has a stub of 16 bytes that holds an ecall. What lies where is laid out by exports.ts, which knows
+// Addresses in the kernel image: an exported function has a stub of 16 bytes that holds an ecall; some have machine code that ends with it. What lies where is laid out by exports.ts, which knows
 // every subsystem; this file knows none of them, so that each can import it.
 
 export const STUB_SIZE = 16;
@@ -16,10 +16,16 @@ export function imageObject(k: Kernel, size: number, align: number): number {
 export function isReturnStub(k: Kernel, pc: number): boolean {
   return pc === k.modules.returnStub;
 }
-/** The exported function whose stub is at `pc`. */
+/** The exported function that begins at `pc`, or whose ecall is there. */
 export function exportAtStub(k: Kernel, pc: number): FunctionExport | null {
   const index = (pc - k.modules.firstStub) / STUB_SIZE;
-  return Number.isInteger(index) && index >= 0 && index < k.modules.stubs.length ? k.modules.stubs[index] : null;
+  return Number.isInteger(index) && index >= 0 && index < k.modules.stubs.length
+    ? k.modules.stubs[index]
+    : (k.modules.texts.get(pc) ?? null);
+}
+/** Whether `pc` lies in a stub or in the machine code of an exported function, which has no frame: its caller is in ra. */
+export function inExportText(k: Kernel, pc: number): boolean {
+  return pc >= k.modules.textStart && pc < k.modules.firstStub + k.modules.stubs.length * STUB_SIZE;
 }
 /** Address of an exported function's stub or of an object. */
 export function symbolAddress(k: Kernel, name: string): number {

@@ -1,6 +1,6 @@
 import * as ELF from '../../abi/elf.ts';
 import { LINUX_VERSION_CODE } from '../../abi/kernel_release.ts';
-import { assemble } from './assembler.ts';
+import { assemble } from '../lib/assembler.ts';
 import { ByteWriter } from './byte_writer.ts';
 import { VDSO_CONSTANTS, VDSO_FUNCTIONS, VDSO_SOURCE } from './code.ts';
 import { ehFrame, ehFrameHdr, type UnwindEntry } from './eh_frame.ts';

@@ -1,21 +1,32 @@
-// An assembler for the code of the vDSO: a line is a label, an instruction of the table below, or empty; # begins a comment.
+// An assembler for what the kernel has as machine code (the vDSO, the fast paths of exported functions): a line is a label, an instruction of the table below, or empty; # begins a comment.
 // Encodings: RISC-V ISA manual, volume I, "RV32/64G Instruction Set Listings"; names of registers: RISC-V psABI.
 
 const REGISTERS = 'zero ra sp gp tp t0 t1 t2 s0 s1 a0 a1 a2 a3 a4 a5 a6 a7 s2 s3 s4 s5 s6 s7 s8 s9 s10 s11 t3 t4 t5 t6'.split(' ');
 
 /** Opcode, funct3 and (register forms) funct7 of an instruction. */
 type Code = readonly [opcode: number, funct3: number, funct7?: number];
-const IMMEDIATE: Readonly<Record<string, Code>> = { addi: [0x13, 0], slli: [0x13, 1], srli: [0x13, 5], sltiu: [0x13, 3], andi: [0x13, 7] };
+const IMMEDIATE: Readonly<Record<string, Code>> = {
+  addi: [0x13, 0],
+  slli: [0x13, 1],
+  srli: [0x13, 5],
+  sltiu: [0x13, 3],
+  andi: [0x13, 7],
+  slliw: [0x1b, 1],
+  srliw: [0x1b, 5],
+};
 const REGISTER: Readonly<Record<string, Code>> = {
   add: [0x33, 0, 0],
   sub: [0x33, 0, 0x20],
+  xor: [0x33, 4, 0],
+  or: [0x33, 6, 0],
+  and: [0x33, 7, 0],
   mul: [0x33, 0, 1],
   divu: [0x33, 5, 1],
   remu: [0x33, 7, 1],
 };
-const LOAD: Readonly<Record<string, Code>> = { lw: [0x03, 2], ld: [0x03, 3] };
-const STORE: Readonly<Record<string, Code>> = { sw: [0x23, 2], sd: [0x23, 3] };
-const BRANCH: Readonly<Record<string, number>> = { beq: 0, bne: 1, bltu: 6, bgeu: 7 };
+const LOAD: Readonly<Record<string, Code>> = { lw: [0x03, 2], ld: [0x03, 3], lbu: [0x03, 4], lhu: [0x03, 5], lwu: [0x03, 6] };
+const STORE: Readonly<Record<string, Code>> = { sb: [0x23, 0], sh: [0x23, 1], sw: [0x23, 2], sd: [0x23, 3] };
+const BRANCH: Readonly<Record<string, number>> = { beq: 0, bne: 1, bge: 5, bltu: 6, bgeu: 7 };
 const FIXED: Readonly<Record<string, number>> = { ecall: 0x73, nop: 0x13, ret: 0x8067, 'fence r,r': 0x0220000f };
 const CSR_TIME = 0xc01;
 
@@ -79,7 +90,7 @@ function encode(line: string, pc: number, labels: ReadonlyMap<string, number>, c
   const args = line.slice(space).split(',');
   const register = (i: number) => {
     const n = REGISTERS.indexOf((args[i] ?? '').trim());
-    if (n < 0) throw new Error(`vdso: no register: ${line}`);
+    if (n < 0) throw new Error(`assembler: no register: ${line}`);
     return n;
   };
   const number = (i: number) => numberOf(args[i], constants);
@@ -90,7 +101,7 @@ function encode(line: string, pc: number, labels: ReadonlyMap<string, number>, c
   };
   const target = (i: number) => {
     const at = labels.get(args[i].trim());
-    if (at === undefined) throw new Error(`vdso: no label: ${line}`);
+    if (at === undefined) throw new Error(`assembler: no label: ${line}`);
     return at - pc;
   };
   if (name in IMMEDIATE) return [iType(IMMEDIATE[name], register(0), register(1), number(2))];
@@ -122,6 +133,6 @@ function encode(line: string, pc: number, labels: ReadonlyMap<string, number>, c
     case 'rdtime':
       return [iType([0x73, 2], register(0), 0, CSR_TIME)];
     default:
-      throw new Error(`vdso: no instruction: ${line}`);
+      throw new Error(`assembler: no instruction: ${line}`);
   }
 }
