@@ -501,7 +501,7 @@ const A = 64;
 const D = 128;
 
 /**
- * (va i64, kind i32) -> i32: the ordinary case of a TLB miss, a 4 KiB page whose PTE allows the access with A and D set already. 1 = the TLB
+ * (va i64, kind i32) -> i32: the ordinary case of a TLB miss, a 4 KiB page or a part of a 2 MiB one whose PTE allows the access with A and D set already. 1 = the TLB
  * holds the page now. Everything else, faults too, is for the walk in mmu.ts.
  */
 function refillFunction(memoryBytes: number): FuncBody {
@@ -520,6 +520,8 @@ function refillFunction(memoryBytes: number): FuncBody {
   f.get(mode).i32(0).mem(Op.i32_load, STATE_WATCH, 2).op(Op.i32_and).get(1).i32(2).op(Op.i32_ne).op(Op.i32_and);
   fail();
   f.i32(0).mem(Op.i32_load, STATE_ROOT, 2).set(table);
+  f.block();
+  const leaf = f.depth;
   for (const shift of [30, 21, 12]) {
     f.get(table)
       .i32(RAM_BASE)
@@ -535,6 +537,17 @@ function refillFunction(memoryBytes: number): FuncBody {
     fail();
     f.get(pte).i64(10).op(Op.i64_shr_u).op(Op.i32_wrap_i64).i32(12).op(Op.i32_shl).set(table);
     if (shift === 12) break;
+    if (shift === 21) {
+      f.get(pte)
+        .op(Op.i32_wrap_i64)
+        .i32(R | W | X)
+        .op(Op.i32_and)
+        .if();
+      f.get(table).i32(0x1f_ffff).op(Op.i32_and);
+      fail();
+      f.get(table).get(0).op(Op.i32_wrap_i64).i32(0x1f_f000).op(Op.i32_and).op(Op.i32_or).set(table);
+      f.br(leaf).end();
+    }
     f.get(pte)
       .op(Op.i32_wrap_i64)
       .i32(V | R | W | X)
@@ -543,6 +556,7 @@ function refillFunction(memoryBytes: number): FuncBody {
       .op(Op.i32_ne);
     fail();
   }
+  f.end();
   f.get(table).tee(frame);
   f.i32(RAM_BASE)
     .op(Op.i32_sub)

@@ -53,9 +53,13 @@ static int __init lb_alloc_init(void)
 		head = next;
 	}
 	kmem_cache_destroy(cache);
-	return -EAGAIN; /* nothing stays */
+	return 0;
+}
+static void __exit lb_alloc_exit(void)
+{
 }
 
 module_init(lb_alloc_init);
+module_exit(lb_alloc_exit);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("allocation loops");

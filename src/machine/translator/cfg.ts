@@ -36,6 +36,8 @@ export interface RegionSource {
   readonly targetsOf: (pa: number) => readonly number[];
   /** For hot code: follow calls and indirect transfers, copy loops. */
   readonly full: boolean;
+  /** REACH. */
+  readonly reach: number;
   readonly maxInsns: number;
 }
 
@@ -44,8 +46,11 @@ const OP_JAL = 0x6f;
 const OP_JALR = 0x67;
 const OP_SYSTEM = 0x73;
 const OP_MISC_MEM = 0x0f;
-/** Offsets reach this far from the entry's page (operands.ts packs them). */
-const REACH = 1 << 19;
+/**
+ * How far from the entry's page code of a region may lie, in bytes. Kernel code has one address space, and modules lie up to 2 GiB from the kernel image (offsets
+ * must fit in 32 bits); programs and libraries lie otherwise to each other in each process, where regions that reach from one to another would not hold.
+ */
+export const REACH = { user: 1 << 19, kernel: 2 ** 31 - 2 ** 21 } as const;
 const MAX_PAGES = 8;
 const MAX_DEPTH = 4;
 /** Instructions of a function that is worth a copy at its call site. */
@@ -83,10 +88,11 @@ class RegionBuilder {
     return ctx;
   }
   private page(off: number): number {
+    if (Math.abs(off) >= this.source.reach) return -1;
     const delta = off >> PAGE_SHIFT;
     const known = this.known.get(delta);
     if (known !== undefined) return known;
-    const pa = off < -REACH || off >= REACH ? -1 : this.source.pageAt(delta);
+    const pa = this.source.pageAt(delta);
     this.known.set(delta, pa);
     return pa;
   }
@@ -219,7 +225,7 @@ class RegionBuilder {
   }
 
   private static key(ctx: Context, off: number): number {
-    return ctx.id * 4 * REACH + off + REACH;
+    return (ctx.id * 2 + 1) * 2 ** 31 + off;
   }
   readonly find = (ctx: Context, off: number): Block | undefined => this.blocks.get(RegionBuilder.key(ctx, off));
 

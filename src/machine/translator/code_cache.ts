@@ -18,7 +18,7 @@ import {
 } from '../layout.ts';
 import type { Ram } from '../ram.ts';
 import { I32, I64, ModuleBuilder } from '../wasm/encoder.ts';
-import { buildRegion, isReturn, type Region, type RegionSource } from './cfg.ts';
+import { buildRegion, isReturn, REACH, type Region, type RegionSource } from './cfg.ts';
 import type { RegionImports } from './operands.ts';
 import { emitRegion } from './region.ts';
 
@@ -373,6 +373,7 @@ export class CodeCache {
       pageAt: (delta) => (delta === 0 ? own : alone ? -1 : this.hooks.codePageAt(page + delta * PAGE_SIZE, tag & 1)),
       targetsOf: (pa) => this.targetsOf(pa),
       full: level === 'full',
+      reach: (tag & 1) === 0 ? REACH.user : REACH.kernel,
       maxInsns: MAX_INSNS[level],
     };
   }

@@ -24,9 +24,8 @@ export const BASE = 0;
 export const BUDGET = 1;
 export const SSTATUS_FS = 0x6000;
 
-/** Packs where a region stopped: offset (21 bits, biased), index in its block (9 bits), whether the instruction has 4 bytes. */
-export const SITE_BIAS = 1 << 20;
-const siteOf = (off: number, index: number, length: number) => ((off + SITE_BIAS) << 10) | (index << 1) | (length === 4 ? 1 : 0);
+/** Packs where a region stopped: offset, index in its block (9 bits), whether the instruction has 4 bytes. */
+const siteOf = (off: number, index: number, length: number) => off * 1024 + index * 2 + (length === 4 ? 1 : 0);
 
 export abstract class Operands implements Emit {
   readonly f = new FuncBody(2);
@@ -46,7 +45,7 @@ export abstract class Operands implements Emit {
   /** Registers of the block that are known to hold a boxed single. */
   protected readonly boxed = new Set<number>();
   /** Where the region stopped at a fault (siteOf). */
-  readonly site = this.f.newLocal(I32);
+  readonly site = this.f.newLocal(I64);
   readonly status = this.f.newLocal(I32);
 
   /** Local of each register, 0 = not used. */
@@ -98,7 +97,7 @@ export abstract class Operands implements Emit {
   }
   protected fault(): void {
     this.f
-      .i32(siteOf(this.insn.off, this.index, this.insn.length))
+      .i64(siteOf(this.insn.off, this.index, this.insn.length))
       .set(this.site)
       .br(this.faultLabel);
   }

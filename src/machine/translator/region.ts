@@ -20,7 +20,7 @@ import { type Block, type Context, edgeKey } from './block.ts';
 import { isReturn, type Region } from './cfg.ts';
 import { dominates } from './dominators.ts';
 import type { BlockPlan, Check, Group } from './groups.ts';
-import { BASE, BUDGET, type RegionImports, SITE_BIAS, SSTATUS_FS } from './operands.ts';
+import { BASE, BUDGET, type RegionImports, SSTATUS_FS } from './operands.ts';
 import { Runs } from './run_code.ts';
 
 // A region as one WebAssembly function with structured control flow (N. Ramsey, "Beyond Relooper", ICFP 2022): the dominator tree gives the
@@ -72,12 +72,13 @@ class RegionEmit extends Runs {
     this.tree(this.region.entry);
     f.end();
     // A fault, or a store that changed code: pc and count of the instruction.
-    f.get(BASE).get(this.site).i32(10).op(Op.i32_shr_u).op(Op.i64_extend_i32_u).op(Op.i64_add).i64(SITE_BIAS).op(Op.i64_sub).set(this.npc);
-    f.get(BUDGET).get(this.site).i32(1).op(Op.i32_shr_u).i32(0x1ff).op(Op.i32_and).op(Op.i32_sub).set(BUDGET);
+    f.get(BASE).get(this.site).i64(10).op(Op.i64_shr_s).op(Op.i64_add).set(this.npc);
+    f.get(BUDGET).get(this.site).op(Op.i32_wrap_i64).i32(1).op(Op.i32_shr_u).i32(0x1ff).op(Op.i32_and).op(Op.i32_sub).set(BUDGET);
     f.i32(RegionExit.FAULT).set(this.status);
     f.i32(0).mem(Op.i32_load, STATE_FAULT, 2).op(Op.i32_eqz).if();
     f.get(this.npc)
       .get(this.site)
+      .op(Op.i32_wrap_i64)
       .i32(1)
       .op(Op.i32_and)
       .i32(1)
