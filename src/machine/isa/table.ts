@@ -8,14 +8,27 @@ import { integerRows } from './integer.ts';
 
 export const allRows: readonly Row[] = [...integerRows, ...atomicRows, ...floatRows, ...bitmanipRows];
 
-/** Rows by dispatch slot funct3 << 5 | opcode[6:2]: `slots[slot]` is an index into `groups`; group 0 is empty (illegal). */
-export function dispatchGroups(): { slots: number[]; groups: Row[][] } {
-  const groups: Row[][] = [[]];
+/** Rows by opcode[6:2], and of those that were asked for, by dispatch slot: funct3 << 5 | opcode[6:2]. */
+const byOpcode: Row[][] = Array.from({ length: 32 }, () => []);
+for (const r of allRows) byOpcode[(r.match >>> 2) & 31].push(r);
+const bySlot: (readonly Row[] | undefined)[] = new Array(256).fill(undefined);
+
+function rowsAt(slot: number): readonly Row[] {
+  const known = bySlot[slot];
+  if (known !== undefined) return known;
+  const funct3 = (slot >> 5) << 12;
+  const found = byOpcode[slot & 31].filter((r) => ((funct3 ^ r.match) & r.mask & 0x7000) === 0);
+  bySlot[slot] = found;
+  return found;
+}
+
+/** What is in the slots: `slots[slot]` is an index into `groups`; group 0 is empty (illegal). */
+export function dispatchGroups(): { slots: number[]; groups: (readonly Row[])[] } {
+  const groups: (readonly Row[])[] = [[]];
   const keys = new Map<string, number>([['', 0]]);
   const slots: number[] = [];
   for (let slot = 0; slot < 256; slot++) {
-    const word = ((slot & 31) << 2) | 3 | ((slot >> 5) << 12);
-    const rows = allRows.filter((r) => ((word ^ r.match) & r.mask & 0x707f) === 0);
+    const rows = rowsAt(slot);
     const key = rows.map((r) => r.name).join();
     let group = keys.get(key);
     if (group === undefined) {
@@ -27,7 +40,6 @@ export function dispatchGroups(): { slots: number[]; groups: Row[][] } {
   return { slots, groups };
 }
 
-let bySlot: readonly (readonly Row[])[] | null = null;
 /** The words decoded last, by a hash, for programs use few different ones. */
 const CACHED = 4096;
 const words = new Int32Array(CACHED);
@@ -44,10 +56,6 @@ export function decode(word: number): Row | null {
   return row;
 }
 function find(word: number): Row | null {
-  if (bySlot === null) {
-    const { slots, groups } = dispatchGroups();
-    bySlot = slots.map((g) => groups[g]);
-  }
-  for (const r of bySlot[((word >>> 2) & 31) | ((word >>> 7) & 0xe0)]) if ((word & r.mask) >>> 0 === r.match) return r;
+  for (const r of rowsAt(((word >>> 2) & 31) | ((word >>> 7) & 0xe0))) if ((word & r.mask) >>> 0 === r.match) return r;
   return null;
 }

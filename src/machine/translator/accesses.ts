@@ -1,15 +1,21 @@
-import { F64, I32, I64, Op } from '../wasm/encoder.ts';
+import { F64, I32, I64, Op, putWide } from '../wasm/encoder.ts';
 import { STATE_CODE_WRITTEN, STATE_FAULT, TLB_BASE, TLB_BYTES, TLB_MODE_STRIDE } from '../layout.ts';
 import { mayBeLoaded } from './analysis.ts';
-import type { Block } from './block.ts';
+import type { Block, Insn } from './block.ts';
 import type { Region } from './cfg.ts';
-import { type BlockPlan, type Check, type Group, planGroups } from './groups.ts';
+import { type BlockPlan, type Check, type Group, type Member, planGroups } from './groups.ts';
 import { Operands, type RegionImports } from './operands.ts';
+import type { RunAccess } from './page_runs.ts';
+import { Hole, templateVariant, Way, WIDTH } from './templates.ts';
 
 // Loads, stores and atomics: through a look-up of their own, through one that a group shares, by a call, or unchecked in a page run.
 
 const ALIGN: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 2, 8: 3 };
 const MAX_GUESSES = 8;
+const NO_PLANS: ReadonlyMap<Block, BlockPlan> = new Map();
+/** Bits of opcodes: loads and stores of x and f registers have 3 in these, stores this. */
+const OP_IS_ACCESS = 0x5b;
+const OP_IS_STORE = 0x20;
 
 export abstract class Accesses extends Operands {
   protected readonly mode: number;
@@ -20,13 +26,18 @@ export abstract class Accesses extends Operands {
   /** Registers that may hold what a load fetched, where code is being emitted (bits). */
   protected readonly loadedIn: ReadonlyMap<Block, number> | null;
   protected loaded = 0;
+  /** The block's plan; how the instruction does its access, and its place in a group (Way.GROUP) or run (Way.UNCHECKED). */
+  protected plan: BlockPlan | undefined;
+  private way: Way = Way.LOOK_UP;
+  private member: Member | null = null;
+  private runAccess: RunAccess | null = null;
   private readonly guesses: number[] = [];
   private nextGuess = 0;
 
   constructor(region: Region, imports: RegionImports, mode: number) {
     super(region, imports);
     this.mode = mode;
-    this.plans = planGroups(region);
+    this.plans = region.full ? planGroups(region) : NO_PLANS;
     this.loadedIn = region.full ? mayBeLoaded(region) : null;
   }
 
@@ -34,8 +45,7 @@ export abstract class Accesses extends Operands {
   private lookup(access: number, size: number, displacement: number): number {
     const f = this.f;
     const tlb = TLB_BASE + this.mode * TLB_MODE_STRIDE + access * TLB_BYTES;
-    this.rs1();
-    if (displacement !== 0) f.i64(displacement).op(Op.i64_add);
+    this.address(displacement);
     f.tee(this.va).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and).tee(this.ix);
     f.mem(Op.i64_load, tlb, 3)
       .get(this.va)
@@ -50,10 +60,10 @@ export abstract class Accesses extends Operands {
     this.fault();
     this.f.end();
   }
-  /** Pushes the physical address of what was looked up; `reg` is the base of the address. */
-  private pa(tlb: number, reg: number): void {
+  /** Pushes the physical address of what was looked up, guessing the entry or not. */
+  private pa(tlb: number, guessing: boolean): void {
     const f = this.f;
-    if (((this.loaded >>> reg) & 1) === 0) {
+    if (!guessing) {
       f.get(this.va)
         .op(Op.i32_wrap_i64)
         .get(this.ix)
@@ -98,10 +108,11 @@ export abstract class Accesses extends Operands {
     this.f.call(this.imports.store[size]);
     this.checkSlow();
   }
-  private setVa(displacement: number): void {
+  private address(displacement: number): void {
     this.rs1();
-    if (displacement !== 0) this.f.i64(displacement).op(Op.i64_add);
-    this.f.set(this.va);
+    if (displacement === 0) return;
+    this.imm();
+    this.f.op(Op.i64_add);
   }
   protected groupLocal(g: Group): number {
     while (this.groupLocals.length <= g.slot) this.groupLocals.push(this.f.newLocal(I32));
@@ -134,71 +145,107 @@ export abstract class Accesses extends Operands {
         .op(Op.i32_eqz)
         .unlikelyBrIf(missed);
       f.else();
-      this.pa(tlb, g.stores ? 0 : reg);
+      this.pa(tlb, !g.stores && this.mayGuess(reg));
       f.set(this.groupLocal(g)).end();
     }
     for (const g of check.groups)
       if (!check.opens.some((o) => o.group === g)) f.get(this.groupLocal(g)).op(Op.i32_eqz).unlikelyBrIf(missed);
   }
-  /** The physical address of an access in a group that is known to be mapped: pushes it and returns the offset to add, or -1. */
-  private inGroup(): number {
-    const member = this.held === null ? undefined : this.plans.get(this.block)?.members.get(this.index);
-    if (member === undefined || this.held?.has(member.group) !== true) return -1;
-    this.f.get(this.groupLocal(member.group));
-    return member.displacement - member.group.low;
+  /** The address comes from what a load fetched. */
+  private mayGuess(reg: number): boolean {
+    return ((this.loaded >>> reg) & 1) !== 0;
+  }
+  /** How the instruction does its access. */
+  private wayOf(word: number): Way {
+    const unchecked = this.block.unchecked?.get(this.index);
+    if (unchecked !== undefined) {
+      this.runAccess = unchecked;
+      return Way.UNCHECKED;
+    }
+    if (this.held === null) return Way.CALL;
+    const member = this.plan?.members.get(this.index);
+    if (member !== undefined && this.held.has(member.group)) {
+      this.member = member;
+      return Way.GROUP;
+    }
+    return (word & OP_IS_STORE) === 0 && this.mayGuess((word >>> 15) & 31) ? Way.GUESS : Way.LOOK_UP;
+  }
+  /** The instruction's code, but for one that transfers control. */
+  protected straightInsn(insn: Insn, index: number): void {
+    this.insn = insn;
+    this.index = index;
+    const w = insn.word;
+    if ((w & OP_IS_ACCESS) === 3) this.way = this.wayOf(w);
+    else this.way = Way.LOOK_UP;
+    this.emitInsn(templateVariant(w, this.mode, this.way));
+  }
+  /** The access in a page run; `value` pushes what is stored. */
+  private inRun(op: number, value: (() => void) | null): void {
+    const { group, displacement } = this.runAccess as RunAccess;
+    this.f.get(group.local);
+    value?.();
+    this.f.mem(op, displacement - group.low, 0);
+  }
+  /** The access in a group that is known to be mapped; `value` pushes what is stored. */
+  private inGroup(op: number, value: (() => void) | null): void {
+    const f = this.f;
+    const { group, displacement } = this.member as Member;
+    f.get(this.groupLocal(group));
+    this.hole(Hole.GROUP, 1);
+    value?.();
+    f.memWide(op, displacement - group.low, WIDTH.GROUP_OFFSET);
+    this.hole(Hole.GROUP_OFFSET, WIDTH.GROUP_OFFSET);
+  }
+  protected fillGroup(bytes: Uint8Array, at: number, hole: number): void {
+    const { group, displacement } = this.member as Member;
+    if (hole === Hole.GROUP) bytes[at] = this.groupLocal(group);
+    else putWide(bytes, at, displacement - group.low, WIDTH.GROUP_OFFSET);
   }
   load(op: number, size: number): void {
     const f = this.f;
     const displacement = this.immediate();
-    const unchecked = this.block.unchecked?.get(this.index);
-    if (unchecked !== undefined) {
-      f.get(unchecked.group.local).mem(op, unchecked.displacement - unchecked.group.low, 0);
-      return;
-    }
-    if (this.held === null) {
-      this.setVa(displacement);
-      this.slowLoad(op, size);
-      return;
-    }
-    const offset = this.inGroup();
-    if (offset >= 0) {
-      f.mem(op, offset, 0);
-      return;
+    switch (this.way) {
+      case Way.UNCHECKED:
+        this.inRun(op, null);
+        return;
+      case Way.CALL:
+        this.address(displacement);
+        f.set(this.va);
+        this.slowLoad(op, size);
+        return;
+      case Way.GROUP:
+        this.inGroup(op, null);
+        return;
     }
     const tlb = this.lookup(0, size, displacement);
     f.unlikelyIf(op === Op.i32_load ? I32 : op === Op.f64_load ? F64 : I64);
     this.slowLoad(op, size);
     f.else();
-    this.pa(tlb, this.rs1n);
+    this.pa(tlb, this.way === Way.GUESS);
     f.mem(op, 0, ALIGN[size]);
     f.end();
   }
   store(op: number, size: number, value: () => void): void {
     const f = this.f;
     const displacement = this.immediate();
-    const unchecked = this.block.unchecked?.get(this.index);
-    if (unchecked !== undefined) {
-      f.get(unchecked.group.local);
-      value();
-      f.mem(op, unchecked.displacement - unchecked.group.low, 0);
-      return;
-    }
-    if (this.held === null) {
-      this.setVa(displacement);
-      this.slowStore(op, size, value);
-      return;
-    }
-    const offset = this.inGroup();
-    if (offset >= 0) {
-      value();
-      f.mem(op, offset, 0);
-      return;
+    switch (this.way) {
+      case Way.UNCHECKED:
+        this.inRun(op, value);
+        return;
+      case Way.CALL:
+        this.address(displacement);
+        f.set(this.va);
+        this.slowStore(op, size, value);
+        return;
+      case Way.GROUP:
+        this.inGroup(op, value);
+        return;
     }
     const tlb = this.lookup(1, size, displacement);
     f.unlikelyIf();
     this.slowStore(op, size, value);
     f.else();
-    this.pa(tlb, 0);
+    this.pa(tlb, false);
     value();
     f.mem(op, 0, ALIGN[size]);
     f.end();
@@ -223,7 +270,7 @@ export abstract class Accesses extends Operands {
     this.interpretHere();
     f.end().get(this.a0);
     f.else();
-    this.pa(tlb, 0);
+    this.pa(tlb, false);
     f.end().set(this.a0);
   }
 }

@@ -22,6 +22,8 @@ export interface Region {
   readonly switched: ReadonlySet<string>;
   readonly insns: number;
   readonly full: boolean;
+  /** Some instruction is an isFpCsr. */
+  readonly hasFpCsr: boolean;
   /** Physical pages by page number relative to the entry's page. */
   readonly pages: ReadonlyMap<number, number>;
   /** Physical byte ranges [low, high) that the region was made from, one for each page. */
@@ -70,13 +72,18 @@ class RegionBuilder {
   private readonly known = new Map<number, number>();
   readonly pages = new Map<number, number>();
   private readonly covered = new Map<number, [number, number]>();
-  /** The page looked at last (`covered`): most instructions follow each other. */
+  /** The page that was decoded from last, and the one claimed last (`covered`): most instructions follow each other. */
+  private nearDelta = Number.NaN;
+  private nearPage = -1;
   private lastDelta = Number.NaN;
   private last: [number, number] = [0, 0];
   private readonly contexts: Context[] = [];
+  /** By context. */
+  private readonly made: Block[][] = [];
   private readonly decoded = new Map<number, Insn | 'interpret' | 'away'>();
   readonly blocks = new Map<number, Block>();
   count = 0;
+  hasFpCsr = false;
 
   constructor(source: RegionSource) {
     this.source = source;
@@ -85,27 +92,37 @@ class RegionBuilder {
   private context(parent: Context | null, returnTo: number, target: number): Context {
     const ctx: Context = { id: this.contexts.length, parent, returnTo, target, depth: parent === null ? 0 : parent.depth + 1 };
     this.contexts.push(ctx);
+    this.made.push([]);
     return ctx;
   }
   private page(off: number): number {
     if (Math.abs(off) >= this.source.reach) return -1;
     const delta = off >> PAGE_SHIFT;
-    const known = this.known.get(delta);
-    if (known !== undefined) return known;
-    const pa = this.source.pageAt(delta);
-    this.known.set(delta, pa);
+    if (delta === this.nearDelta) return this.nearPage;
+    let pa = this.known.get(delta);
+    if (pa === undefined) {
+      pa = this.source.pageAt(delta);
+      this.known.set(delta, pa);
+    }
+    this.nearDelta = delta;
+    this.nearPage = pa;
     return pa;
   }
   /** Makes the instruction's pages the region's; false when it would get too many. */
   private claim(i: Insn): boolean {
     const last = i.off + i.length - 2;
-    if (i.off >> PAGE_SHIFT === last >> PAGE_SHIFT) return this.cover(i.off, last + 2);
-    return this.cover(i.off, last) && this.cover(last, last + 2);
+    const delta = i.off >> PAGE_SHIFT;
+    if (delta !== last >> PAGE_SHIFT) return this.cover(i.off, last) && this.cover(last, last + 2);
+    if (delta !== this.lastDelta) return this.cover(i.off, last + 2);
+    const r = this.last;
+    if (i.off < r[0]) r[0] = i.off;
+    if (last + 2 > r[1]) r[1] = last + 2;
+    return true;
   }
   /** Adds [low, high), which lies in one page. */
   private cover(low: number, high: number): boolean {
     const delta = low >> PAGE_SHIFT;
-    const r = delta === this.lastDelta ? this.last : this.covered.get(delta);
+    const r = this.covered.get(delta);
     if (r !== undefined) {
       this.lastDelta = delta;
       this.last = r;
@@ -118,16 +135,14 @@ class RegionBuilder {
     this.covered.set(delta, [low, high]);
     return true;
   }
-  private isAtHand(off: number): boolean {
-    const i = this.fetch(off);
-    return i === 'interpret' || (i !== 'away' && this.claim(i));
-  }
   private half(off: number): number {
     const page = this.page(off);
     return page < 0 ? -1 : this.source.ram.read16(page + (off & (PAGE_SIZE - 1)));
   }
   /** The instruction at `off`, 'interpret' when only the interpreter can do it (or say what is wrong with it), 'away' when its page is not at hand. */
   fetch(off: number): Insn | 'interpret' | 'away' {
+    // Only full regions look at an instruction again.
+    if (!this.source.full) return this.decode(off);
     const known = this.decoded.get(off);
     if (known !== undefined) return known;
     const made = this.decode(off);
@@ -135,19 +150,25 @@ class RegionBuilder {
     return made;
   }
   private decode(off: number): Insn | 'interpret' | 'away' {
-    const half = this.half(off);
-    if (half < 0) return 'away';
+    const page = off >> PAGE_SHIFT === this.nearDelta ? this.nearPage : this.page(off);
+    if (page < 0) return 'away';
+    const { ram } = this.source;
+    const at = page + (off & (PAGE_SIZE - 1));
+    const half = ram.u16[at >> 1];
     let word: number;
     let length = 2;
-    if ((half & 3) !== 3) word = expandedAt(this.source.ram, half);
+    if ((half & 3) !== 3) word = expandedAt(ram, half);
     else {
-      const high = this.half(off + 2);
+      const high = (off & (PAGE_SIZE - 1)) === PAGE_SIZE - 2 ? this.half(off + 2) : ram.u16[(at + 2) >> 1];
       if (high < 0) return 'interpret';
       word = half | (high << 16);
       length = 4;
     }
     const opcode = word & 0x7f;
-    if ((opcode === OP_SYSTEM && !isFpCsr(word)) || (opcode === OP_MISC_MEM && (word & 0x7000) !== 0)) return 'interpret';
+    if (opcode === OP_SYSTEM) {
+      if (!isFpCsr(word)) return 'interpret';
+      this.hasFpCsr = true;
+    } else if (opcode === OP_MISC_MEM && (word & 0x7000) !== 0) return 'interpret';
     const row = decode(word);
     return row === null ? 'interpret' : { off, word: word | 0, length, row };
   }
@@ -225,34 +246,70 @@ class RegionBuilder {
   }
 
   private static key(ctx: Context, off: number): number {
-    return (ctx.id * 2 + 1) * 2 ** 31 + off;
+    return ctx.id * 2 ** 32 + off;
   }
   readonly find = (ctx: Context, off: number): Block | undefined => this.blocks.get(RegionBuilder.key(ctx, off));
+
+  /** The block that has an instruction at `off` that is not its first. */
+  private around(ctx: Context, off: number): Block | undefined {
+    for (const b of this.made[ctx.id]) if (b.start < off && off < b.end && b.insns.some((i) => i.off === off)) return b;
+    return undefined;
+  }
+  /** Where the next block behind `off` begins. */
+  private nextStart(ctx: Context, off: number): number {
+    let next = Number.MAX_SAFE_INTEGER;
+    for (const b of this.made[ctx.id]) if (b.start > off && b.start < next) next = b.start;
+    return next;
+  }
+  /** Fills a block from its first instruction on; returns where it goes on. */
+  private fill(b: Block, first: Insn | 'interpret'): { ctx: Context; off: number }[] {
+    const { ctx } = b;
+    let off = b.start;
+    let limit = this.nextStart(ctx, off);
+    for (let i: Insn | 'interpret' | 'away' = first; ; i = this.fetch(off)) {
+      b.end = off;
+      if (i === 'interpret') {
+        b.ending = 'interpret';
+        return [];
+      }
+      if (i === 'away' || !this.claim(i)) return [];
+      b.insns.push(i);
+      this.count++;
+      off += i.length;
+      b.end = off;
+      if (i.row.ends === true) {
+        b.ending = 'transfer';
+        return this.successors(b, i);
+      }
+      // Code may also be entered in the middle of an instruction: then its halves belong to two blocks.
+      if (off > limit) limit = this.nextStart(ctx, off - 1);
+      if (off === limit || b.insns.length >= MAX_BLOCK || this.count >= this.source.maxInsns) return [{ ctx, off }];
+    }
+  }
+
+  private open(ctx: Context, off: number, key: number): Block {
+    const b = newBlock(ctx, off);
+    this.blocks.set(key, b);
+    this.made[ctx.id].push(b);
+    return b;
+  }
 
   /** All blocks, breadth first, so that a region at its limit keeps what is near the entry. Null when the entry is not for it. */
   build(start: number): Block | null {
     const root = this.contexts[0];
-    const owner = new Map<number, Block>();
     const wanted: { ctx: Context; off: number }[] = [{ ctx: root, off: start }];
-    const open = (ctx: Context, off: number): Block => {
-      const b = newBlock(ctx, off);
-      this.blocks.set(RegionBuilder.key(ctx, off), b);
-      return b;
-    };
     const to = new Map<Block, { ctx: Context; off: number }[]>();
     for (let w = 0; w < wanted.length; w++) {
-      const { ctx, off: at } = wanted[w];
-      const key = RegionBuilder.key(ctx, at);
+      const { ctx, off } = wanted[w];
+      const key = RegionBuilder.key(ctx, off);
       if (this.blocks.has(key)) continue;
-      const inside = owner.get(key);
+      const inside = this.around(ctx, off);
       if (inside !== undefined) {
         // A jump into a block: split it.
-        const b = open(ctx, at);
-        const cut = inside.insns.findIndex((i) => i.off === at);
-        b.insns.push(...inside.insns.splice(cut));
-        for (const i of b.insns) owner.set(RegionBuilder.key(ctx, i.off), b);
+        const b = this.open(ctx, off, key);
+        b.insns.push(...inside.insns.splice(inside.insns.findIndex((i) => i.off === off)));
         b.end = inside.end;
-        inside.end = at;
+        inside.end = off;
         b.ending = inside.ending;
         b.callee = inside.callee;
         b.targets = inside.targets;
@@ -260,43 +317,16 @@ class RegionBuilder {
         inside.ending = 'fall';
         inside.callee = null;
         inside.targets = [];
-        to.set(inside, [{ ctx, off: at }]);
+        to.set(inside, [{ ctx, off }]);
         continue;
       }
-      if (this.count >= this.source.maxInsns || !this.isAtHand(at)) continue;
-      let off = at;
-      const b = open(ctx, at);
-      let out: { ctx: Context; off: number }[] = [];
-      for (;;) {
-        const i = this.fetch(off);
-        if (i === 'interpret') {
-          b.ending = 'interpret';
-          break;
-        }
-        if (i === 'away' || !this.claim(i)) {
-          b.ending = 'fall';
-          break;
-        }
-        b.insns.push(i);
-        owner.set(RegionBuilder.key(ctx, off), b);
-        this.count++;
-        off += i.length;
-        if (i.row.ends === true) {
-          b.ending = 'transfer';
-          b.end = off;
-          out = this.successors(b, i);
-          break;
-        }
-        const next = RegionBuilder.key(ctx, off);
-        if (owner.has(next) || this.blocks.has(next) || b.insns.length >= MAX_BLOCK || this.count >= this.source.maxInsns) {
-          b.ending = 'fall';
-          out = [{ ctx, off }];
-          break;
-        }
-      }
-      b.end = off;
+      if (this.count >= this.source.maxInsns) continue;
+      const first = this.fetch(off);
+      if (first === 'away' || (first !== 'interpret' && !this.claim(first))) continue;
+      const b = this.open(ctx, off, key);
+      const out = this.fill(b, first);
       to.set(b, out);
-      for (const t of out) if (!this.blocks.has(RegionBuilder.key(t.ctx, t.off))) wanted.push(t);
+      for (const t of out) wanted.push(t);
     }
     for (const [b, out] of to) {
       for (const t of out) {
@@ -365,6 +395,7 @@ export function buildRegion(source: RegionSource, start: number, runs = true): R
     switched,
     insns,
     full: source.full,
+    hasFpCsr: builder.hasFpCsr,
     pages: builder.pages,
     ranges: builder.ranges(),
   };

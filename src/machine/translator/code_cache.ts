@@ -445,6 +445,7 @@ function importsOf(m: ModuleBuilder): RegionImports {
     groupPa: m.importFunc('groupPa', [I64, I32, I32], [I32]),
     fast,
     fused: hasFusedMadd(),
+    templates: new Map(),
   };
 }
 

@@ -2,9 +2,10 @@ import type { FastName } from '../fpu/fast.ts';
 import { RESULT_BOUND, RegionExit, resultShape } from '../interpreter.ts';
 import type { Emit } from '../isa/emit.ts';
 import { STATE_F, STATE_FCSR, STATE_SSTATUS, STATE_X } from '../layout.ts';
-import { F32, F64, FuncBody, I32, I64, Op } from '../wasm/encoder.ts';
+import { F32, F64, FuncBody, I32, I64, Op, putWide } from '../wasm/encoder.ts';
 import type { Block, Insn } from './block.ts';
-import { immB, immJ, isFpCsr, type Region } from './cfg.ts';
+import { immB, immJ, type Region } from './cfg.ts';
+import { Hole, type Template, type Templates, WIDTH } from './templates.ts';
 
 // Operands and results of instructions: registers in locals, constants, fcsr; and how an instruction leaves the region when it cannot go on.
 
@@ -18,11 +19,16 @@ export interface RegionImports {
   readonly groupPa: number;
   readonly fast: Readonly<Record<FastName, number>>;
   readonly fused: boolean;
+  /** With these indices. */
+  readonly templates: Templates;
 }
 /** Parameters of a region function (interpreter.ts: REGION_PARAMS). */
 export const BASE = 0;
 export const BUDGET = 1;
 export const SSTATUS_FS = 0x6000;
+
+/** Locals of a region with templates: their indices have one byte, with those that an instruction may add. */
+const MAX_LOCALS = 0x80 - 4;
 
 /** Packs where a region stopped: offset, index in its block (9 bits), whether the instruction has 4 bytes. */
 const siteOf = (off: number, index: number, length: number) => off * 1024 + index * 2 + (length === 4 ? 1 : 0);
@@ -61,6 +67,10 @@ export abstract class Operands implements Emit {
   protected block: Block;
   protected insn: Insn;
   protected index = 0;
+  /** Holes of the template that is being made, where its code begins, and how many blocks were open there; null when none is. */
+  private holes: number[] | null = null;
+  private templateStart = 0;
+  private templateDepth = 0;
   /** Ways out: registers already stored, or all that the region writes still to store; a fault. */
   protected exitLabel = 0;
   protected fullExitLabel = 0;
@@ -73,7 +83,7 @@ export abstract class Operands implements Emit {
     this.block = region.entry;
     this.insn = (region.entry.insns[0] ?? region.cases[0].insns[0]) as Insn;
     // What writes flags refreshes every bound that the region has, so all must be known before.
-    if (region.blocks.some((b) => b.insns.some((i) => isFpCsr(i.word)))) for (const fmt of [0, 1] as const) this.boundLocal(fmt);
+    if (region.hasFpCsr) for (const fmt of [0, 1] as const) this.boundLocal(fmt);
   }
   abstract jump(): void;
   abstract jumpIndirect(): void;
@@ -96,10 +106,94 @@ export abstract class Operands implements Emit {
     this.leave(this.insn.off, RegionExit.INTERPRET, this.fullExitLabel);
   }
   protected fault(): void {
-    this.f
-      .i64(siteOf(this.insn.off, this.index, this.insn.length))
-      .set(this.site)
-      .br(this.faultLabel);
+    this.f.constant(Op.i64_const, siteOf(this.insn.off, this.index, this.insn.length), WIDTH.SITE);
+    this.hole(Hole.SITE, WIDTH.SITE);
+    this.f.set(this.site).br(this.faultLabel);
+    this.hole(Hole.FAULT, 1);
+  }
+
+  /** The last `width` bytes of code differ between instructions of a kind. */
+  protected hole(kind: Hole, width: number): void {
+    if (this.holes !== null) this.holes.push(kind, this.f.length - width - this.templateStart, this.f.depth - this.templateDepth);
+  }
+  /** The instruction's code, from its row's template when there is one; the first of its kind makes it. `variant`: templateVariant, or -1. */
+  protected emitInsn(variant: number): void {
+    const { f } = this;
+    const { row } = this.insn;
+    if (variant < 0 || f.localCount > MAX_LOCALS) {
+      row.emit(this);
+      return;
+    }
+    const { templates } = this.imports;
+    let list = templates.get(row);
+    if (list === undefined) templates.set(row, (list = []));
+    const known = list[variant];
+    if (known !== undefined) {
+      this.copy(known);
+      return;
+    }
+    const holes: number[] = [];
+    const hints = f.hints.length;
+    this.templateStart = f.length;
+    this.templateDepth = f.depth;
+    this.holes = holes;
+    row.emit(this);
+    this.holes = null;
+    const start = this.templateStart;
+    list[variant] = { bytes: f.bytes.slice(start, f.length), holes, hints: f.hints.slice(hints).map((h) => h.at - start) };
+  }
+  /** GROUP and GROUP_OFFSET. */
+  protected abstract fillGroup(bytes: Uint8Array, at: number, hole: number): void;
+  private copy(t: Template): void {
+    const { f } = this;
+    const w = this.insn.word;
+    const start = f.copyOf(t.bytes, t.hints);
+    const { bytes } = f;
+    const { holes } = t;
+    for (let i = 0; i < holes.length; i += 3) {
+      const at = start + holes[i + 1];
+      switch (holes[i]) {
+        case Hole.RS1:
+          bytes[at] = this.xLocal((w >>> 15) & 31);
+          break;
+        case Hole.RS2:
+          bytes[at] = this.xLocal((w >>> 20) & 31);
+          break;
+        case Hole.RD:
+          bytes[at] = this.xLocal((w >>> 7) & 31);
+          this.written[(w >>> 7) & 31] = true;
+          break;
+        case Hole.IMM: {
+          const imm = this.immediate();
+          bytes[at] = (imm & 0x7f) | 0x80;
+          bytes[at + 1] = (imm >> 7) & 0x7f;
+          break;
+        }
+        case Hole.UPPER:
+          putWide(bytes, at, w & -4096, WIDTH.WORD);
+          break;
+        case Hole.SHAMT:
+          bytes[at] = (w >>> 20) & 63;
+          break;
+        case Hole.SHAMTW:
+          bytes[at] = (w >>> 20) & 31;
+          break;
+        case Hole.PC:
+          putWide(bytes, at, this.insn.off, WIDTH.OFFSET);
+          break;
+        case Hole.NEXT_PC:
+          putWide(bytes, at, this.insn.off + this.insn.length, WIDTH.OFFSET);
+          break;
+        case Hole.SITE:
+          putWide(bytes, at, siteOf(this.insn.off, this.index, this.insn.length), WIDTH.SITE);
+          break;
+        case Hole.FAULT:
+          bytes[at] = f.depth + holes[i + 2] - this.faultLabel;
+          break;
+        default:
+          this.fillGroup(bytes, at, holes[i]);
+      }
+    }
   }
 
   protected storeRegister(r: number): void {
@@ -125,31 +219,38 @@ export abstract class Operands implements Emit {
     if (this.fx[r] === 0) this.fx[r] = this.f.newLocal(F64);
     return this.fx[r];
   }
-  private pushX(r: number): void {
+  private pushX(r: number, hole: Hole): void {
     if (r === 0) this.f.i64(0);
-    else this.f.get(this.xLocal(r));
+    else {
+      this.f.get(this.xLocal(r));
+      this.hole(hole, 1);
+    }
   }
-  private pushXw(r: number): void {
+  private pushXw(r: number, hole: Hole): void {
     if (r === 0) this.f.i32(0);
-    else this.f.get(this.xLocal(r)).op(Op.i32_wrap_i64);
+    else {
+      this.pushX(r, hole);
+      this.f.op(Op.i32_wrap_i64);
+    }
   }
   rs1(): void {
-    this.pushX(this.rs1n);
+    this.pushX(this.rs1n, Hole.RS1);
   }
   rs2(): void {
-    this.pushX(this.rs2n);
+    this.pushX(this.rs2n, Hole.RS2);
   }
   rs1w(): void {
-    this.pushXw(this.rs1n);
+    this.pushXw(this.rs1n, Hole.RS1);
   }
   rs2w(): void {
-    this.pushXw(this.rs2n);
+    this.pushXw(this.rs2n, Hole.RS2);
   }
   rd(): void {
     const r = this.rdn;
     if (r === 0) this.f.op(Op.drop);
     else {
       this.f.set(this.xLocal(r));
+      this.hole(Hole.RD, 1);
       this.written[r] = true;
     }
   }
@@ -177,17 +278,25 @@ export abstract class Operands implements Emit {
         return 0;
     }
   }
+  private pushImm(code: number): void {
+    const upper = this.insn.row.format === 'U';
+    const width = upper ? WIDTH.WORD : WIDTH.IMM;
+    this.f.constant(code, this.immediate(), width);
+    this.hole(upper ? Hole.UPPER : Hole.IMM, width);
+  }
   imm(): void {
-    this.f.i64(this.immediate());
+    this.pushImm(Op.i64_const);
   }
   immw(): void {
-    this.f.i32(this.immediate());
+    this.pushImm(Op.i32_const);
   }
   shamt(): void {
     this.f.i64((this.insn.word >>> 20) & 63);
+    this.hole(Hole.SHAMT, 1);
   }
   shamtw(): void {
     this.f.i32((this.insn.word >>> 20) & 31);
+    this.hole(Hole.SHAMTW, 1);
   }
 
   private pushF(r: number): void {
@@ -315,14 +424,16 @@ export abstract class Operands implements Emit {
     }
   }
 
+  private pushPc(off: number, hole: Hole): void {
+    this.f.get(BASE).constant(Op.i64_const, off, WIDTH.OFFSET);
+    this.hole(hole, WIDTH.OFFSET);
+    this.f.op(Op.i64_add);
+  }
   pc(): void {
-    this.f.get(BASE).i64(this.insn.off).op(Op.i64_add);
+    this.pushPc(this.insn.off, Hole.PC);
   }
   nextPc(): void {
-    this.f
-      .get(BASE)
-      .i64(this.insn.off + this.insn.length)
-      .op(Op.i64_add);
+    this.pushPc(this.insn.off + this.insn.length, Hole.NEXT_PC);
   }
   trap(_cause: number): void {
     this.interpretHere();

@@ -19,7 +19,7 @@ import { mayBeDirty, type RegSet, stepLoaded, writtenBy } from './analysis.ts';
 import { type Block, type Context, edgeKey } from './block.ts';
 import { isReturn, type Region } from './cfg.ts';
 import { dominates } from './dominators.ts';
-import type { BlockPlan, Check, Group } from './groups.ts';
+import type { Check, Group } from './groups.ts';
 import { BASE, BUDGET, type RegionImports, SSTATUS_FS } from './operands.ts';
 import { Runs } from './run_code.ts';
 
@@ -33,13 +33,14 @@ class RegionEmit extends Runs {
   private readonly loopHeaders = new Set<Block>();
   private readonly merges = new Set<Block>();
   private readonly children = new Map<Block, Block[]>();
-  private readonly dirtyIn: readonly RegSet[];
+  /** Null in quick regions: they store all that they write, at one place for all exits. That is less to make, here and in the engine. */
+  private readonly dirtyIn: readonly RegSet[] | null;
   private readonly slot: number;
 
   constructor(region: Region, imports: RegionImports, mode: number, slot: number) {
     super(region, imports, mode);
     this.slot = slot;
-    this.dirtyIn = mayBeDirty(region);
+    this.dirtyIn = region.full ? mayBeDirty(region) : null;
     if (region.cases.length > 0) {
       this.loopHeaders.add(region.entry);
       for (const c of region.cases) this.merges.add(c);
@@ -96,8 +97,9 @@ class RegionEmit extends Runs {
     for (let r = 1; r < 64; r++) if (this.written[r]) this.storeRegister(r);
     f.end(); // exit
   }
-  /** Stores what may be dirty behind the block. */
-  private storeDirty(): void {
+  /** Stores what may be dirty behind the block, when that is known. Returns the label to leave by. */
+  private storeDirty(): number {
+    if (this.dirtyIn === null) return this.fullExitLabel;
     const before = this.dirtyIn[this.block.rpo];
     const here = writtenBy(this.block);
     for (let rest = before.x | here.x; rest !== 0; rest &= rest - 1) {
@@ -110,6 +112,7 @@ class RegionEmit extends Runs {
       this.fLocal(r);
       this.storeRegister(32 + r);
     }
+    return this.exitLabel;
   }
 
   private tree(b: Block): void {
@@ -170,7 +173,13 @@ class RegionEmit extends Runs {
    * whose groups are not to be had goes on there.
    */
   private straight(b: Block, to: number): void {
-    const { checks } = this.plans.get(b) as BlockPlan;
+    const plan = this.plans.get(b);
+    this.plan = plan;
+    if (plan === undefined) {
+      this.instructions(b, 0, to);
+      return;
+    }
+    const { checks } = plan;
     const places = [...checks.keys()].filter((i) => i < to);
     if (places.length === 0) {
       this.instructions(b, 0, to);
@@ -208,11 +217,11 @@ class RegionEmit extends Runs {
     this.held = held;
   }
   private instructions(b: Block, from: number, to: number): void {
+    const follow = this.loadedIn !== null;
     for (let i = from; i < to; i++) {
-      this.insn = b.insns[i];
-      this.index = i;
-      this.insn.row.emit(this);
-      this.loaded = stepLoaded(this.loaded, this.insn.word);
+      const insn = b.insns[i];
+      this.straightInsn(insn, i);
+      if (follow) this.loaded = stepLoaded(this.loaded, insn.word);
     }
   }
   /** Control goes from instruction `from` to offset `to` of a function; the block's instructions are counted. */
@@ -252,8 +261,7 @@ class RegionEmit extends Runs {
   }
   /** Leaves behind the block. */
   private exit(to: number, status: number): void {
-    this.storeDirty();
-    this.leave(to, status, this.exitLabel);
+    this.leave(to, status, this.storeDirty());
   }
 
   jump(): void {
@@ -283,14 +291,14 @@ class RegionEmit extends Runs {
         f.end();
       }
     }
-    this.storeDirty();
+    const label = this.storeDirty();
     if (isReturn(insn.word)) f.i32(RegionExit.BACKWARD);
     else {
       f.i32(0).i32(this.physical(insn.off)).mem(Op.i32_store, STATE_SITE, 2);
       f.i32(0).get(this.npc).get(BASE).op(Op.i64_sub).op(Op.i32_wrap_i64).i32(insn.off).op(Op.i32_sub).mem(Op.i32_store, STATE_DISTANCE, 2);
       f.i32(RegionExit.INDIRECT);
     }
-    f.set(this.status).br(this.exitLabel);
+    f.set(this.status).br(label);
   }
   private physical(off: number): number {
     return (this.region.pages.get(off >> PAGE_SHIFT) as number) + (off & (PAGE_SIZE - 1));

@@ -177,6 +177,24 @@ export const OpSimd = {
 const spare: Uint8Array[] = [];
 const NO_BYTES = new Uint8Array(0);
 const MAX_SPARE = 64;
+/** Bytes of an opcode and one immediate of 42 bits. */
+const MAX_OP = 7;
+
+/** LEB128 of `width` bytes of an integer: signed, and unsigned if it is not negative and leaves the last of its bits 0. */
+export function putWide(bytes: Uint8Array, at: number, v: number, width: number): void {
+  const last = at + width - 1;
+  let n = v;
+  let to = at;
+  for (; n !== (n | 0); to++) {
+    bytes[to] = (n & 0x7f) | 0x80;
+    n = Math.floor(n / 128);
+  }
+  for (; to < last; to++) {
+    bytes[to] = (n & 0x7f) | 0x80;
+    n >>= 7;
+  }
+  bytes[to] = n & 0x7f;
+}
 
 /** Growable byte writer with LEB128. */
 export class ByteWriter {
@@ -201,35 +219,23 @@ export class ByteWriter {
     this.bytes[this.length++] = b;
   }
   raw(b: Uint8Array): void {
-    this.grow(b.length);
+    if (this.length + b.length > this.bytes.length) this.grow(b.length);
     this.bytes.set(b, this.length);
     this.length += b.length;
   }
   u32(v: number): void {
+    let at = this.length;
+    if (at + MAX_OP > this.bytes.length) this.grow(MAX_OP);
+    const { bytes } = this;
     let n = v >>> 0;
     while (n >= 0x80) {
-      this.byte((n & 0x7f) | 0x80);
+      bytes[at++] = (n & 0x7f) | 0x80;
       n >>>= 7;
     }
-    this.byte(n);
+    bytes[at] = n;
+    this.length = at + 1;
   }
-  s32(v: number): void {
-    let n = v | 0;
-    for (;;) {
-      const b = n & 0x7f;
-      n >>= 7;
-      if ((n === 0 && (b & 0x40) === 0) || (n === -1 && (b & 0x40) !== 0)) {
-        this.byte(b);
-        return;
-      }
-      this.byte(b | 0x80);
-    }
-  }
-  /** A signed 64-bit LEB128 from a number that is an exact integer. */
-  s64(v: number): void {
-    if (v >= -0x8000_0000 && v <= 0x7fff_ffff) this.s32(v);
-    else this.s64Big(BigInt(v));
-  }
+  /** A signed LEB128. */
   s64Big(v: bigint): void {
     let n = BigInt.asIntN(64, v);
     for (;;) {
@@ -276,8 +282,15 @@ export class FuncBody extends ByteWriter {
     this.locals.push(type);
     return this.params + this.locals.length - 1;
   }
+  /** Parameters and locals so far. */
+  get localCount(): number {
+    return this.params + this.locals.length;
+  }
   op(code: number): this {
-    this.byte(code);
+    const at = this.length;
+    if (at === this.bytes.length) this.grow(1);
+    this.bytes[at] = code;
+    this.length = at + 1;
     return this;
   }
   sat(code: number): this {
@@ -298,19 +311,36 @@ export class FuncBody extends ByteWriter {
     this.raw(new Uint8Array(at.buffer));
     return this;
   }
-  /** An opcode and an immediate that has one byte in LEB128. */
-  private two(code: number, immediate: number): this {
+  /** An opcode and an unsigned immediate. */
+  private withIndex(code: number, index: number): this {
     const at = this.length;
-    if (at + 2 > this.bytes.length) this.grow(2);
-    this.bytes[at] = code;
-    this.bytes[at + 1] = immediate;
-    this.length = at + 2;
+    if (at + MAX_OP > this.bytes.length) this.grow(MAX_OP);
+    const { bytes } = this;
+    bytes[at] = code;
+    let end = at + 1;
+    let n = index;
+    while (n >= 0x80) {
+      bytes[end++] = (n & 0x7f) | 0x80;
+      n >>>= 7;
+    }
+    bytes[end] = n;
+    this.length = end + 1;
     return this;
   }
-  private withIndex(code: number, index: number): this {
-    if (index < 0x80) return this.two(code, index);
-    this.byte(code);
-    this.u32(index);
+  /** An opcode and a signed immediate of at most 32 bits. */
+  private withSigned(code: number, v: number): this {
+    const at = this.length;
+    if (at + MAX_OP > this.bytes.length) this.grow(MAX_OP);
+    const { bytes } = this;
+    bytes[at] = code;
+    let end = at + 1;
+    let n = v | 0;
+    while (n < -64 || n >= 64) {
+      bytes[end++] = (n & 0x7f) | 0x80;
+      n >>= 7;
+    }
+    bytes[end] = n & 0x7f;
+    this.length = end + 1;
     return this;
   }
   get(local: number): this {
@@ -323,15 +353,19 @@ export class FuncBody extends ByteWriter {
     return this.withIndex(Op.local_tee, local);
   }
   i32(v: number): this {
-    if (v >= -64 && v < 64) return this.two(Op.i32_const, v & 0x7f);
-    this.byte(Op.i32_const);
-    this.s32(v);
-    return this;
+    return this.withSigned(Op.i32_const, v);
   }
   i64(v: number): this {
-    if (v >= -64 && v < 64) return this.two(Op.i64_const, v & 0x7f);
-    this.byte(Op.i64_const);
-    this.s64(v);
+    if (v >= -0x8000_0000 && v <= 0x7fff_ffff) return this.withSigned(Op.i64_const, v);
+    return this.i64Big(BigInt(v));
+  }
+  /** i32.const or i64.const of a signed number, its LEB128 made `width` bytes long. */
+  constant(code: number, v: number, width: number): this {
+    const at = this.length;
+    if (at + MAX_OP > this.bytes.length) this.grow(MAX_OP);
+    this.bytes[at] = code;
+    putWide(this.bytes, at + 1, v, width);
+    this.length = at + 1 + width;
     return this;
   }
   i64Big(v: bigint): this {
@@ -341,15 +375,22 @@ export class FuncBody extends ByteWriter {
   }
   /** A load or store: `align` is the log2 hint. */
   mem(code: number, offset: number, align = 0): this {
-    this.byte(code);
-    this.u32(align);
-    this.u32(offset);
-    return this;
+    this.op(code);
+    return this.withIndex(align, offset);
+  }
+  /** A load or store, its offset's LEB128 made `width` bytes long. */
+  memWide(code: number, offset: number, width: number): this {
+    return this.op(code).constant(0, offset, width);
+  }
+  /** Appends finished code; `hints` are offsets of its branches that are rarely taken. Returns where it begins. */
+  copyOf(code: Uint8Array, hints: readonly number[]): number {
+    const at = this.length;
+    this.raw(code);
+    for (let i = 0; i < hints.length; i++) this.hints.push({ at: at + hints[i], likely: 0 });
+    return at;
   }
   call(func: number): this {
-    this.byte(Op.call);
-    this.u32(func);
-    return this;
+    return this.withIndex(Op.call, func);
   }
   callIndirect(type: number): this {
     this.byte(Op.call_indirect);
@@ -359,21 +400,15 @@ export class FuncBody extends ByteWriter {
   }
   block(type: number = VOID): this {
     this.depth++;
-    this.byte(Op.block);
-    this.byte(type);
-    return this;
+    return this.withIndex(Op.block, type);
   }
   loop(type: number = VOID): this {
     this.depth++;
-    this.byte(Op.loop);
-    this.byte(type);
-    return this;
+    return this.withIndex(Op.loop, type);
   }
   if(type: number = VOID): this {
     this.depth++;
-    this.byte(Op.if);
-    this.byte(type);
-    return this;
+    return this.withIndex(Op.if, type);
   }
   /** An `if` that is rarely taken. */
   unlikelyIf(type: number = VOID): this {
@@ -381,23 +416,17 @@ export class FuncBody extends ByteWriter {
     return this.if(type);
   }
   else(): this {
-    this.byte(Op.else);
-    return this;
+    return this.op(Op.else);
   }
   end(): this {
     this.depth--;
-    this.byte(Op.end);
-    return this;
+    return this.op(Op.end);
   }
   br(label: number): this {
-    this.byte(Op.br);
-    this.u32(this.depth - label);
-    return this;
+    return this.withIndex(Op.br, this.depth - label);
   }
   brIf(label: number): this {
-    this.byte(Op.br_if);
-    this.u32(this.depth - label);
-    return this;
+    return this.withIndex(Op.br_if, this.depth - label);
   }
   likelyBrIf(label: number): this {
     this.hints.push({ at: this.length, likely: 1 });
