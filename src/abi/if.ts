@@ -1,13 +1,19 @@
 // Network interfaces (include/uapi/linux/if.h, sockios.h, if_arp.h).
 export const IFF_UP = 1;
 export const IFF_BROADCAST = 2;
+export const IFF_DEBUG = 4;
 export const IFF_LOOPBACK = 8;
+export const IFF_NOTRAILERS = 0x20;
 export const IFF_RUNNING = 0x40;
 export const IFF_NOARP = 0x80;
 export const IFF_PROMISC = 0x100;
 export const IFF_ALLMULTI = 0x200;
 export const IFF_MULTICAST = 0x1000;
+export const IFF_PORTSEL = 0x2000;
+export const IFF_AUTOMEDIA = 0x4000;
+export const IFF_DYNAMIC = 0x8000;
 export const IFF_LOWER_UP = 0x1_0000;
+export const IFF_DORMANT = 0x2_0000;
 export const ARPHRD_LOOPBACK = 772;
 
 export const SIOCADDRT = 0x890b;

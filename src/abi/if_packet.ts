@@ -5,6 +5,7 @@ export const ETH_ALEN = 6;
 export const ETH_HLEN = 14;
 export const ETH_P_ALL = 3;
 export const ETH_P_IP = 0x0800;
+export const ETH_P_ARP = 0x0806;
 export const ETH_P_IPV6 = 0x86dd;
 export const PACKET_HOST = 0;
 export const PACKET_OUTGOING = 4;

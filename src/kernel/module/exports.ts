@@ -24,7 +24,11 @@ import { rwsemExports } from '../locking/rwsem.ts';
 import { semaphoreExports } from '../locking/semaphore.ts';
 import { spinlockExports } from '../locking/spinlock.ts';
 import { sysctlDataExports, sysctlExports } from '../sysctl.ts';
-import { netlinkDataExports, netlinkExports } from '../net/netlink/kernel_sock.ts';
+import { netClassExports } from '../net/core/dev_proc.ts';
+import { netdevDataExports, netdevExports } from '../net/core/netdev_exports.ts';
+import { rtnlDataExports } from '../net/core/rtnl_lock.ts';
+import { skbExports } from '../net/core/skb_alloc.ts';
+import { netlinkExports } from '../net/netlink/kernel_sock.ts';
 import { notifierDataExports, notifierExports } from '../notifier.ts';
 import { rcuExports } from '../rcu/rcu.ts';
 import { completionExports } from '../sched/completion.ts';
@@ -100,6 +104,7 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...libExports,
     ...mmExports,
     ...mutexExports,
+    ...netdevExports,
     ...netlinkExports,
     ...notifierExports,
     ...paramExports,
@@ -116,6 +121,7 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...semaphoreExports,
     ...seqExports,
     ...simpleAttrExports,
+    ...skbExports,
     ...softirqExports,
     ...spinlockExports,
     ...stringExports,
@@ -137,7 +143,9 @@ export function allDataExports(): readonly DataExport[] {
     ...waitBitDataExports,
     ...mmDataExports,
     ...modelDataExports,
-    ...netlinkDataExports,
+    ...netClassExports,
+    ...netdevDataExports,
+    ...rtnlDataExports,
     ...notifierDataExports,
     ...paramDataExports,
     ...percpuDataExports,

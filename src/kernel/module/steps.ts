@@ -24,6 +24,7 @@ export type StepAction = (k: Kernel, data: Readonly<Record<string, number | stri
 const actions = new Map<string, StepAction>();
 /** Registers an action by name (subsystem start). */
 export function stepAction(name: string, action: StepAction): void {
+  if (actions.has(name)) throw new Error(`two step actions ${name}`);
   actions.set(name, action);
 }
 /** One action by itself, where no steps are made; what it would put in front is dropped. */

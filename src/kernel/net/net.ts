@@ -1,6 +1,8 @@
+import type { Kernel } from '../kernel.ts';
 import type { SuperBlock } from '../fs/types.ts';
 import type { KernelTimer } from '../time/timekeeping.ts';
-import type { UpDown } from './core/dev.ts';
+import type { AddressNotifier, NetdevNotifier } from './core/dev_chain.ts';
+import type { NetDevice } from './core/net_device.ts';
 import { Mib } from './core/mib.ts';
 import { MEM_DEFAULT } from './core/sock.ts';
 import { PortTable } from './ipv4/inet_hashtables.ts';
@@ -22,6 +24,8 @@ export interface InIfaddr {
   readonly prefixLen: number;
   readonly broadcast: number;
   readonly label: string;
+  /** IFA_F_SECONDARY: its net has an address already. */
+  readonly secondary: boolean;
   readonly scope: number;
   /** IFAPROT_*: who made it. */
   readonly proto: number;
@@ -38,29 +42,27 @@ export interface Inet6Ifaddr {
   readonly proto: number;
   readonly stamp: number;
 }
-/** A network interface (struct net_device). */
-export interface NetDevice {
-  readonly index: number;
-  readonly name: string;
-  /** IFF_*. */
-  flags: number;
-  mtu: number;
-  /** It was up once: it has a queueing discipline. */
-  wasUp: boolean;
-  txQueueLen: number;
-  /** How many want it promiscuous. */
-  promiscuity: number;
-  readonly type: number;
-  readonly stats: { rxPackets: number; rxBytes: number; txPackets: number; txBytes: number; txDropped: number };
-  readonly inet: InIfaddr[];
-  readonly inet6: Inet6Ifaddr[];
-}
-
 export class Net {
   nextCookie = 1;
   readonly families = new Map<number, NetProtoFamily>();
+  /** Registered interfaces, in the order of init_net.dev_base_head. */
   readonly devices: NetDevice[] = [];
-  readonly upDown: UpDown[] = [];
+  /** Every struct net_device by its address. */
+  readonly byAddr = new Map<number, NetDevice>();
+  /** Numbers given out (init_net.ifindex). */
+  nextIfindex = 1;
+  readonly notifiers: NetdevNotifier[] = [];
+  readonly addressNotifiers: AddressNotifier[] = [];
+  /** netdev_uevent: what events say of the struct device of an interface. */
+  deviceVariables!: (k: Kernel, device: number) => string[];
+  /** dev_queue_xmit: a frame to a driver. */
+  xmit!: (k: Kernel, dev: NetDevice, frame: Uint8Array, origin: PacketSock | null) => boolean;
+  /** Unregistered, to be freed when the lock is given back (net_todo_list). */
+  readonly todo: NetDevice[] = [];
+  /** What a module said beside its errno (struct netlink_ext_ack). */
+  extack = '';
+  /** struct rtnl_link_ops of modules, in the order of their registration (link_ops). */
+  readonly linkOps: number[] = [];
   /** Sockets with a file (/proc/net/sockstat: used). */
   socketsUsed = 0;
   rmemMax = MEM_DEFAULT;

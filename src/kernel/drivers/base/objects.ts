@@ -19,7 +19,7 @@ import { classRegister } from './device.ts';
 
 // The kernel's own objects of the driver model that structures of modules point to: types, the objects behind /sys/kernel and the like, the platform bus.
 
-function imageString(k: Kernel, text: string): number {
+export function imageString(k: Kernel, text: string): number {
   const at = imageObject(k, text.length + 1, 1);
   writeKernelBytes(k, at, bytesOf(`${text}\0`));
   return at;

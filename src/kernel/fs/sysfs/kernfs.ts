@@ -9,7 +9,7 @@ import type { File, FileOperations, Inode, InodeOperations, SuperBlock } from '.
 
 export interface KernfsNode {
   readonly fs: Kernfs;
-  readonly name: string;
+  name: string;
   readonly mode: number;
   readonly ino: number;
   readonly parent: KernfsNode | null;
@@ -91,6 +91,12 @@ export class Kernfs {
   }
   createLink(parent: KernfsNode, name: string, target: KernfsNode): KernfsNode | number {
     return parent.children.has(name) ? -EEXIST : this.node(parent, name, S_IFLNK | 0o777, { target });
+  }
+  /** kernfs_rename in the same directory. */
+  rename(node: KernfsNode, name: string): void {
+    node.parent?.children.delete(node.name);
+    node.name = name;
+    node.parent?.children.set(name, node);
   }
   /** Takes a node out with all below it. */
   remove(node: KernfsNode): void {

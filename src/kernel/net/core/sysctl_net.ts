@@ -1,5 +1,7 @@
 import { EINVAL } from '../../../abi/errno.ts';
-import { sysctlLive, sysctlStored } from '../../fs/proc/proc_sysctl.ts';
+import { sysctlLive, sysctlStored, sysctlValue } from '../../fs/proc/proc_sysctl.ts';
+import type { NetdevEvent } from './dev_chain.ts';
+import type { NetDevice } from './net_device.ts';
 import type { Kernel } from '../../kernel.ts';
 
 // /proc/sys/net (net/core/sysctl_net_core.c, net/ipv4/sysctl_net_ipv4.c, net/ipv6/sysctl_net_ipv6.c).
@@ -67,9 +69,10 @@ const ALL4 = [...DEFAULT4, 'accept_source_route=0'];
 const DEFAULT6 = ['accept_dad=1', 'mtu=1280', 'use_tempaddr=0'];
 const ALL6 = ['accept_dad=0', 'mtu=1280', 'use_tempaddr=0'];
 
+const ROW = /^([^=]+)=(-?\d+)(?::(\d+))?$/;
 function stored(k: Kernel, dir: string, rows: readonly string[]): void {
   for (const r of rows) {
-    const [, name, value, mode] = /^([^=]+)=(-?\d+)(?::(\d+))?$/.exec(r) as RegExpExecArray;
+    const [, name, value, mode] = ROW.exec(r) as RegExpExecArray;
     const n = Number(value);
     sysctlStored(k, `net/${dir}/${name}`, n, -INT_MAX - 1, Math.max(INT_MAX, n), mode === undefined ? 0o644 : Number.parseInt(mode, 8));
   }
@@ -116,16 +119,40 @@ const LIVE: readonly (readonly [string, NumberKey, number, number])[] = [
   ['ipv6/bindv6only', 'bindv6only', 0, 1],
 ];
 
+const withChanges = (rows: readonly string[], changes: readonly string[]) => rows.map((r) => changes.find((c) => c.split('=')[0] === r.split('=')[0]) ?? r);
+
+/** The settings of an interface: what `default` says when it is registered (inetdev_init, ipv6_add_dev). */
+function confEvent(k: Kernel, dev: NetDevice, event: NetdevEvent): void {
+  if (event === 'register') copyConf(k, 'default', dev.name);
+  if (event === 'rename') copyConf(k, dev.confName, dev.name);
+  if (event === 'rename' || event === 'unregister') for (const dir of CONF_DIRS) k.procfs.remove(`sys/net/${dir}/${dev.confName}`);
+  if (event === 'register' || event === 'rename') dev.confName = dev.name;
+}
+const CONF_DIRS = ['ipv4/conf', 'ipv6/conf'];
+function copyConf(k: Kernel, from: string, to: string): void {
+  for (const [dir, rows] of [[CONF_DIRS[0], CONF4], [CONF_DIRS[1], CONF6]] as const) {
+    const path = `${dir}/${from}`;
+    const values = rows.map((r) => {
+      const [, name, value, mode] = ROW.exec(r) as RegExpExecArray;
+      return `${name}=${sysctlValue(k, `net/${path}/${name}`, Number(value))}${mode === undefined ? '' : `:${mode}`}`;
+    });
+    stored(k, `${dir}/${to}`, values);
+  }
+}
+/** Does IPv6 leave the interface alone? */
+export function disableIpv6(k: Kernel, dev: NetDevice): boolean {
+  return [dev.name, 'all'].some((name) => sysctlValue(k, `net/ipv6/conf/${name}/disable_ipv6`, 0) !== 0);
+}
 export function netSysctlInit(k: Kernel): void {
   for (const [path, key, min, max] of LIVE) sysctlLive(k, `net/${path}`, { get: (kk) => kk.net[key], set: (kk, n) => (kk.net[key] = n), min, max });
   stored(k, 'core', CORE);
   stored(k, 'ipv4', IPV4);
   stored(k, 'ipv6', IPV6);
   for (const name of ['all', 'default', 'lo']) {
-    const own = (rows: readonly string[], changes: readonly string[]) => rows.map((r) => changes.find((c) => c.split('=')[0] === r.split('=')[0]) ?? r);
-    stored(k, `ipv4/conf/${name}`, name === 'lo' ? CONF4 : own(CONF4, name === 'all' ? ALL4 : DEFAULT4));
-    stored(k, `ipv6/conf/${name}`, name === 'lo' ? CONF6 : own(CONF6, name === 'all' ? ALL6 : DEFAULT6));
+    stored(k, `ipv4/conf/${name}`, name === 'lo' ? CONF4 : withChanges(CONF4, name === 'all' ? ALL4 : DEFAULT4));
+    stored(k, `ipv6/conf/${name}`, name === 'lo' ? CONF6 : withChanges(CONF6, name === 'all' ? ALL6 : DEFAULT6));
   }
+  k.net.notifiers.unshift(confEvent);
   vector(k, 'ipv4/ip_local_port_range', (kk) => kk.net.portRange, (kk, [low, high]) => {
     if (low < 1 || high > 65535 || low > high) return -EINVAL;
     kk.net.portRange = [low, high];

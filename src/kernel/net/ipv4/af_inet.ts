@@ -3,7 +3,7 @@ import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_IP, IPPROTO_MAX, IPPROTO_TCP, IPP
 import * as S from '../../../abi/socket.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { NetProtoFamily } from '../socket.ts';
-import { inetUpDown } from './devinet.ts';
+import { inetdevEvent } from './devinet.ts';
 import { newPingSock } from './ping.ts';
 import { newRawSock } from './raw.ts';
 import { newTcpSock } from './tcp_ipv4.ts';
@@ -35,7 +35,7 @@ function inetCreate(family: number): NetProtoFamily {
 
 export function inetInit(k: Kernel): void {
   tcpTimersInit();
-  k.net.upDown.push(inetUpDown);
+  k.net.notifiers.push(inetdevEvent);
   k.net.families.set(S.AF_INET, inetCreate(S.AF_INET));
   k.net.families.set(S.AF_INET6, inetCreate(S.AF_INET6));
 }

@@ -1,4 +1,5 @@
 import { IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP } from '../../../abi/in.ts';
+import type { NetDevice } from '../core/net_device.ts';
 import { addrBytes, type IpAddr, isV4 } from './ip_addr.ts';
 
 // Packets of IP between the layers. Headers are plain data; bytes are made where somebody sees them (raw sockets).
@@ -55,6 +56,8 @@ export interface IpPacket {
   readonly truesize: number;
   /** The whole Ethernet frame, when a program made it (packet sockets). */
   readonly frame?: Uint8Array;
+  /** Through which interface it came; lo when nothing is said. */
+  readonly dev?: NetDevice;
 }
 
 /** Does a UDP or TCP packet that a program made have its checksum, or (UDP over IPv4) none? Others are not looked at. */

@@ -1,3 +1,4 @@
+import { IFF_LOOPBACK } from '../../../abi/if.ts';
 import * as S from '../../../abi/socket.ts';
 import type { Kernel } from '../../kernel.ts';
 import { hex } from '../../lib/seq_file.ts';
@@ -201,7 +202,21 @@ function showIfInet6(k: Kernel): string {
   for (const dev of k.net.devices) {
     for (const a of dev.inet6) {
       const addr = [...a.addr].map((b) => hex(b, 2)).join('');
-      text += `${addr} ${hex(dev.index, 2)} ${hex(a.prefixLen, 2)} ${a.scope === 254 ? '10' : '00'} ${hex(a.flags & 0xff, 2)} ${dev.name.padStart(8)}\n`;
+      text += `${addr} ${hex(dev.index, 2)} ${hex(a.prefixLen, 2)} ${a.scope === 254 ? '10' : a.scope === 253 ? '20' : '00'} ${hex(a.flags & 0xff, 2)} ${dev.name.padStart(8)}\n`;
+    }
+  }
+  return text;
+}
+/** The main table (fib_route_seq_show); addresses as they lie in memory. */
+function showRoute(k: Kernel): string {
+  const swapped = (n: number) => hex((((n & 0xff) << 24) | ((n & 0xff00) << 8) | ((n >>> 8) & 0xff00) | (n >>> 24)) >>> 0, 8).toUpperCase();
+  let text = `${ROUTE_HEAD.padEnd(127)}\n`;
+  for (const dev of k.net.devices) {
+    if (!dev.up || (dev.flags & IFF_LOOPBACK) !== 0) continue;
+    for (const a of dev.inet) {
+      if (a.prefixLen === 32) continue;
+      const mask = a.prefixLen === 0 ? 0 : (-1 << (32 - a.prefixLen)) >>> 0;
+      text += `${`${dev.name}\t${swapped((a.local & mask) >>> 0)}\t00000000\t0001\t0\t0\t0\t${swapped(mask)}\t0\t0\t0`.padEnd(127)}\n`;
     }
   }
   return text;
@@ -224,7 +239,6 @@ export function inetProcInit(k: Kernel): void {
   net('netstat', showNetstat);
   net('snmp6', snmp6);
   net('if_inet6', showIfInet6);
-  // All routes are local ones, which are not in the main table.
-  net('route', () => `${ROUTE_HEAD.padEnd(127)}\n`);
+  net('route', showRoute);
   net('arp', () => 'IP address       HW type     Flags       HW address            Mask     Device\n');
 }

@@ -1,10 +1,11 @@
 import { EINVAL, ENETUNREACH, ENODEV } from '../../../abi/errno.ts';
-import { IFF_UP } from '../../../abi/if.ts';
+import { IFF_LOOPBACK, IFF_UP } from '../../../abi/if.ts';
 import type { Kernel } from '../../kernel.ts';
-import type { NetDevice } from '../net.ts';
+import type { NetDevice } from '../core/net_device.ts';
 import { addrOf, ANY4, ANY6, type IpAddr, inPrefix, isAny, isMulticast, isV4, LOOPBACK4, LOOPBACK6, v4Addr } from './ip_addr.ts';
 
-// Where packets go (net/ipv4/route.c, fib_frontend.c; net/ipv6/route.c). The only interface is lo, whose prefixes are all local.
+// Where packets go (net/ipv4/route.c, fib_frontend.c; net/ipv6/route.c). Routes are those that addresses bring: the prefixes of lo are local, those of
+// other interfaces lie on their links.
 
 export type RouteType = 'local' | 'broadcast' | 'multicast' | 'unicast';
 export interface Route {
@@ -28,11 +29,23 @@ export function localType(k: Kernel, a: IpAddr): { type: RouteType; dev: NetDevi
         const last = v4Addr((i.local | host) >>> 0);
         if (i.prefixLen < 31 && a === last) return { type: 'broadcast', dev, source };
         if (i.broadcast !== 0 && a === v4Addr(i.broadcast)) return { type: 'broadcast', dev, source };
-        if (inPrefix(a, source, i.prefixLen)) return { type: 'local', dev, source };
+        if ((dev.flags & IFF_LOOPBACK) !== 0 && inPrefix(a, source, i.prefixLen)) return { type: 'local', dev, source };
       }
     } else for (const i of dev.inet6) if (addrOf(i.addr) === a) return { type: 'local', dev, source: a };
   }
   return null;
+}
+/** The interface on whose link `a` lies, by the longest prefix, and the address that goes with it (fib_lookup in the main table). */
+export function linkRoute(k: Kernel, a: IpAddr): { dev: NetDevice; source: IpAddr } | null {
+  let best: { dev: NetDevice; source: IpAddr; length: number } | null = null;
+  for (const dev of k.net.devices) {
+    if (!isUp(dev) || (dev.flags & IFF_LOOPBACK) !== 0) continue;
+    const own = isV4(a)
+      ? dev.inet.map((i) => ({ source: v4Addr(i.local), length: i.prefixLen }))
+      : dev.inet6.map((i) => ({ source: addrOf(i.addr), length: i.prefixLen }));
+    for (const { source, length } of own) if (inPrefix(a, source, length) && length > (best?.length ?? -1)) best = { dev, source, length };
+  }
+  return best;
 }
 /** A source address for packets that leave through `dev` (inet_select_addr). */
 export function selectAddr(dev: NetDevice, v4: boolean): IpAddr {
@@ -67,6 +80,8 @@ function routeOutput4(k: Kernel, to: IpAddr, from: IpAddr, oif: number): Route |
   }
   const own = localType(k, daddr);
   if (own !== null) return { dev: own.dev, saddr: from === ANY4 ? own.source : from, daddr, type: own.type };
+  const link = linkRoute(k, daddr);
+  if (link !== null && (dev === undefined || dev === link.dev)) return { dev: link.dev, saddr: from === ANY4 ? link.source : from, daddr, type: 'unicast' };
   if (dev === undefined) return -ENETUNREACH;
   // An interface was named: the destination is taken to be on its link.
   return { dev, saddr: from === ANY4 ? selectAddr(dev, true) : from, daddr, type: 'unicast' };
@@ -75,6 +90,9 @@ function routeOutput6(k: Kernel, to: IpAddr, from: IpAddr, oif: number): Route |
   if (oif !== 0 && deviceByIndex(k, oif) === undefined) return -ENODEV;
   const daddr = to === ANY6 ? (isAny(from) ? LOOPBACK6 : from) : to;
   const own = localType(k, daddr);
+  const link = own === null ? linkRoute(k, daddr) : null;
+  if (link !== null && (oif === 0 || link.dev.index === oif))
+    return { dev: link.dev, saddr: isAny(from) || isV4(from) ? link.source : from, daddr, type: 'unicast' };
   if (own === null || (oif !== 0 && own.dev.index !== oif)) return -ENETUNREACH;
   return { dev: own.dev, saddr: isAny(from) || isV4(from) ? own.source : from, daddr, type: own.type };
 }

@@ -204,20 +204,21 @@ function sendmsg(k: Kernel, sock: Socket, msg: MsgHdr): number {
     if (module !== undefined) return sendToModule(k, sk, module, data);
     const request = PROTOCOLS.get(sk.protocol)?.request ?? null;
     if (request === null) return sk.protocol === N.NETLINK_KOBJECT_UEVENT ? length : -E.ECONNREFUSED;
-    receive(k, sk, data, request);
-    return length;
+    return receive(k, sk, data, request) === BLOCKED ? BLOCKED : length;
   }
   const to = findPort(k, sk.protocol, portid);
   if (to === null) return -E.ECONNREFUSED;
   deliver(k, to, data, sk.portid, 0, from);
   return length;
 }
-/** Messages for the kernel, one after the other (netlink_rcv_skb). */
-function receive(k: Kernel, sk: NetlinkSock, data: Uint8Array, handler: NlHandler): void {
+/** Messages for the kernel, one after the other (netlink_rcv_skb). 0, or BLOCKED: one of them is not finished. */
+function receive(k: Kernel, sk: NetlinkSock, data: Uint8Array, handler: NlHandler): number {
   const v = viewOf(data);
-  for (let at = 0; at + N.NLMSG_HDRLEN <= data.length; ) {
+  const task = k.current;
+  for (let at = (task.restart?.['nlAt'] as number | undefined) ?? 0; at + N.NLMSG_HDRLEN <= data.length; ) {
     const length = v.getUint32(at, true);
-    if (length < N.NLMSG_HDRLEN || length > data.length - at) return;
+    if (length < N.NLMSG_HDRLEN || length > data.length - at) break;
+    if (task.restart?.['nlAt'] !== at) task.restart = { ...task.restart, ...NOTHING_DONE, nlAt: at };
     const whole = data.subarray(at, at + length);
     const r: NlRequest = {
       type: v.getUint16(at + 4, true),
@@ -232,6 +233,9 @@ function receive(k: Kernel, sk: NetlinkSock, data: Uint8Array, handler: NlHandle
     let dumped = false;
     if ((r.flags & N.NLM_F_REQUEST) !== 0 && r.type >= N.NLMSG_MIN_TYPE) {
       answer = handler(k, sk, r);
+      if (answer === BLOCKED) return BLOCKED;
+      task.calls = [];
+      task.callIndex = 0;
       dumped = typeof answer !== 'number' && isDump(r, sk.protocol);
       if (typeof answer !== 'number') {
         if (dumped) dump(k, sk, r, answer);
@@ -242,7 +246,11 @@ function receive(k: Kernel, sk: NetlinkSock, data: Uint8Array, handler: NlHandle
     const err = typeof answer === 'number' ? answer : 0;
     if (err !== 0 || (r.flags & N.NLM_F_ACK) !== 0) acknowledge(k, sk, r, err);
   }
+  if (task.restart !== null) task.restart = { ...task.restart, ...NOTHING_DONE };
+  return 0;
 }
+/** Progress of one request, which the next must not see. */
+const NOTHING_DONE = { nlAt: undefined, steps: undefined, rtnl: undefined, asked: undefined };
 /** Only questions dump: for what changes something the same bits mean other things. */
 function isDump(r: NlRequest, protocol: number): boolean {
   if ((r.flags & N.NLM_F_DUMP) === 0) return false;

@@ -4,11 +4,11 @@ import * as N from '../../../abi/netlink.ts';
 import { kfree, kzalloc } from '../../fs/module_file.ts';
 import type { Kernel } from '../../kernel.ts';
 import { load32, load64, loadBytes, store32, store64, storeBytes } from '../../lib/guest_memory.ts';
-import { writeKernel16, writeKernel32, writeKernel64 } from '../../mm/maccess.ts';
+import { writeKernel16, writeKernel32 } from '../../mm/maccess.ts';
 import { asInt, callGuest } from '../../module/call.ts';
-import { type DataExport, type FunctionExport, fn, partial } from '../../module/export.ts';
-import { imageObject } from '../../module/stubs.ts';
+import { type FunctionExport, fn, partial } from '../../module/export.ts';
 import { BLOCKED } from '../../sched/wait.ts';
+import { allocSkb, freeSkb, skbBytes, skbPut } from '../core/skb_alloc.ts';
 import { deliverTo, findPort, type NetlinkSock } from './af_netlink.ts';
 import { NlMessage, viewOf } from './message.ts';
 
@@ -23,52 +23,9 @@ export interface KernelSock {
   /** Called with each buffer that programs send; 0 = they are refused. */
   readonly input: number;
 }
-const SKB_SHARED_INFO = 320;
-const NET_SIZE = 4096;
 const DATA_MAX = 2 ** 22;
 const align = (n: number, to: number) => Math.ceil(n / to) * to;
 
-/** __alloc_skb: an empty buffer with room for `size` bytes; 0 = no memory. */
-function allocSkb(k: Kernel, size: number): number {
-  if (size < 0 || size > DATA_MAX) return 0;
-  const skb = kzalloc(k, SKB.sizeof);
-  const room = align(size, 64);
-  const head = skb === 0 ? 0 : kzalloc(k, room + SKB_SHARED_INFO);
-  if (head === 0) {
-    kfree(k, skb);
-    return 0;
-  }
-  writeKernel64(k, skb + SKB.head, head);
-  writeKernel64(k, skb + SKB.data, head);
-  writeKernel32(k, skb + SKB.end, room);
-  writeKernel32(k, skb + SKB.truesize, room + SKB.sizeof);
-  writeKernel32(k, skb + SKB.users, 1);
-  return skb;
-}
-function freeSkb(k: Kernel, skb: number): void {
-  if (skb === 0) return;
-  const users = load32(k, skb + SKB.users);
-  if (users > 1) {
-    store32(k, skb + SKB.users, users - 1);
-    return;
-  }
-  kfree(k, load64(k, skb + SKB.head));
-  kfree(k, skb);
-}
-/** skb_put: room at the end; 0 when there is none (Linux: skb_over_panic). */
-function skbPut(k: Kernel, skb: number, length: number): number {
-  const tail = load32(k, skb + SKB.tail);
-  if (tail + length > load32(k, skb + SKB.end)) {
-    k.panic(`skb_over_panic: len:${load32(k, skb + SKB.len)} put:${length} tail:0x${tail.toString(16)} end:0x${load32(k, skb + SKB.end).toString(16)}`);
-    return 0;
-  }
-  store32(k, skb + SKB.tail, tail + length);
-  store32(k, skb + SKB.len, load32(k, skb + SKB.len) + length);
-  return load64(k, skb + SKB.head) + tail;
-}
-function contents(k: Kernel, skb: number): Uint8Array {
-  return loadBytes(k, load64(k, skb + SKB.data), Math.min(load32(k, skb + SKB.len), DATA_MAX)).slice();
-}
 /** __nlmsg_put(skb, portid, seq, type, length, flags): the header. */
 function nlmsgPut(k: Kernel, skb: number, portid: number, seq: number, type: number, length: number, flags: number): number {
   const size = N.NLMSG_HDRLEN + length;
@@ -103,7 +60,7 @@ function release(k: Kernel, addr: number): void {
 function unicast(k: Kernel, addr: number, skb: number, portid: number): number {
   const sock = sockAt(k, addr);
   const to = sock === null ? null : findPort(k, sock.protocol, portid >>> 0);
-  const data = contents(k, skb);
+  const data = skbBytes(k, skb);
   freeSkb(k, skb);
   if (to === null) return -ECONNREFUSED;
   return deliverTo(k, to, data, 0) ? data.length : -11;
@@ -111,7 +68,7 @@ function unicast(k: Kernel, addr: number, skb: number, portid: number): number {
 /** netlink_broadcast: to who joined the group, except `portid`. */
 function broadcast(k: Kernel, addr: number, skb: number, portid: number, group: number): number {
   const sock = sockAt(k, addr);
-  const data = contents(k, skb);
+  const data = skbBytes(k, skb);
   freeSkb(k, skb);
   let delivered = 0;
   if (sock !== null)
@@ -185,10 +142,6 @@ export function sendToModule(k: Kernel, sk: NetlinkSock, to: KernelSock, data: U
 }
 
 export const netlinkExports: readonly FunctionExport[] = [
-  partial('__alloc_skb', 'linear buffers; no devices and clones', (k, size) => allocSkb(k, size >>> 0)),
-  fn('skb_put', (k, skb, length) => skbPut(k, skb, length >>> 0)),
-  fn('consume_skb', freeSkb),
-  fn('sk_skb_reason_drop', (k, _sk, skb) => freeSkb(k, skb)),
   fn('__nlmsg_put', (k, skb, portid, seq, type, length) => nlmsgPut(k, skb, portid, seq, type, length | 0, k.machine.regs.get(15))),
   partial('__netlink_kernel_create', 'bind and unbind are not called', (k, _net, unit, _module, cfg) => create(k, unit | 0, cfg)),
   fn('netlink_kernel_release', release),
@@ -198,4 +151,3 @@ export const netlinkExports: readonly FunctionExport[] = [
   partial('netlink_ack', 'no extended acknowledgements', (k, skb, h, error) => ack(k, skb, h, error | 0)),
   fn('netlink_rcv_skb', (k, skb, callback) => rcvSkb(k, skb, callback)),
 ];
-export const netlinkDataExports: readonly DataExport[] = [{ name: 'init_net', place: (k) => imageObject(k, NET_SIZE, 64) }];

@@ -1,6 +1,6 @@
 import * as E from '../../../abi/errno.ts';
 import * as F from '../../../abi/fs.ts';
-import { ARPHRD_LOOPBACK, IFF_UP } from '../../../abi/if.ts';
+import { IFF_LOOPBACK, IFF_UP } from '../../../abi/if.ts';
 import * as L from '../../../abi/if_packet.ts';
 import * as S from '../../../abi/socket.ts';
 import type { PollTable } from '../../fs/select.ts';
@@ -9,6 +9,7 @@ import { hex } from '../../lib/seq_file.ts';
 import { getUser32, putUser32 } from '../../mm/uaccess.ts';
 import { receiveSkb } from '../core/datagram.ts';
 import { devSetPromiscuity } from '../core/dev.ts';
+import type { NetdevEvent } from '../core/dev_chain.ts';
 import { type FilterInfo, skFilter } from '../core/filter.ts';
 import { hashedPointer } from '../core/net_proc.ts';
 import { dataReady, POLLWRBAND, pollQueues, rcvTimeout, Sock, sockError, sockWait, stateChange, wallAt } from '../core/sock.ts';
@@ -17,7 +18,7 @@ import { isV4 } from '../ipv4/ip_addr.ts';
 import { netRx } from '../ipv4/ip_output.ts';
 import type { IpPacket } from '../ipv4/packet.ts';
 import { routeInput } from '../ipv4/route.ts';
-import type { NetDevice } from '../net.ts';
+import type { NetDevice } from '../core/net_device.ts';
 import { type MsgHdr, type ProtoOps, type Socket, sockTimestamp } from '../socket.ts';
 import { ethernet, type Frame, frameOf, parseFrame } from './frame.ts';
 import { newRing, type RxRing } from './ring.ts';
@@ -115,13 +116,15 @@ function getname(k: Kernel, sock: Socket, peer: boolean): Uint8Array | number {
 }
 
 /** A socket hears a packet (packet_rcv, tpacket_rcv). */
-function receive(k: Kernel, sk: PacketSock, f: Frame, pktType: number): void {
+function receive(k: Kernel, sk: PacketSock, f: Frame, pktType: number, dev: NetDevice): void {
   const raw = sk.type === S.SOCK_RAW;
   const bytes = raw ? f.bytes : f.bytes.subarray(L.ETH_HLEN);
-  const info: FilterInfo = { protocol: f.protocol, pktType, ifindex: 1, hatype: ARPHRD_LOOPBACK, network: raw ? L.ETH_HLEN : 0 };
+  const info: FilterInfo = { protocol: f.protocol, pktType, ifindex: dev.index, hatype: dev.type, network: raw ? L.ETH_HLEN : 0 };
   const snaplen = skFilter(sk, bytes, info);
   if (snaplen === 0) return;
-  const from = sockaddrLl(f.protocol, 1, pktType, ARPHRD_LOOPBACK, L.ETH_ALEN);
+  const from = sockaddrLl(f.protocol, dev.index, pktType, dev.type, L.ETH_ALEN);
+  // Who sent it (eth_header_parse).
+  from.set(f.bytes.subarray(L.ETH_ALEN, 2 * L.ETH_ALEN), L.SockaddrLl.addr);
   const status = L.TP_STATUS_USER | (f.partial ? L.TP_STATUS_CSUMNOTREADY : 0);
   const data = bytes.subarray(0, snaplen);
   const now = k.time.now();
@@ -146,17 +149,18 @@ interface AuxData {
   readonly length: number;
   readonly network: number;
 }
-function hears(sk: PacketSock, protocol: number, pktType: number): boolean {
-  if (!sk.running || (sk.ifindex !== 0 && sk.ifindex !== 1)) return false;
+function hears(sk: PacketSock, protocol: number, pktType: number, dev: NetDevice): boolean {
+  if (!sk.running || (sk.ifindex !== 0 && sk.ifindex !== dev.index)) return false;
   if (pktType === L.PACKET_OUTGOING) return sk.num === L.ETH_P_ALL && !sk.flags.has(L.PACKET_IGNORE_OUTGOING);
   return sk.num === L.ETH_P_ALL || sk.num === protocol;
 }
-function deliverFrame(k: Kernel, f: Frame, pktType: number, origin: PacketSock | null): void {
-  for (const sk of k.net.packet) if (sk !== origin && hears(sk, f.protocol, pktType)) receive(k, sk, f, pktType);
+/** To every socket that listens for it on the interface. */
+export function deliverFrame(k: Kernel, f: Frame, pktType: number, origin: PacketSock | null, dev: NetDevice): void {
+  for (const sk of k.net.packet) if (sk !== origin && hears(sk, f.protocol, pktType, dev)) receive(k, sk, f, pktType, dev);
 }
 /** A packet goes out through lo, or comes in (dev_queue_xmit_nit, __netif_receive_skb_core). */
 export function packetTap(k: Kernel, p: IpPacket, outgoing: boolean): void {
-  if (k.net.packet.size > 0) deliverFrame(k, frameOf(p), outgoing ? L.PACKET_OUTGOING : L.PACKET_HOST, null);
+  if (k.net.packet.size > 0) deliverFrame(k, frameOf(p), outgoing ? L.PACKET_OUTGOING : L.PACKET_HOST, null, k.net.devices[0]);
 }
 
 function sendmsg(k: Kernel, sock: Socket, msg: MsgHdr): number {
@@ -179,11 +183,21 @@ function sendmsg(k: Kernel, sock: Socket, msg: MsgHdr): number {
   const data = length === 0 ? new Uint8Array(0) : msg.iter.copyFrom(k, length);
   if (typeof data === 'number' || data.length < length) return -E.EFAULT;
   if (raw && length < L.ETH_HLEN) return -E.EINVAL;
-  transmit(k, dev, raw ? data : ethernet(protocol, data), sk);
-  return length;
+  if ((dev.flags & IFF_LOOPBACK) !== 0) {
+    transmit(k, dev, raw ? data : ethernet(protocol, data), sk);
+    return length;
+  }
+  const frame = raw ? data : ethernet(protocol, data);
+  if (!raw) {
+    // dev_hard_header: to the address in the name, or, as for any device without one, to zeros.
+    const to = msg.name?.subarray(L.SockaddrLl.addr, L.SockaddrLl.addr + L.ETH_ALEN);
+    if (to !== undefined) frame.set(to, 0);
+    frame.set(dev.hwAddress.subarray(0, L.ETH_ALEN), L.ETH_ALEN);
+  }
+  return k.net.xmit(k, dev, frame, sk) ? length : -E.ENOBUFS;
 }
 /** IPv4 packets that no route led here must neither come from this machine nor go to 127/8 (ip_route_input_slow, fib_validate_source). */
-function isMartian(k: Kernel, p: IpPacket): boolean {
+export function isMartian(k: Kernel, p: IpPacket): boolean {
   return isV4(p.saddr) && (p.daddr.startsWith('7f') || routeInput(k, p.saddr) === 'local');
 }
 /** loopback_xmit of a frame that a program made. */
@@ -193,9 +207,9 @@ function transmit(k: Kernel, dev: NetDevice, bytes: Uint8Array, origin: PacketSo
   dev.stats.txBytes += bytes.length;
   dev.stats.rxPackets++;
   dev.stats.rxBytes += bytes.length;
-  deliverFrame(k, frame, L.PACKET_OUTGOING, origin);
+  deliverFrame(k, frame, L.PACKET_OUTGOING, origin, dev);
   const p = parseFrame(bytes);
-  if (p === null || isMartian(k, p)) deliverFrame(k, frame, L.PACKET_HOST, null);
+  if (p === null || isMartian(k, p)) deliverFrame(k, frame, L.PACKET_HOST, null, dev);
   else k.net.backlog.push(p);
   netRx(k);
 }
@@ -376,7 +390,9 @@ function showPacket(k: Kernel): string {
   return out;
 }
 /** An interface went up or down: sockets bound to it listen again, or hear ENETDOWN (packet_notifier). */
-function upDown(k: Kernel, dev: NetDevice, up: boolean): void {
+function netdevEvent(k: Kernel, dev: NetDevice, event: NetdevEvent): void {
+  if (event !== 'up' && event !== 'down' && event !== 'unregister') return;
+  const up = event === 'up';
   for (const sk of k.net.packet) {
     if (sk.ifindex !== dev.index || sk.num === 0 || sk.running === up) continue;
     sk.running = up;
@@ -384,9 +400,11 @@ function upDown(k: Kernel, dev: NetDevice, up: boolean): void {
     sk.err = E.ENETDOWN;
     stateChange(k, sk);
   }
+  // A socket of what is gone is bound to no interface any more.
+  if (event === 'unregister') for (const sk of k.net.packet) if (sk.ifindex === dev.index) sk.ifindex = -1;
 }
 export function packetInit(k: Kernel): void {
   k.net.families.set(S.AF_PACKET, create);
-  k.net.upDown.push(upDown);
+  k.net.notifiers.push(netdevEvent);
   k.procfs.createNet('packet', showPacket);
 }

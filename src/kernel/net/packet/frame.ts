@@ -3,7 +3,7 @@ import { addrOf, isV4 } from '../ipv4/ip_addr.ts';
 import { checksum, type IpPacket, ipHeaderLength, ipBytes, parseTransport, pseudoSum, transportBytes, transportLength } from '../ipv4/packet.ts';
 import { truesizeOf } from '../core/skbuff.ts';
 
-// Ethernet frames of lo.
+// Ethernet frames.
 
 /** A packet as packet sockets see it. */
 export interface Frame {
@@ -15,7 +15,7 @@ export interface Frame {
   readonly truesize: number;
 }
 export function ethernet(protocol: number, payload: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(L.ETH_HLEN + payload.length); // both addresses are zeros on lo
+  const bytes = new Uint8Array(L.ETH_HLEN + payload.length); // both addresses are zeros on lo; who sends through another device puts its own
   bytes[12] = protocol >> 8;
   bytes[13] = protocol & 0xff;
   bytes.set(payload, L.ETH_HLEN);
