@@ -64,6 +64,9 @@ export class NodeVm extends Vm {
   }
 }
 
+/** The machine has 4 GiB for memory and its shadow. */
+const MAX_CHECKED_MEMORY = 3072 * 2 ** 20;
+
 /**
  * Boots a system and settles when its init has set it up.
  * @throws Error when the image cannot be had or does not boot.
@@ -78,13 +81,22 @@ export async function boot(options: BootOptions = {}): Promise<NodeVm> {
   const started = performance.now();
   const seed = options.seed ?? null;
   const console = options.console === true;
-  const machine = Machine.create({ memoryBytes, tier: options.tier ?? 'auto', clock: () => performance.now() });
   const directories = shareDirectories(options.mounts ?? []);
   const doors = nodeDoors({ seed, onConsole: options.onConsole ?? (() => {}), directories });
   const check = options.check ?? [];
-  const words = ['console=ttyS0', console ? '' : 'lintel=serve', check.length > 0 ? `lintel.check=${check.join(',')}` : '', options.append ?? ''].filter((w) => w !== '');
+  const words = [
+    'console=ttyS0',
+    console ? '' : 'lintel=serve',
+    check.length > 0 ? `lintel.check=${check.join(',')}` : '',
+    options.append ?? '',
+  ].filter((w) => w !== '');
+  const commandLine = words.join(' ');
+  const watch = /(?:^| )lintel\.check=\S*memory/.test(commandLine);
+  if (watch && memoryBytes > MAX_CHECKED_MEMORY)
+    throw new SizeError('with --check=memory there can be 3072M of memory at most: the checks take a quarter more');
+  const machine = Machine.create({ memoryBytes, tier: options.tier ?? 'auto', clock: () => performance.now(), watch });
   const kernel = startKernel(machine, doors, {
-    commandLine: words.join(' '),
+    commandLine,
     cpus,
     seed: seed ?? 1,
     initramfs: image.archive,

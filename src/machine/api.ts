@@ -29,11 +29,21 @@ export interface RegisterFile {
 export const Access = { READ: 0, WRITE: 1, EXEC: 2 } as const;
 export type AccessKind = (typeof Access)[keyof typeof Access];
 
+/** How data accesses of S mode to a page are looked at: not at all; by the page's shadow; all are shown to the watcher. */
+export const PageKind = { ORDINARY: 0, SHADOWED: 1, SHOWN: 2 } as const;
+/** What the watcher writes down for the machine, so that it is asked only where there is something to say. */
+export interface WatchedMemory {
+  /** PageKind of each frame. After a change: flushTlbPage. */
+  readonly kinds: Uint8Array;
+  /**
+   * For each 8 bytes of physical memory: bit 8 + i = byte i may not be touched, bit i = it was not written yet. A load is shown that takes a byte that may
+   * not be touched, or none that was written; a store, the former: it makes bytes written ones. So is what crosses from 8 bytes to others.
+   */
+  readonly shadow: Uint16Array;
+}
 /** Looks at data accesses of S mode (memory checks). What is not watched runs at full speed. */
 export interface Watcher {
-  /** Whether accesses to the page of `va` (mapped at `pa`) are to be shown. The machine asks when it fills its TLB. */
-  watches(va: number, pa: number): boolean;
-  /** An access to a watched page. True: it is not made, and `run` returns Trap.WATCHED at the instruction, with tval = va. */
+  /** An access that is to be shown. True: it is not made, and `run` returns Trap.WATCHED at the instruction, with tval = va. */
   access(va: number, size: number, access: AccessKind): boolean;
 }
 
@@ -88,7 +98,9 @@ export interface MachineApi {
    * setting A and D bits. Returns the physical address, or -1 when a page fault would be raised.
    */
   translate(rootPa: number, va: number, access: AccessKind, mode: number, sum: boolean): number;
-  /** Null (the start): nothing is watched, at no cost. */
+  /** Null in a machine that was not made for a watcher. */
+  readonly watched: WatchedMemory | null;
+  /** Null (the start): nothing is shown. */
   watcher: Watcher | null;
   /** The next watched access is made without a question: what goes on after Trap.WATCHED. */
   passOnce(): void;

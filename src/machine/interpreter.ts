@@ -6,6 +6,10 @@ import {
   FUEL,
   HEAT,
   HEAT_ENTRIES,
+  kindsBase,
+  PAGE_SHIFT,
+  shadowBase,
+  watchBytes,
   JUMP_CACHE,
   JUMP_CACHE_ENTRIES,
   PROFILE,
@@ -33,12 +37,13 @@ import {
   STATE_TRANSLATED,
   STATE_TVAL,
   STATE_USER_TLB_USED,
-  STATE_WATCH,
   STATE_X,
   TLB_BASE,
   TLB_BYTES,
   TLB_MODE_STRIDE,
+  WATCH_TLB,
 } from './layout.ts';
+import { PageKind } from './api.ts';
 import { Trap } from './trap.ts';
 import { F32, F64, FuncBody, I32, I64, ModuleBuilder, Op } from './wasm/encoder.ts';
 
@@ -80,6 +85,8 @@ interface Shared {
   readonly store: Readonly<Record<number, number>>;
   readonly fast: Readonly<Record<FastName, number>>;
   readonly refill: number;
+  /** (lo, hi, size, write) -> physical address, or -1. */
+  readonly amoAddress: number;
   readonly fused: boolean;
 }
 
@@ -383,7 +390,7 @@ class InterpreterEmit implements Emit {
     f.tee(this.va).op(Op.i32_wrap_i64).get(this.va).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64);
     f.i32(size)
       .i32(write ? 1 : 0)
-      .call(this.shared.imports.amoAddress)
+      .call(this.shared.amoAddress)
       .tee(this.a0)
       .i32(-1)
       .op(Op.i32_eq)
@@ -446,23 +453,23 @@ export function resultShape(f: FuncBody, fmt: 0 | 1, d0: number, s0: number): vo
 export const RESULT_BOUND: Readonly<Record<0 | 1, number>> = { 1: (0x7fd << 21) | 0, 0: (0xfd << 24) | 0 };
 
 /** (va i64) -> i64: through the TLB, refilled when it misses; what faults or crosses a page goes to the slow import. */
-function loadFunction(shared: Pick<Shared, 'imports'>, refill: number, op: number, size: number): FuncBody {
+function loadFunction(shared: Pick<Shared, 'imports'>, refill: number, op: number, size: number, watch: Watch | null): FuncBody {
   const f = new FuncBody(1);
-  throughTlb(f, refill, 0, size, () => f.mem(op, 0, 0).op(Op.return));
+  throughTlb(f, refill, 0, size, watch, () => f.mem(op, 0, 0).op(Op.return));
   f.get(0).op(Op.i32_wrap_i64).get(0).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64).i32(size).call(shared.imports.slowLoad).op(Op.drop);
   f.i32(0).mem(Op.i64_load, SLOW_VALUE, 3);
   return f;
 }
 /** (va i64, value i64). */
-function storeFunction(shared: Pick<Shared, 'imports'>, refill: number, op: number, size: number): FuncBody {
+function storeFunction(shared: Pick<Shared, 'imports'>, refill: number, op: number, size: number, watch: Watch | null): FuncBody {
   const f = new FuncBody(2);
-  throughTlb(f, refill, 1, size, () => f.get(1).mem(op, 0, 0).op(Op.return));
+  throughTlb(f, refill, 1, size, watch, () => f.get(1).mem(op, 0, 0).op(Op.return));
   f.i32(0).get(1).mem(Op.i64_store, SLOW_VALUE, 3);
   f.get(0).op(Op.i32_wrap_i64).get(0).i64(32).op(Op.i64_shr_u).op(Op.i32_wrap_i64).i32(size).call(shared.imports.slowStore).op(Op.drop);
   return f;
 }
 /** Runs `access` with the physical address of local 0 on the stack, or falls through. */
-function throughTlb(f: FuncBody, refill: number, kind: number, size: number, access: () => void): void {
+function throughTlb(f: FuncBody, refill: number, kind: number, size: number, watch: Watch | null, access: () => void): void {
   const entry = f.newLocal(I32);
   tlbEntry(f, entry, kind);
   f.block();
@@ -486,9 +493,98 @@ function throughTlb(f: FuncBody, refill: number, kind: number, size: number, acc
     .op(Op.i32_add);
   access();
   f.end();
+  if (watch !== null) {
+    const pa = f.newLocal(I32);
+    f.get(entry).i32(TLB_MODE_STRIDE).op(Op.i32_ge_u).if();
+    f.get(entry).mem(Op.i64_load, WATCHED_SET, 3).get(0).i64(-4096).op(Op.i64_and).op(Op.i64_eq).if();
+    f.get(0)
+      .op(Op.i32_wrap_i64)
+      .get(entry)
+      .mem(Op.i32_load, WATCHED_SET + 8, 2)
+      .op(Op.i32_add)
+      .set(pa);
+    watchedBytes(f, watch, kind, size, pa, slow);
+    f.get(pa);
+    access();
+    f.end();
+    f.end();
+  }
   f.get(0).i32(kind).call(refill).brIf(again);
   f.end();
   f.end();
+}
+
+/** What the code of a machine with a watcher knows at build time. */
+interface Watch {
+  readonly shadow: number;
+  readonly kinds: number;
+}
+/** Offset of the TLB of shadowed pages for an entry of the S-mode set. */
+const WATCHED_SET = TLB_BASE + TLB_MODE_STRIDE;
+/** Asks the shadow of `size` bytes at the physical address in local `pa` (api.ts, WatchedMemory), and marks what is stored to: goes to `slow` when the access is to be shown. */
+function watchedBytes(f: FuncBody, watch: Watch, kind: number, size: number, pa: number, slow: number): void {
+  const at = f.newLocal(I32);
+  const mask = f.newLocal(I32);
+  const found = f.newLocal(I32);
+  if (size > 1) {
+    f.get(pa)
+      .i32(7)
+      .op(Op.i32_and)
+      .i32(8 - size)
+      .op(Op.i32_gt_u)
+      .unlikelyBrIf(slow);
+  }
+  f.get(pa).i32(3).op(Op.i32_shr_u).i32(1).op(Op.i32_shl).tee(at).mem(Op.i32_load16_u, watch.shadow, 1);
+  f.i32((1 << size) - 1);
+  if (size < 8) f.get(pa).i32(7).op(Op.i32_and).op(Op.i32_shl);
+  f.tee(mask).i32(0x101).op(Op.i32_mul).op(Op.i32_and).set(found);
+  if (kind === 0) {
+    f.get(found).get(mask).op(Op.i32_ge_u).unlikelyBrIf(slow);
+    return;
+  }
+  f.get(found).i32(0x100).op(Op.i32_ge_u).unlikelyBrIf(slow);
+  f.get(found).if();
+  f.get(at)
+    .get(at)
+    .mem(Op.i32_load16_u, watch.shadow, 1)
+    .get(mask)
+    .i32(-1)
+    .op(Op.i32_xor)
+    .op(Op.i32_and)
+    .mem(Op.i32_store16, watch.shadow, 1);
+  f.end();
+}
+/** (lo, hi, size, write) -> i32: the physical address for an atomic access to shadowed memory; all others are the machine's. */
+function watchedAmoFunction(watch: Watch, refill: number, machine: number): FuncBody {
+  const f = new FuncBody(4);
+  const va = f.newLocal(I64);
+  const entry = f.newLocal(I32);
+  const pa = f.newLocal(I32);
+  f.block();
+  const slow = f.depth;
+  f.i32(0).mem(Op.i32_load, STATE_MODE, 2).op(Op.i32_eqz).brIf(slow);
+  f.get(0).get(2).i32(1).op(Op.i32_sub).op(Op.i32_and).brIf(slow);
+  f.get(0).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and);
+  f.get(3).i32(TLB_BYTES).op(Op.i32_mul).op(Op.i32_add).tee(entry);
+  f.mem(Op.i64_load, WATCH_TLB, 3);
+  f.get(0).i32(-4096).op(Op.i32_and).op(Op.i64_extend_i32_u).get(1).op(Op.i64_extend_i32_u).i64(32).op(Op.i64_shl).op(Op.i64_or);
+  f.tee(va).op(Op.i64_ne).if();
+  f.get(va).get(3).call(refill).i32(2).op(Op.i32_ne).brIf(slow);
+  f.end();
+  f.get(0)
+    .get(entry)
+    .mem(Op.i32_load, WATCH_TLB + 8, 2)
+    .op(Op.i32_add)
+    .set(pa);
+  for (const size of [4, 8]) {
+    for (const kind of [0, 1]) {
+      f.get(2).i32(size).op(Op.i32_eq).get(3).i32(kind).op(Op.i32_eq).op(Op.i32_and).if();
+      watchedBytes(f, watch, kind, size, pa, slow);
+      f.get(pa).op(Op.return).end();
+    }
+  }
+  f.end();
+  return f.get(0).get(1).get(2).get(3).call(machine);
 }
 
 // PTE bits (mmu.ts has them for TypeScript).
@@ -502,23 +598,21 @@ const D = 128;
 
 /**
  * (va i64, kind i32) -> i32: the ordinary case of a TLB miss, a 4 KiB page or a part of a 2 MiB one whose PTE allows the access with A and D set already. 1 = the TLB
- * holds the page now. Everything else, faults too, is for the walk in mmu.ts.
+ * holds the page now, 2 = that of shadowed pages does. Everything else, faults too, is for the walk in mmu.ts.
  */
-function refillFunction(memoryBytes: number): FuncBody {
+function refillFunction(memoryBytes: number, watch: Watch | null): FuncBody {
   const f = new FuncBody(2);
   const table = f.newLocal(I32);
   const pte = f.newLocal(I64);
   const frame = f.newLocal(I32);
   const entry = f.newLocal(I32);
   const mode = f.newLocal(I32);
+  const kindOf = f.newLocal(I32);
   const fail = () => f.unlikelyIf().i32(0).op(Op.return).end();
   // Canonical: bits 63:39 equal bit 38.
   f.get(0).i64(25).op(Op.i64_shl).i64(25).op(Op.i64_shr_s).get(0).op(Op.i64_ne);
   fail();
   f.i32(0).mem(Op.i32_load, STATE_MODE, 2).set(mode);
-  // Watched data accesses of S mode: the watcher says what may be kept.
-  f.get(mode).i32(0).mem(Op.i32_load, STATE_WATCH, 2).op(Op.i32_and).get(1).i32(2).op(Op.i32_ne).op(Op.i32_and);
-  fail();
   f.i32(0).mem(Op.i32_load, STATE_ROOT, 2).set(table);
   f.block();
   const leaf = f.depth;
@@ -602,6 +696,14 @@ function refillFunction(memoryBytes: number): FuncBody {
   f.get(frame).i32(12).op(Op.i32_shr_u).i32(7).op(Op.i32_and).op(Op.i32_shr_u).i32(1).op(Op.i32_and);
   fail();
   f.end();
+  if (watch !== null) {
+    f.get(mode).get(1).i32(2).op(Op.i32_ne).op(Op.i32_and).if();
+    f.get(frame).i32(PAGE_SHIFT).op(Op.i32_shr_u).mem(Op.i32_load8_u, watch.kinds, 0).tee(kindOf);
+    f.i32(PageKind.SHOWN).op(Op.i32_eq);
+    fail();
+    f.get(mode).get(kindOf).op(Op.i32_add).set(mode);
+    f.end();
+  }
   f.get(mode).i32(TLB_MODE_STRIDE).op(Op.i32_mul).get(1).i32(TLB_BYTES).op(Op.i32_mul).op(Op.i32_add);
   f.get(0).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and).op(Op.i32_add).tee(entry);
   f.get(0).i64(-4096).op(Op.i64_and).mem(Op.i64_store, TLB_BASE, 3);
@@ -616,6 +718,7 @@ function refillFunction(memoryBytes: number): FuncBody {
   f.get(mode).op(Op.i32_eqz).if().i32(0).i32(1).mem(Op.i32_store, STATE_USER_TLB_USED, 2).end();
   f.i32(0).i32(0).mem(Op.i64_load, STATE_REFILLS, 3).i64(1).op(Op.i64_add).mem(Op.i64_store, STATE_REFILLS, 3);
   f.i32(1);
+  if (watch !== null) f.get(kindOf).op(Op.i32_add);
   return f;
 }
 /** Sets `entry` to the byte offset (from TLB_BASE) of the entry for local 0's page: kind 0 read, 1 write, 2 execute. */
@@ -630,7 +733,7 @@ function tlbEntry(f: FuncBody, entry: number, kind: number): void {
  * (va i64, span i32, kind i32) -> i32: the physical address of `span` bytes at `va` (at most a page) when the ordinary case of a TLB miss gets
  * them (refillFunction) and they follow each other in physical memory; else 0.
  */
-function groupPaFunction(refill: number): FuncBody {
+function groupPaFunction(refill: number, watch: Watch | null): FuncBody {
   const f = new FuncBody(3);
   const last = f.newLocal(I64);
   const addend = f.newLocal(I32);
@@ -642,7 +745,13 @@ function groupPaFunction(refill: number): FuncBody {
   const page = (va: number) => {
     f.get(va).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and).get(set).op(Op.i32_add).tee(entry);
     f.mem(Op.i64_load, TLB_BASE, 3).get(va).i64(-4096).op(Op.i64_and).op(Op.i64_ne).if();
-    f.get(va).get(2).call(refill).op(Op.i32_eqz).if().i32(0).op(Op.return).end();
+    if (watch !== null) {
+      // Shadowed pages are not for groups.
+      f.i32(0).mem(Op.i32_load, STATE_MODE, 2).if();
+      f.get(entry).mem(Op.i64_load, WATCHED_SET, 3).get(va).i64(-4096).op(Op.i64_and).op(Op.i64_eq).if().i32(0).op(Op.return).end();
+      f.end();
+    }
+    f.get(va).get(2).call(refill).i32(1).op(Op.i32_ne).if().i32(0).op(Op.return).end();
     f.end();
     f.get(entry).mem(Op.i32_load, TLB_BASE + 8, 2);
   };
@@ -662,8 +771,9 @@ export const HELPERS: readonly (readonly ['amoAddress' | 'fpu', readonly number[
   ['fpu', [I32, I32], []],
 ];
 
-/** Builds the interpreter module: exports `run() -> i32` (the cause). */
-export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Array {
+/** Builds the interpreter module: exports `run() -> i32` (the cause). `watched`: for a machine with a watcher. */
+export function buildInterpreter(memoryBytes: number, fused: boolean, watched: boolean): Uint8Array {
+  const watch = watched ? { shadow: shadowBase(memoryBytes), kinds: kindsBase(memoryBytes) } : null;
   const m = new ModuleBuilder();
   const imports = {
     fetchMiss: m.importFunc('fetchMiss', [I32, I32], [I32]),
@@ -687,15 +797,15 @@ export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Arra
     [8, Op.i64_load, Op.i64_store],
   ];
   const refill = m.func([I64, I32], [I32]);
-  m.define(refill, refillFunction(memoryPages * 65536));
+  m.define(refill, refillFunction(memoryBytes, watch));
   const load: Record<number, number> = {};
   const store: Record<number, number> = {};
   for (const [size, loadOp, storeOp] of sizes) {
     load[size] = m.func([I64], [I64]);
-    m.define(load[size], loadFunction({ imports }, refill, loadOp, size));
+    m.define(load[size], loadFunction({ imports }, refill, loadOp, size, watch));
     m.exportFunc(`load${size}`, load[size]);
     store[size] = m.func([I64, I64], []);
-    m.define(store[size], storeFunction({ imports }, refill, storeOp, size));
+    m.define(store[size], storeFunction({ imports }, refill, storeOp, size, watch));
     m.exportFunc(`store${size}`, store[size]);
   }
   const fast = {} as Record<FastName, number>;
@@ -706,24 +816,30 @@ export function buildInterpreter(memoryPages: number, fused: boolean): Uint8Arra
     m.exportFunc(name, fast[name]);
   }
   // Regions call the machine's helpers through these: an engine compiles a wrapper for each JavaScript import of each module.
+  let amoAddress = imports.amoAddress;
   for (const [name, params, results] of HELPERS) {
-    const body = new FuncBody(params.length);
-    for (let i = 0; i < params.length; i++) body.get(i);
     const func = m.func(params, results);
-    m.define(func, body.call(imports[name]));
+    if (watch !== null && name === 'amoAddress') {
+      m.define(func, watchedAmoFunction(watch, refill, imports.amoAddress));
+      amoAddress = func;
+    } else {
+      const body = new FuncBody(params.length);
+      for (let i = 0; i < params.length; i++) body.get(i);
+      m.define(func, body.call(imports[name]));
+    }
     m.exportFunc(name, func);
   }
   const checkPage = m.func([I64, I32], [I32]);
   m.define(checkPage, checkPageFunction(refill));
   m.exportFunc('checkPage', checkPage);
   const groupPa = m.func([I64, I32, I32], [I32]);
-  m.define(groupPa, groupPaFunction(refill));
+  m.define(groupPa, groupPaFunction(refill, watch));
   m.exportFunc('groupPa', groupPa);
   const run = m.func([], [I32]);
-  m.define(run, runBody({ imports, load, store, fast, refill, fused }, m.typeOf(REGION_PARAMS, REGION_RESULTS)));
+  m.define(run, runBody({ imports, load, store, fast, refill, amoAddress, fused }, m.typeOf(REGION_PARAMS, REGION_RESULTS)));
   m.exportFunc('run', run);
   m.exportTable(1);
-  return m.encode(memoryPages);
+  return m.encode((memoryBytes + (watched ? watchBytes(memoryBytes) : 0)) / 65536);
 }
 
 /** A region: (va of its page, budget in instructions) -> RegionExit; pc and what is left of the budget are in the state block afterwards. */

@@ -56,8 +56,6 @@ export const STATE_EXEC_GENERATION = STATE_REFILLS + 8;
 export const STATE_BUDGET = STATE_EXEC_GENERATION + 4;
 export const STATE_SITE = STATE_BUDGET + 4;
 export const STATE_DISTANCE = STATE_SITE + 4;
-/** u32: 1 while S-mode data accesses are watched (MachineApi.watch): their TLB is filled by TypeScript only. */
-export const STATE_WATCH = STATE_DISTANCE + 4;
 
 /** Software TLBs: for each mode (U, S) and access (read, write, execute) TLB_ENTRIES of {u64 tag = page VA, u32 pa - va, pad}. */
 export const TLB_ENTRIES = 1024;
@@ -65,6 +63,8 @@ export const TLB_BYTES = TLB_ENTRIES * 16;
 export const TLB_BASE = 0x1_0000;
 /** Offset of the S-mode set from the U-mode one. */
 export const TLB_MODE_STRIDE = TLB_BYTES * 3;
+/** Behind the S-mode set in a machine with a watcher: the pages of S mode that are shadowed, for read and write. */
+export const WATCH_TLB = TLB_BASE + 2 * TLB_MODE_STRIDE;
 /** Tag of an empty entry (both halves): no page address has all bits set. */
 export const TLB_EMPTY = -1;
 /** u32 for each of the 65536 halfwords: the 32-bit instruction that a compressed one stands for; 0 = illegal, or not met yet. */
@@ -89,3 +89,11 @@ export const GUARD_ENTRIES = 0x6000;
 /** Indirect exits of regions: PROFILE_ENTRIES of {u32 site, i32 distance of the target, u32 count, pad}. */
 export const PROFILE = 0x1f_0000;
 export const PROFILE_ENTRIES = 0x1000;
+
+/**
+ * A machine with a watcher has more memory behind physical memory (of `ram` bytes): a u16 for each 8 bytes of it (WatchedMemory.shadow), then a u8 for each
+ * page (its PageKind).
+ */
+export const shadowBase = (ram: number) => ram;
+export const kindsBase = (ram: number) => ram + ram / 4;
+export const watchBytes = (ram: number) => Math.ceil((ram / 4 + ram / PAGE_SIZE) / 65536) * 65536;

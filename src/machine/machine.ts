@@ -1,4 +1,13 @@
-import { Access, type AccessKind, type MachineApi, type MachineStatistics, type RegisterFile, type Watcher } from './api.ts';
+import {
+  Access,
+  type AccessKind,
+  type MachineApi,
+  type MachineStatistics,
+  PageKind,
+  type RegisterFile,
+  type WatchedMemory,
+  type Watcher,
+} from './api.ts';
 import { FAST_NAMES } from './fpu/fast.ts';
 import { hasFusedMadd } from './fpu/probe.ts';
 import { fpuExecute } from './fpu/ops.ts';
@@ -6,7 +15,9 @@ import { buildInterpreter } from './interpreter.ts';
 import { SystemOp } from './isa/integer.ts';
 import { expandedAt } from './isa/rvc.ts';
 import {
+  kindsBase,
   PAGE_SIZE,
+  shadowBase,
   SLOW_VALUE,
   STATE_CAUSE,
   STATE_CODE_WRITTEN,
@@ -26,13 +37,14 @@ import {
   STATE_TRANSLATED,
   STATE_TVAL,
   STATE_USER_TLB_USED,
-  STATE_WATCH,
   STATE_X,
   TLB_BASE,
   TLB_BYTES,
   TLB_EMPTY,
   TLB_ENTRIES,
   TLB_MODE_STRIDE,
+  WATCH_TLB,
+  watchBytes,
 } from './layout.ts';
 import { ACCESS_FAULT, PAGE_FAULT, peekCode, walk } from './mmu.ts';
 import { Ram } from './ram.ts';
@@ -122,10 +134,12 @@ export interface MachineOptions {
   readonly tier?: Tier;
   /** Milliseconds; for statistics only. */
   readonly clock?: () => number;
+  /** There will be a watcher: a quarter more memory. */
+  readonly watch?: boolean;
 }
 
-/** The interpreter compiles once per process and memory size: the module's bytes depend on nothing else. */
-const compiled = new Map<number, WebAssembly.Module>();
+/** The interpreter compiles once per process, memory size and kind: the module's bytes depend on nothing else. */
+const compiled = new Map<string, WebAssembly.Module>();
 
 export class Machine implements MachineApi {
   readonly ram: Ram;
@@ -136,23 +150,31 @@ export class Machine implements MachineApi {
   readonly stats = { tlbMisses: 0, slowAccesses: 0 };
   readonly code: CodeCache;
   private readonly runCode: () => number;
+  readonly watched: WatchedMemory | null;
   private watching: Watcher | null = null;
   private pass = false;
 
   static create(options: MachineOptions): Machine {
-    return new Machine(options.memoryBytes, options.tier ?? 'auto', options.clock ?? (() => 0));
+    return new Machine(options.memoryBytes, options.tier ?? 'auto', options.clock ?? (() => 0), options.watch ?? false);
   }
 
-  private constructor(memoryBytes: number, tier: Tier, clock: () => number) {
-    this.ram = new Ram(memoryBytes);
+  private constructor(memoryBytes: number, tier: Tier, clock: () => number, watch: boolean) {
+    this.ram = new Ram(memoryBytes, watch ? watchBytes(memoryBytes) : 0);
+    const { buffer } = this.ram.memory;
+    this.watched = watch
+      ? {
+          shadow: new Uint16Array(buffer, shadowBase(memoryBytes), memoryBytes / 8),
+          kinds: new Uint8Array(buffer, kindsBase(memoryBytes), memoryBytes / PAGE_SIZE),
+        }
+      : null;
     this.regs = new StateRegisters(this.ram);
     this.flushTlb();
     this.clearReservation();
-    const pages = memoryBytes / 65536;
-    let module = compiled.get(pages);
+    const key = `${memoryBytes}${watch ? ' watched' : ''}`;
+    let module = compiled.get(key);
     if (module === undefined) {
-      module = new WebAssembly.Module(buildInterpreter(pages, hasFusedMadd()) as BufferSource);
-      compiled.set(pages, module);
+      module = new WebAssembly.Module(buildInterpreter(memoryBytes, hasFusedMadd(), watch) as BufferSource);
+      compiled.set(key, module);
     }
     const amoAddress = (lo: number, hi: number, size: number, write: number) => this.amoAddress(address(lo, hi), size, write !== 0);
     const fpu = (op: number, rm: number) => fpuExecute(this.ram, op, rm);
@@ -204,15 +226,17 @@ export class Machine implements MachineApi {
   }
   set watcher(watcher: Watcher | null) {
     this.watching = watcher;
-    this.ram.write32(STATE_WATCH, watcher === null ? 0 : 1);
     this.flushTlb();
   }
   passOnce(): void {
     this.pass = true;
   }
+  private isOrdinary(pa: number): boolean {
+    return this.watched === null || this.watched.kinds[Math.floor(pa / PAGE_SIZE)] === PageKind.ORDINARY;
+  }
   /** False: the access is not to be made, and the trap is set. */
-  private allowed(va: number, size: number, access: AccessKind): boolean {
-    if (this.watching === null || this.regs.mode === 0) return true;
+  private allowed(va: number, size: number, access: AccessKind, first: number, last = first): boolean {
+    if (this.watching === null || this.regs.mode === 0 || (this.isOrdinary(first) && this.isOrdinary(last))) return true;
     if (this.pass) {
       this.pass = false;
       return true;
@@ -275,7 +299,7 @@ export class Machine implements MachineApi {
     this.ram.write32(STATE_USER_TLB_USED, 0);
   }
   flushTlb(): void {
-    this.ram.u8.fill(TLB_EMPTY, TLB_BASE, TLB_BASE + 2 * TLB_MODE_STRIDE);
+    this.ram.u8.fill(TLB_EMPTY, TLB_BASE, this.watched === null ? WATCH_TLB : WATCH_TLB + 2 * TLB_BYTES);
     this.ram.write32(STATE_USER_TLB_USED, 0);
     this.execTlbChanged();
   }
@@ -285,13 +309,12 @@ export class Machine implements MachineApi {
   flushTlbPage(va: number): void {
     const index = Math.floor(va / PAGE_SIZE) & (TLB_ENTRIES - 1);
     for (const set of [2, 5]) if (this.ram.read64(TLB_BASE + set * TLB_BYTES + index * 16) !== TLB_EMPTY) this.execTlbChanged();
-    for (let set = 0; set < 6; set++) this.ram.write64(TLB_BASE + set * TLB_BYTES + index * 16, TLB_EMPTY);
+    for (let set = 0; set < (this.watched === null ? 6 : 8); set++) this.ram.write64(TLB_BASE + set * TLB_BYTES + index * 16, TLB_EMPTY);
   }
   invalidateCode(pa: number, length: number): void {
     this.code.invalidate(pa, length);
   }
   ramReplaced(): void {
-    this.ram.write32(STATE_WATCH, this.watching === null ? 0 : 1);
     this.code.reset();
     this.flushTlb();
   }
@@ -319,7 +342,8 @@ export class Machine implements MachineApi {
   /** Takes the page out of the write TLBs: stores to it go through slowAccess, which sees that they change code. */
   private protectPage(pa: number): void {
     const { ram } = this;
-    for (const base of [TLB_BASE + TLB_BYTES, TLB_BASE + TLB_MODE_STRIDE + TLB_BYTES]) {
+    const bases = [TLB_BASE + TLB_BYTES, TLB_BASE + TLB_MODE_STRIDE + TLB_BYTES];
+    for (const base of this.watched === null ? bases : [...bases, WATCH_TLB + TLB_BYTES]) {
       for (let entry = base; entry < base + TLB_BYTES; entry += 16) {
         if ((ram.read32(entry) & 1) === 0 && (ram.read32(entry) + ram.read32(entry + 8)) >>> 0 === pa) ram.write64(entry, TLB_EMPTY);
       }
@@ -345,7 +369,7 @@ export class Machine implements MachineApi {
       return -1;
     }
     if (!cacheable || (access === Access.WRITE && this.code.hasCode(pa))) return pa;
-    if (mode === 1 && access !== Access.EXEC && this.watching?.watches(va, pa) === true) return pa;
+    if (mode === 1 && access !== Access.EXEC && !this.isOrdinary(pa)) return pa;
     if (mode === 0) this.ram.write32(STATE_USER_TLB_USED, 1);
     const page = Math.floor(va / PAGE_SIZE) * PAGE_SIZE;
     const entry = TLB_BASE + mode * TLB_MODE_STRIDE + access * TLB_BYTES + ((page / PAGE_SIZE) & (TLB_ENTRIES - 1)) * 16;
@@ -375,7 +399,7 @@ export class Machine implements MachineApi {
       second = this.fill(va + inFirst, access, cause);
       if (second < 0) return 0;
     }
-    if (!this.allowed(va, size, access)) return 0;
+    if (!this.allowed(va, size, access, first, inFirst < size ? second : first)) return 0;
     const u8 = this.ram.u8;
     if (access === Access.READ) {
       this.ram.write64(SLOW_VALUE, 0);
@@ -399,7 +423,7 @@ export class Machine implements MachineApi {
     const page = Math.floor(va / PAGE_SIZE) * PAGE_SIZE;
     if (this.ram.read64(entry) === page) return (this.ram.readS32(entry + 8) + (va % TWO32)) | 0;
     const pa = this.fill(va, access, write ? Trap.STORE_PAGE_FAULT : Trap.LOAD_PAGE_FAULT);
-    if (pa < 0 || !this.allowed(va, size, access)) return -1;
+    if (pa < 0 || !this.allowed(va, size, access, pa)) return -1;
     if (write && this.code.hasCode(pa) && this.code.invalidate(pa, size)) this.ram.write32(STATE_CODE_WRITTEN, 1);
     return pa | 0;
   }

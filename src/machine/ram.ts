@@ -18,9 +18,9 @@ export class Ram {
   readonly i32: Int32Array;
   readonly view: DataView;
 
-  /** @param bytes size of physical memory in bytes, a multiple of 64 KiB. */
-  constructor(bytes: number) {
-    const pages = bytes / 65536;
+  /** @param bytes size of physical memory in bytes, a multiple of 64 KiB. @param behind so many more behind it, for the machine. */
+  constructor(bytes: number, behind = 0) {
+    const pages = (bytes + behind) / 65536;
     this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const buffer = this.memory.buffer;
     this.size = bytes;

@@ -1,17 +1,18 @@
 import { SLAB_TYPESAFE_BY_RCU } from '../../abi/slab.ts';
-import { type AccessKind, Access, type Watcher } from '../../machine/api.ts';
+import { type AccessKind, Access, PageKind, type Watcher } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
 import { sprintSymbol } from '../kallsyms.ts';
 import { findModuleAt, type Module } from '../module/module.ts';
 import { stackEntries } from '../stacktrace.ts';
 import { PAGE_OFFSET, PAGE_SIZE, pageFloor } from './address.ts';
 import { reportAccess, reportFree, reportUninit } from './memcheck_report.ts';
-import { isVmallocAddress } from './vmalloc.ts';
+import { Shadow } from './memcheck_shadow.ts';
+import type { KmemCache } from './slab_cache.ts';
 
 // --check=memory: what unmodified modules do with memory that they were given, in the manner of KASAN and KMSAN. Every allocation that module code
-// makes is known with its exact size and the stack of its caller; loads and stores of module code to pages with such memory, to free pages and
-// to other slabs come here through the machine's watcher (everything else runs at full speed), and so do the ranges that exported functions read
-// and write for a module. Freed objects wait in quarantine before they are used again.
+// makes is known with its exact size and the stack of its caller. Loads and stores of module code to pages with such memory, to free pages and
+// to other slabs are looked at by the machine, with the shadow that is kept here (memcheck_shadow.ts); what it does not let pass comes here. So do the ranges
+// that exported functions read and write for a module. Freed objects wait in quarantine before they are used again.
 
 export type ObjectKind = 'slab' | 'large' | 'pages' | 'vmalloc';
 /** Where something happened: who did it and the functions of its stack, innermost first. */
@@ -33,21 +34,20 @@ export interface CheckedObject {
   readonly cacheSize: number;
   readonly allocated: StackRecord;
   freed: StackRecord | null;
-  /** 1 for bytes that were written; null when all count as written. */
-  written: Uint8Array | null;
+  /** The shadow says which bytes were written; false when all count as written. */
+  unwritten: boolean;
   /** The module whose code asked. */
   readonly owner: Module | null;
 }
 /** What a watched access turned out to be. */
-export type Finding =
-  | { readonly what: 'out-of-bounds' | 'use-after-free' | 'uninit-value' | 'page-use-after-free'; readonly object: CheckedObject | null }
-  | null;
+export type Finding = {
+  readonly what: 'out-of-bounds' | 'use-after-free' | 'uninit-value' | 'page-use-after-free';
+  readonly object: CheckedObject | null;
+} | null;
 
 /** Gives an object's memory back for good; the quarantine calls it. */
 export type Release = (k: Kernel, object: CheckedObject) => void;
 
-const ORDINARY = 0;
-const WATCHED = 1;
 /** The quarantine holds a part of memory (mm/kasan/quarantine.c: 1/32). */
 const QUARANTINE_FRACTION = 32;
 /** Exported functions that say themselves what they read and write; an object that any other function gets is taken as written by it. */
@@ -66,8 +66,7 @@ export function checksMemory(k: Kernel): boolean {
 export class MemoryCheck implements Watcher {
   private readonly k: Kernel;
   private readonly release: Release;
-  /** By frame: WATCHED or ORDINARY. */
-  private readonly frames: Uint8Array;
+  private readonly shadow: Shadow;
   /** Objects by address of their first byte. */
   readonly objects = new Map<number, CheckedObject>();
   /** Large objects and vmalloc areas by page of virtual address. */
@@ -87,26 +86,26 @@ export class MemoryCheck implements Watcher {
   constructor(k: Kernel, release: Release) {
     this.k = k;
     this.release = release;
-    this.frames = new Uint8Array(Math.ceil(k.ram.size / PAGE_SIZE)).fill(ORDINARY);
+    this.shadow = new Shadow(k);
     this.limit = k.ram.size / QUARANTINE_FRACTION;
-    k.mm.pages.eachFree((pa, pages) => this.frames.fill(WATCHED, pa / PAGE_SIZE, pa / PAGE_SIZE + pages));
-    k.mm.pages.onFrames = (pa, pages, free) => this.setFrames(pa, pages, free);
+    k.mm.pages.eachFree((pa, pages) => this.setFrames(pa, pages, PageKind.SHOWN));
+    k.mm.pages.onFrames = (pa, pages, kind) => this.setFrames(pa, pages, kind);
     for (const cache of k.mm.slab.caches)
-      if (cache.shared) for (const slab of cache.slabs) this.setFrames(slab.pa, 1 << cache.order, true);
+      if (cache.shared) for (const slab of cache.slabs) this.setFrames(slab.pa, 1 << cache.order, PageKind.SHADOWED);
     k.machine.watcher = this;
   }
 
-  /** The allocator gave frames to somebody or got them back: free ones and slabs are watched. */
-  setFrames(pa: number, pages: number, watched: boolean): void {
-    this.frames.fill(watched ? WATCHED : ORDINARY, pa / PAGE_SIZE, pa / PAGE_SIZE + pages);
-    for (let i = 0; i < pages; i++) this.k.machine.flushTlbPage(PAGE_OFFSET + pa + i * PAGE_SIZE);
-  }
-  watches(va: number, pa: number): boolean {
-    return this.frames[Math.floor(pa / PAGE_SIZE)] === WATCHED || (isVmallocAddress(va) && this.byPage.has(pageFloor(va)));
+  /** The allocator gave frames to somebody or got them back (all accesses are shown then), or made a slab of them (which has no object yet). */
+  setFrames(pa: number, pages: number, kind: number): void {
+    this.shadow.setKind(pa, pages, kind);
+    if (kind === PageKind.SHADOWED) this.shadow.poisonFrames(pa, pages);
   }
   access(va: number, size: number, access: AccessKind): boolean {
     const finding = this.look(va, size, access === Access.WRITE);
-    if (finding === null) return false;
+    if (finding === null) {
+      this.learn(va);
+      return false;
+    }
     this.pending = { finding, va, size, access };
     return true;
   }
@@ -138,9 +137,23 @@ export class MemoryCheck implements Watcher {
     if (va < 0) this.mark(this.objectAt(va), va, size);
   }
   private mark(object: CheckedObject | null, va: number, size: number): void {
-    if (object === null || object.written === null) return;
-    const from = Math.max(0, va - object.va);
-    object.written.fill(1, from, Math.min(object.size, va - object.va + size));
+    if (object === null || !object.unwritten || object.freed !== null) return;
+    const from = Math.max(va, object.va);
+    const to = Math.min(va + size, object.va + object.size);
+    if (from < to) this.shadow.written(from, to - from);
+  }
+  /** An object of the kernel's own that module code may use, until it is freed: the next access passes. */
+  private learn(va: number): void {
+    const { slub } = this.k.mm.slab;
+    const slab = slub.slabAt(va - PAGE_OFFSET);
+    if (slab === null || this.objectAt(va) !== null || !slab.cache.slabs.has(slab) || (slab.cache.flags & SLAB_TYPESAFE_BY_RCU) !== 0)
+      return;
+    const index = Math.floor((va - PAGE_OFFSET - slab.pa) / slab.cache.size);
+    if (slab.used[index] === 1) this.shadow.unpoison(PAGE_OFFSET + slab.cache.objectPa(slab, index), slab.cache.objectSize, true);
+  }
+  /** An object went back to its slab. */
+  onObjectFree(cache: KmemCache, pa: number): void {
+    this.shadow.poison(PAGE_OFFSET + pa, cache.objectSize);
   }
 
   /** The object that an address lies in, or whose surroundings it touches. */
@@ -160,12 +173,8 @@ export class MemoryCheck implements Watcher {
     if (object.freed !== null) return { what: 'use-after-free', object };
     if (offset + size > object.size) return { what: 'out-of-bounds', object };
     if (write) this.mark(object, va, size);
-    else if (object.written !== null) {
-      // A load that takes along padding is no mistake; one of which nothing was ever written is.
-      let any = false;
-      for (let i = offset; i < offset + size && !any; i++) any = object.written[i] === 1;
-      if (!any) return { what: 'uninit-value', object };
-    }
+    // A load that takes along padding is no mistake; one of which nothing was ever written is.
+    else if (object.unwritten && !this.shadow.anyWritten(va, size)) return { what: 'uninit-value', object };
     return null;
   }
   /** Memory that no module allocated: the kernel's own objects may be used, free ones and the gaps between may not. */
@@ -218,13 +227,15 @@ export class MemoryCheck implements Watcher {
       cacheSize,
       allocated: this.record(),
       freed: null,
-      written: zeroed ? null : new Uint8Array(size),
+      unwritten: !zeroed,
       owner,
     };
     this.objects.set(va, object);
     if (kind !== 'slab') for (let at = va; at < va + room; at += PAGE_SIZE) this.byPage.set(at, object);
-    if (kind === 'vmalloc') k.machine.flushTlb();
-    else if (kind !== 'slab') this.setFrames(va - PAGE_OFFSET, room / PAGE_SIZE, true);
+    if (kind === 'vmalloc') this.shadow.setKindAt(va, room, PageKind.SHADOWED);
+    else if (kind !== 'slab') this.shadow.setKind(va - PAGE_OFFSET, room / PAGE_SIZE, PageKind.SHADOWED);
+    this.shadow.unpoison(va, size, zeroed);
+    if (kind !== 'slab') this.shadow.poison(va + size, room - size);
   }
   /** True: the free is wrong, or the object is in quarantine now, and the caller is not to give it back. */
   onFree(va: number, kinds: readonly ObjectKind[]): boolean {
@@ -236,7 +247,8 @@ export class MemoryCheck implements Watcher {
       return true;
     }
     object.freed = this.record();
-    object.written = null;
+    object.unwritten = false;
+    this.shadow.poison(object.va, object.size);
     this.quarantine.push(object);
     this.quarantined += object.room;
     while (this.quarantined > this.limit) this.letGo(this.quarantine[this.quarantineHead++]);
@@ -265,15 +277,14 @@ export class MemoryCheck implements Watcher {
   onResize(va: number, size: number): void {
     const object = this.objects.get(va);
     if (object === undefined) return;
-    const { written } = object;
-    const grown = written === null ? null : new Uint8Array(size);
-    if (grown !== null && written !== null) grown.set(written.subarray(0, size));
-    this.objects.set(va, { ...object, size, written: grown });
+    if (size < object.size) this.shadow.poison(va + size, object.size - size);
+    else this.shadow.unpoison(va + object.size, size - object.size, !object.unwritten);
+    this.objects.set(va, { ...object, size });
   }
   /** The kernel filled an object. */
   wrote(va: number): void {
     const object = this.objects.get(va);
-    if (object !== undefined) object.written = null;
+    if (object !== undefined) this.allWritten(object);
   }
   /** An exported function was called: what its arguments point into is the kernel's to write. */
   onCall(name: string, args: readonly number[]): void {
@@ -281,7 +292,12 @@ export class MemoryCheck implements Watcher {
     for (const va of args) {
       if (va >= 0) continue;
       const object = this.objectAt(va);
-      if (object !== null && object.freed === null) object.written = null;
+      if (object !== null) this.allWritten(object);
     }
+  }
+  private allWritten(object: CheckedObject): void {
+    if (!object.unwritten || object.freed !== null) return;
+    object.unwritten = false;
+    this.shadow.written(object.va, object.size);
   }
 }

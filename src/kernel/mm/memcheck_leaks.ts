@@ -42,9 +42,18 @@ export function scanForLeaks(k: Kernel, check: MemoryCheck, mod: Module): void {
   const queue: CheckedObject[] = [];
   const visit = (va: number) => {
     // A struct page stands for its page.
-    const at = va >= VMEMMAP_START && va < VMEMMAP_START + 2 ** 32 ? PAGE_OFFSET + Math.floor((va - VMEMMAP_START) / PAGE.sizeof) * PAGE_SIZE : va;
+    const at =
+      va >= VMEMMAP_START && va < VMEMMAP_START + 2 ** 32 ? PAGE_OFFSET + Math.floor((va - VMEMMAP_START) / PAGE.sizeof) * PAGE_SIZE : va;
     const object = check.objectAt(at);
-    if (object === null || object.freed !== null || object.owner !== mod || at < object.va || at >= object.va + object.size || reached.has(object)) return;
+    if (
+      object === null ||
+      object.freed !== null ||
+      object.owner !== mod ||
+      at < object.va ||
+      at >= object.va + object.size ||
+      reached.has(object)
+    )
+      return;
     reached.add(object);
     queue.push(object);
   };

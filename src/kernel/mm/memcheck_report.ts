@@ -69,10 +69,15 @@ function describe(k: Kernel, object: CheckedObject, va: number): void {
   if (kind === 'slab') {
     err(k, `The buggy address belongs to the object at ${hex64(object.va)}`);
     err(k, ` which belongs to the cache ${object.cache} of size ${cacheSize}`);
-  } else if (kind === 'vmalloc') err(k, `The buggy address belongs to the virtual mapping at\n [${hex64(object.va)}, ${hex64(object.va + object.room)})`);
+  } else if (kind === 'vmalloc')
+    err(k, `The buggy address belongs to the virtual mapping at\n [${hex64(object.va)}, ${hex64(object.va + object.room)})`);
   const offset = va - object.va;
   const where =
-    offset < 0 ? `${-offset} bytes to the left of` : offset >= object.size ? `${offset - object.size} bytes to the right of` : `${offset} bytes inside of`;
+    offset < 0
+      ? `${-offset} bytes to the left of`
+      : offset >= object.size
+        ? `${offset - object.size} bytes to the right of`
+        : `${offset} bytes inside of`;
   err(k, `The buggy address is located ${where}`);
   const state = object.freed !== null ? 'freed' : 'allocated';
   err(k, ` ${state} ${object.size}-byte region [${hex64(object.va)}, ${hex64(object.va + object.size)})\n`);
@@ -97,14 +102,24 @@ function body(k: Kernel, object: CheckedObject | null, va: number): void {
   const pa = va - PAGE_OFFSET;
   if (pa >= 0 && pa < k.ram.size) {
     err(k, 'The buggy address belongs to the physical page:');
-    err(k, `page: refcount:${k.mm.pages.refCount(pa)} mapcount:0 mapping:0000000000000000 index:0x0 pfn:0x${Math.floor(pa / PAGE_SIZE).toString(16)}\n`);
+    err(
+      k,
+      `page: refcount:${k.mm.pages.refCount(pa)} mapcount:0 mapping:0000000000000000 index:0x0 pfn:0x${Math.floor(pa / PAGE_SIZE).toString(16)}\n`,
+    );
   }
   printState(k, va);
 }
 const KIND: Readonly<Record<string, string>> = { slab: 'slab', large: 'slab', pages: 'slab', vmalloc: 'vmalloc' };
 
 /** An access that is out of bounds or comes after the free. */
-export function reportAccess(k: Kernel, what: NonNullable<Finding>['what'], object: CheckedObject | null, va: number, size: number, write: boolean): void {
+export function reportAccess(
+  k: Kernel,
+  what: NonNullable<Finding>['what'],
+  object: CheckedObject | null,
+  va: number,
+  size: number,
+  write: boolean,
+): void {
   const prefix = what === 'page-use-after-free' ? '' : object === null ? 'slab-' : object.kind === 'pages' ? '' : `${KIND[object.kind]}-`;
   const name = what === 'page-use-after-free' ? 'use-after-free' : what;
   begin(k, `BUG: KASAN: ${prefix}${name} in ${place(k)}`);

@@ -1,6 +1,6 @@
 import { folio as FOLIO, page as PAGE } from '../../abi/layout/structs.ts';
 import { RAM_BASE } from '../../machine/layout.ts';
-import type { MachineApi } from '../../machine/api.ts';
+import { type MachineApi, PageKind } from '../../machine/api.ts';
 import type { Ram } from '../../machine/ram.ts';
 import { PAGE_SIZE, VMEMMAP_START } from './address.ts';
 import { FLAGS_HIGH, NO_TYPE, PG_HEAD, PG_RESERVED, PGTY_BUDDY, setPageFlags, setPageType } from './page.ts';
@@ -67,7 +67,7 @@ export class PageAllocator {
   onShort: (pages: number) => number = () => 0;
 
   /** Told of frames that were handed out or came back (memory checks). */
-  onFrames: ((pa: number, pages: number, free: boolean) => void) | null = null;
+  onFrames: ((pa: number, pages: number, kind: number) => void) | null = null;
 
   private readonly head = new Int32Array(MAX_ORDER + 1).fill(NONE);
   private readonly next: Int32Array;
@@ -211,7 +211,7 @@ export class PageAllocator {
     this.machine.invalidateCode(pa, PAGE_SIZE << order);
     if (zero) this.ram.fill(pa, PAGE_SIZE << order);
     this.setRefCount(pa, 1);
-    if (this.onFrames !== null) this.onFrames(pa, 1 << order, false);
+    if (this.onFrames !== null) this.onFrames(pa, 1 << order, PageKind.ORDINARY);
     return pa;
   }
   /** One frame, the one at `pa`: 0 when it is not free, or memory is short (as for allocUser). */
@@ -284,7 +284,7 @@ export class PageAllocator {
       setPageType(ram, at + i * PAGE.sizeof, NO_TYPE);
       ram.write32(at + i * PAGE.sizeof + PAGE.flags + 4, FLAGS_HIGH);
     }
-    if (this.onFrames !== null) this.onFrames(pa, 1 << order, true);
+    if (this.onFrames !== null) this.onFrames(pa, 1 << order, PageKind.SHOWN);
     let o = order;
     this.freePages += 1 << order;
     this.freed += 1 << order;

@@ -1,4 +1,5 @@
 import { SLAB_POISON, SLAB_RECLAIM_ACCOUNT, SLAB_STORE_USER, SLAB_TYPESAFE_BY_RCU } from '../../abi/slab.ts';
+import { PageKind } from '../../machine/api.ts';
 import type { Ram } from '../../machine/ram.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_OFFSET, PAGE_SIZE, physToVirt } from './address.ts';
@@ -105,7 +106,7 @@ export class Slub {
     };
     for (let p = 0; p < 1 << cache.order; p++) this.slabOfFrame[pa / PAGE_SIZE + p] = slab;
     pages.makeCompound(pa, cache.order);
-    if (cache.shared && pages.onFrames !== null) pages.onFrames(pa, 1 << cache.order, true);
+    if (cache.shared && pages.onFrames !== null) pages.onFrames(pa, 1 << cache.order, PageKind.SHADOWED);
     const at = pages.pageStruct(pa);
     setPageType(ram, at, PGTY_SLAB);
     ram.write64(at + SLAB_CACHE_OFFSET, physToVirt(cache.addr));
@@ -296,6 +297,7 @@ export class Slub {
     slab.free[slab.freeCount++] = index;
     cache.activeObjects--;
     this.writeLink(cache, pa, below);
+    if (cache.shared && this.pages.onFrames !== null) this.k.mm.check?.onObjectFree(cache, pa);
   }
   private freeChecked(cache: KmemCache, slab: Slab, pa: number): SlabComplaint | null {
     if (!freeDebug(this, slab, pa)) return null; // it has said so, and the object stays as it is

@@ -409,7 +409,7 @@ export class CodeCache {
       this.stats.insns += region.insns;
     }
     if (made.length === 0) return;
-    const bytes = m.encode(ram.size / 65536);
+    const bytes = m.encode(ram.memory.buffer.byteLength / 65536);
     this.stats.modules++;
     this.stats.wasmBytes += bytes.length;
     const emitted = this.hooks.clock();
