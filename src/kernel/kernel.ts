@@ -11,7 +11,7 @@ import type { Kernfs } from './fs/sysfs/kernfs.ts';
 import type { File, Inode } from './fs/types.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { HostDoors } from './host.ts';
-import { newKprobes } from './kprobes.ts';
+import { newKprobes } from './kprobes/points.ts';
 import { ObjectOrder } from './lib/object_order.ts';
 import { PointerPolicy } from './lib/pointers.ts';
 import type { IpcNamespace } from './ipc/namespace.ts';

@@ -3,7 +3,8 @@ import { Trap } from '../machine/trap.ts';
 import type { Kernel } from './kernel.ts';
 import { TASK_SIZE } from './mm/address.ts';
 import { Fault, handleMmFault } from './mm/memory.ts';
-import { kprobeEntry, kprobeReturn } from './kprobes.ts';
+import { kprobeBreakpoint, kprobeEntry, kprobeFault, kprobeReturn } from './kprobes/hit.ts';
+import { rethookRow, rethookTrampoline } from './kprobes/rethook.ts';
 import { publishThreadFlags, returnFromGuest } from './module/call.ts';
 import { exportAtStub, isReturnStub } from './module/stubs.ts';
 import { complainIfAtomic } from './sched/atomic.ts';
@@ -31,7 +32,7 @@ export function handleKernelTrap(k: Kernel, task: Task, cause: number): KernelTr
       kernelFault(k, task, cause);
       return 'run';
     case Trap.BREAKPOINT:
-      breakpoint(k, task);
+      if (!kprobeBreakpoint(k, task)) breakpoint(k, task);
       return 'run';
     case Trap.WATCHED:
       k.mm.check?.reportPending();
@@ -71,7 +72,11 @@ function callFromKernel(k: Kernel, task: Task): KernelTrap {
     regs.pc += 4;
     return 'run';
   }
-  if (k.kprobes.points.size > 0 && task.restart === null && kprobeEntry(k, task)) return 'run';
+  if (k.kprobes.entries > 0 && task.restart === null && kprobeEntry(k, task)) return 'run';
+  if (row === rethookRow) {
+    rethookTrampoline(k, task);
+    return 'run';
+  }
   const { frames } = task;
   const frame = frames[frames.length - 1];
   task.callIndex = 0;
@@ -115,7 +120,7 @@ function callFromKernel(k: Kernel, task: Task): KernelTrap {
   publishThreadFlags(k, task);
   const entry = regs.pc;
   regs.pc = regs.get(1);
-  if (task.probed.length > 0) kprobeReturn(k, task, entry);
+  if (task.probedCalls.length > 0) kprobeReturn(task, entry);
   return 'run';
 }
 
@@ -123,6 +128,7 @@ function callFromKernel(k: Kernel, task: Task): KernelTrap {
 function kernelFault(k: Kernel, task: Task, cause: number): void {
   const { machine } = k;
   const addr = machine.tval;
+  if (task.probed.length > 0) kprobeFault(k, task);
   const access = cause === Trap.INSN_PAGE_FAULT ? Access.EXEC : cause === Trap.LOAD_PAGE_FAULT ? Access.READ : Access.WRITE;
   const user = addr >= 0 && addr < TASK_SIZE;
   const sum = (machine.regs.sstatus & SSTATUS_SUM) !== 0;

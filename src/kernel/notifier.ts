@@ -64,20 +64,46 @@ export function callChain(k: Kernel, slot: number, value: number, data: number, 
 const call = (k: Kernel, slot: number, value: number, data: number) => callChain(k, slot, value, data) ?? BLOCKED;
 /** *_robust: when one refuses, those that agreed are told `down`. */
 function callRobust(k: Kernel, slot: number, up: number, down: number, data: number): number {
-  const order: number[] = [];
-  for (let nb = load64(k, slot); nb !== 0; nb = load64(k, nb + NB.next)) order.push(nb);
-  let result = NOTIFY_OK;
-  for (const [i, nb] of order.entries()) {
-    const r = callGuest(k, load64(k, nb + NB.notifier_call), nb, up, data);
-    if (r === null) return BLOCKED;
+  return callBlocksRobust(k, chainCalls(k, slot), up, down, data) ?? BLOCKED;
+}
+
+/** The blocks of a chain as they are now, each with its function: a caller that is made again calls the same, whatever they do to the chain. */
+export interface ChainCall {
+  readonly nb: number;
+  readonly fn: number;
+}
+export function chainCalls(k: Kernel, slot: number): ChainCall[] {
+  const calls: ChainCall[] = [];
+  for (let nb = load64(k, slot); nb !== 0; nb = load64(k, nb + NB.next)) calls.push({ nb, fn: load64(k, nb + NB.notifier_call) });
+  return calls;
+}
+/** notifier_call_chain over them: the last answer, or null while a callback runs. */
+export function callBlocks(k: Kernel, blocks: readonly ChainCall[], value: number, data: number): number | null {
+  let result = NOTIFY_DONE;
+  for (const { nb, fn: call } of blocks) {
+    const r = callGuest(k, call, nb, value, data);
+    if (r === null) return null;
     result = r | 0;
-    if ((result & NOTIFY_STOP_MASK) === 0) continue;
-    for (const told of order.slice(0, i)) {
-      if (callGuest(k, load64(k, told + NB.notifier_call), told, down, data) === null) return BLOCKED;
-    }
-    break;
+    if ((result & NOTIFY_STOP_MASK) !== 0) break;
   }
   return result;
+}
+/** The same; when one refuses, those before it are told `down`. */
+export function callBlocksRobust(k: Kernel, blocks: readonly ChainCall[], up: number, down: number, data: number): number | null {
+  let result = NOTIFY_DONE;
+  for (const [i, { nb, fn: call }] of blocks.entries()) {
+    const r = callGuest(k, call, nb, up, data);
+    if (r === null) return null;
+    result = r | 0;
+    if ((result & NOTIFY_STOP_MASK) === 0) continue;
+    return callBlocks(k, blocks.slice(0, i), down, data) === null ? null : result;
+  }
+  return result;
+}
+/** notifier_to_errno. */
+export function notifierToErrno(result: number): number {
+  const r = result & ~NOTIFY_STOP_MASK;
+  return r > NOTIFY_OK ? NOTIFY_OK - r : 0;
 }
 
 const chain = (kind: string, offset: number): FunctionExport[] => [

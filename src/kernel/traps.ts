@@ -118,6 +118,12 @@ interface BugEntry {
   readonly flags: number;
   readonly flagsPa: number;
 }
+/** Whether a WARN or BUG of the module stands there. */
+export function isBugAddress(k: Kernel, mod: Module, addr: number): boolean {
+  const { base, count } = mod.bugTable;
+  for (let i = 0; i < count; i++) if (base + i * BUG.sizeof + ((readKernel32(k, base + i * BUG.sizeof) ?? 0) | 0) === addr) return true;
+  return false;
+}
 function findBug(k: Kernel, pc: number): BugEntry | null {
   const mod = findModuleAt(k, pc);
   if (mod === null) return null;

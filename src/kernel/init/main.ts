@@ -30,6 +30,7 @@ import { ipcInit } from '../ipc/init.ts';
 import { netSysfsInit } from '../net/core/dev_proc.ts';
 import { notifierInit } from '../notifier.ts';
 import { netInit } from '../net/init.ts';
+import { kprobesDebugfsInit } from '../kprobes/debugfs.ts';
 import { PerCpu } from '../mm/percpu.ts';
 import { beginAt, kthreaddInit } from '../kthread.ts';
 import { exportInit } from '../module/exports.ts';
@@ -108,6 +109,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   sysfsInit(k);
   cgroupInit(k);
   debugfsInit(k);
+  kprobesDebugfsInit(k);
   moduleProcInit(k);
   log('clocksource: Switched to clocksource riscv_clocksource');
   defaultRootfs(k);

@@ -15,6 +15,7 @@ export const SOFTIRQ_DISABLE_OFFSET = 0x200;
 export const SOFTIRQ_MASK = 0xff00;
 export const HARDIRQ_OFFSET = 0x1_0000;
 export const HARDIRQ_MASK = 0xf_0000;
+export const NMI_OFFSET = 0x10_0000;
 /** sstatus.SIE. */
 export const SR_SIE = 2;
 

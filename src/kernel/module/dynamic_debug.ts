@@ -2,6 +2,7 @@ import { EINVAL } from '../../abi/errno.ts';
 import { _ddebug as DD } from '../../abi/layout/structs.ts';
 import type { Kernel } from '../kernel.ts';
 import { kernelString, readKernel32, readKernel64, readKernel8, writeKernel8 } from '../mm/maccess.ts';
+import { debugText } from '../fs/debugfs/debugfs.ts';
 import { setStaticKey } from './jump_label.ts';
 import { listModules, type Module } from './module.ts';
 
@@ -222,11 +223,10 @@ export function dyndbgParameter(k: Kernel, mod: Module, name: string, value: str
   return true;
 }
 export function dynamicDebugInit(k: Kernel): void {
-  k.procfs.create('dynamic_debug/control', showControl, {
-    mode: 0o644,
-    store(kk, text) {
-      const r = execQueries(kk, text, null);
-      return r < 0 ? r : text.length;
-    },
-  });
+  const store = (kk: Kernel, text: string) => {
+    const r = execQueries(kk, text, null);
+    return r < 0 ? r : text.length;
+  };
+  k.procfs.create('dynamic_debug/control', showControl, { mode: 0o644, store });
+  debugText(k, 'dynamic_debug/control', 0o644, { show: showControl, store });
 }

@@ -16,7 +16,7 @@ import { printkExports } from '../printk/exports.ts';
 import { percpuDataExports, percpuExports } from '../mm/percpu.ts';
 import { softirqExports } from '../irq/softirq.ts';
 import { fpuExports } from '../kernel_mode_fpu.ts';
-import { kprobeExports } from '../kprobes.ts';
+import { kprobeExports } from '../kprobes/kprobes.ts';
 import { kthreadExports } from '../kthread.ts';
 import { kthreadWorkerExports } from '../kthread_worker.ts';
 import { mutexExports } from '../locking/mutex.ts';

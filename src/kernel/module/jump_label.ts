@@ -1,10 +1,10 @@
 import { jump_entry as JE } from '../../abi/layout/structs.ts';
-import { Access } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
 import { readKernel32, readKernel64, writeKernel32 } from '../mm/maccess.ts';
 import { warnInExport } from '../traps.ts';
 import { type FunctionExport, fn } from './export.ts';
 import { listModules, type Module } from './module.ts';
+import { patchText } from './patch.ts';
 
 // Static keys of modules (kernel/jump_label.c, arch/riscv/kernel/jump_label.c): each site is a nop or a jump of four bytes, which is rewritten when its key
 // changes.
@@ -50,6 +50,17 @@ export function addModuleSites(k: Kernel, mod: Module): void {
   rewrite(k, mod, null);
 }
 
+/** jump_label_text_reserved: is the instruction at `addr` one that a static key rewrites? */
+export function isJumpLabel(k: Kernel, mod: Module, addr: number): boolean {
+  const table = mod.sections.find((s) => s.name === '__jump_table');
+  if (table === undefined) return false;
+  for (let at = table.addr; at + JE.sizeof <= table.addr + table.size; at += JE.sizeof) {
+    const code = at + JE.code + ((readKernel32(k, at + JE.code) ?? 0) | 0);
+    if (addr >= code && addr < code + 4) return true;
+  }
+  return false;
+}
+
 const enabled = (k: Kernel, key: number) => (readKernel32(k, key) ?? 0) | 0;
 /** static_key_slow_inc and _dec: sites change with the first user and the last. */
 function count(k: Kernel, key: number, by: number): void {
@@ -85,10 +96,3 @@ export const jumpLabelExports: readonly FunctionExport[] = [
   fn('static_key_enable_cpuslocked', (k, key) => turn(k, key, true)),
   fn('static_key_disable_cpuslocked', (k, key) => turn(k, key, false)),
 ];
-/** Code is read-only for those who run it: written through its frame. */
-function patchText(k: Kernel, at: number, insn: number): void {
-  const pa = k.machine.translate(k.mm.swapperPgDir, at, Access.READ, 1, false);
-  if (pa < 0) return;
-  k.machine.invalidateCode(pa, 4);
-  k.ram.write32(pa, insn);
-}

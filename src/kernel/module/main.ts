@@ -5,10 +5,12 @@ import { bug_entry as BUG, exception_table_entry as EX, kernel_param as KP, modu
 import * as M from '../../abi/module.ts';
 import type { Kernel } from '../kernel.ts';
 import { scanForLeaks } from '../mm/memcheck_leaks.ts';
-import { writeKernel32, writeKernel64, writeKernelBytes } from '../mm/maccess.ts';
+import { readKernel64, writeKernel32, writeKernel64, writeKernelBytes } from '../mm/maccess.ts';
 import { pageAlign } from '../mm/address.ts';
 import { percpuModuleAlloc, percpuModuleFree } from '../mm/percpu.ts';
 import { PAGE_KERNEL, PAGE_KERNEL_READ, PAGE_KERNEL_READ_EXEC } from '../mm/pgtable.ts';
+import { callBlocks, callBlocksRobust, type ChainCall, chainCalls, notifierToErrno } from '../notifier.ts';
+import { kprobesModuleGone } from '../kprobes/kprobes.ts';
 import { addTaint, testTaint } from '../panic.ts';
 import { dumpStack } from '../stacktrace.ts';
 import { BLOCKED } from '../sched/wait.ts';
@@ -25,6 +27,7 @@ import {
   unlinkModule,
 } from './module.ts';
 import { addModuleSites } from './jump_label.ts';
+import { patchText } from './patch.ts';
 import { destroyParams, parseArgs, splitArgs } from './params.ts';
 import { applyRelocateAdd } from './relocate.ts';
 import { exportsOf, simplifySymbols } from './symbols.ts';
@@ -65,8 +68,7 @@ export function loadModule(k: Kernel, file: Uint8Array, args: string, flags: num
     freeModule(k, mod);
     return failed;
   }
-  k.current.restart = { loading: mod.addr, step: 'params' };
-  return continueLoading(k, mod, 'params');
+  return continueLoading(k, mod, 'coming');
 }
 function refuse(k: Kernel, error: ElfError): number {
   if (error.text !== null) k.printk.log(3, error.text);
@@ -166,6 +168,7 @@ function prepare(k: Kernel, elf: ModuleElf, mod: Module, layout: ModuleLayout, a
     .map((s) => ({ name: s.name, addr: s.addr, size: s.size, note: s.type === ELF.SHT_NOTE }));
   mod.exports = exportsOf(k, elf);
   addModuleSites(k, mod);
+  ftraceModuleInit(k, mod);
   const formed = completeFormation(k, mod);
   if (formed < 0) return formed;
   const split = splitArgs(args);
@@ -242,6 +245,19 @@ function findSections(k: Kernel, elf: ModuleElf, mod: Module): void {
   });
 }
 
+const RISCV_NOP4 = 0x13;
+/** ftrace_module_init: the compiler's four compressed nops at each function become two long ones (ftrace_make_nop). */
+function ftraceModuleInit(k: Kernel, mod: Module): void {
+  const table = mod.sections.find((s) => s.name === '__patchable_function_entries');
+  if (table === undefined) return;
+  for (let at = table.addr; at + 8 <= table.addr + table.size; at += 8) {
+    const site = readKernel64(k, at) ?? 0;
+    if (mod.memoryAt(site) < 0 || mod.memoryAt(site + 7) < 0) continue;
+    patchText(k, site, RISCV_NOP4);
+    patchText(k, site + 4, RISCV_NOP4);
+  }
+}
+
 /** complete_formation: no symbol twice; code becomes executable, constants read-only. */
 function completeFormation(k: Kernel, mod: Module): number {
   for (const symbol of mod.exports.values()) {
@@ -266,36 +282,77 @@ function findExporter(k: Kernel, name: string, except: Module): string | null {
   return null;
 }
 
-/** The part of loading that runs code of the module, and may therefore be made again: parameters, then its init function. */
-function continueLoading(k: Kernel, mod: Module, step: string): number {
-  if (step === 'params') {
-    const r = parseArgs(k, mod);
-    if (r === BLOCKED) return BLOCKED;
-    if (r < 0) {
-      mod.state = M.MODULE_STATE_GOING;
-      freeModule(k, mod);
-      return r;
-    }
-    if (mod.afterDashes !== null) k.printk.log(4, `${mod.name}: parameters '${mod.afterDashes}' after \`--' ignored`);
-    moduleSysfsSetup(k, mod);
-    for (const used of mod.uses) addHolder(k, used, mod);
-    k.current.restart = { loading: mod.addr, step: 'init' };
-    k.current.calls = [];
-    k.current.callIndex = 0;
-  }
-  return doInitModule(k, mod);
+/** Calls of code of modules begin anew: what was remembered of those before is forgotten. */
+function nextStep(k: Kernel, progress: Readonly<Record<string, unknown>>): void {
+  k.current.restart = progress;
+  k.current.calls = [];
+  k.current.callIndex = 0;
+}
+/** The blocks that hear of a module in this step: as they were when it began. */
+function listeners(k: Kernel, progress: Readonly<Record<string, unknown>>): readonly ChainCall[] {
+  const kept = k.current.restart?.['blocks'];
+  if (kept !== undefined) return kept as ChainCall[];
+  const blocks = chainCalls(k, k.notifiers.get('module') ?? 0);
+  nextStep(k, { ...progress, blocks });
+  return blocks;
 }
 
-/** do_init_module. */
-function doInitModule(k: Kernel, mod: Module): number {
+/** The part of loading that runs code of modules, and may therefore be made again: who hears of it, parameters, its init function, who hears of that. */
+function continueLoading(k: Kernel, mod: Module, from: string): number {
+  let step = from;
+  for (;;) {
+    const next = loadingStep(k, mod, step);
+    if (typeof next === 'number') return next;
+    step = next;
+    nextStep(k, { loading: mod.addr, step });
+  }
+}
+/** One step: the name of the next, or the result of all. "undo-ERRNO": the module has failed, and goes. */
+function loadingStep(k: Kernel, mod: Module, step: string): string | number {
+  switch (step) {
+    case 'coming': {
+      const r = callBlocksRobust(k, listeners(k, { loading: mod.addr, step }), M.MODULE_STATE_COMING, M.MODULE_STATE_GOING, mod.addr);
+      if (r === null) return BLOCKED;
+      const errno = notifierToErrno(r);
+      if (errno === 0) return 'params';
+      mod.state = M.MODULE_STATE_GOING;
+      freeModule(k, mod);
+      return errno;
+    }
+    case 'params': {
+      const r = parseArgs(k, mod);
+      if (r === BLOCKED) return BLOCKED;
+      if (r < 0) {
+        mod.state = M.MODULE_STATE_GOING;
+        return `undo${r}`;
+      }
+      if (mod.afterDashes !== null) k.printk.log(4, `${mod.name}: parameters '${mod.afterDashes}' after \`--' ignored`);
+      moduleSysfsSetup(k, mod);
+      for (const used of mod.uses) addHolder(k, used, mod);
+      return 'init';
+    }
+    case 'init':
+      return doInitModule(k, mod);
+    case 'live':
+      if (callBlocks(k, listeners(k, { loading: mod.addr, step }), M.MODULE_STATE_LIVE, mod.addr) === null) return BLOCKED;
+      return initDone(k, mod);
+    default:
+      if (callBlocks(k, listeners(k, { loading: mod.addr, step }), M.MODULE_STATE_GOING, mod.addr) === null) return BLOCKED;
+      freeModule(k, mod);
+      return Number(step.slice('undo'.length));
+  }
+}
+
+/** do_init_module up to its first news. */
+function doInitModule(k: Kernel, mod: Module): string | number {
   if (mod.init !== 0) {
     const result = callGuest(k, mod.init);
     if (result === null) return BLOCKED;
     const r = asInt(result);
     if (r < 0) {
       mod.state = M.MODULE_STATE_GOING;
-      freeModule(k, mod);
-      return r;
+      mod.refcount -= 1;
+      return `undo${r}`;
     }
     if (r > 0) {
       k.printk.log(
@@ -306,6 +363,10 @@ function doInitModule(k: Kernel, mod: Module): number {
     }
   }
   mod.state = M.MODULE_STATE_LIVE;
+  return 'live';
+}
+function initDone(k: Kernel, mod: Module): number {
+  kprobesModuleGone(k, mod, true);
   moduleUevent(k, mod, 'add');
   mod.announced = true;
   mod.symbols = mod.coreSymbols;
@@ -326,6 +387,7 @@ function freeMemory(k: Kernel, mod: Module, type: number): void {
 
 /** free_module. */
 function freeModule(k: Kernel, mod: Module): void {
+  kprobesModuleGone(k, mod, false);
   moduleSysfsTeardown(k, mod);
   destroyParams(k, mod);
   unlinkModule(k, mod);
@@ -358,17 +420,15 @@ export function deleteModule(k: Kernel, name: string, flags: number): number {
     if (mod.init !== 0 && mod.exit === 0 && !force) return -EBUSY;
     if (mod.refcount !== 0 && !force) return -EWOULDBLOCK;
     mod.state = M.MODULE_STATE_GOING;
-    k.current.restart = { unloading: mod.addr };
-    if (mod.exit !== 0) return finishUnload(k, mod);
-    return unload(k, mod);
+    nextStep(k, { unloading: mod.addr, step: mod.exit !== 0 ? 'exit' : 'going' });
   }
-  const mod = k.modules.byAddr.get(going as number);
-  return mod === undefined ? -ENOENT : finishUnload(k, mod);
-}
-function finishUnload(k: Kernel, mod: Module): number {
-  return callGuest(k, mod.exit) === null ? BLOCKED : unload(k, mod);
-}
-function unload(k: Kernel, mod: Module): number {
+  const mod = k.modules.byAddr.get((going ?? k.current.restart?.['unloading']) as number);
+  if (mod === undefined) return -ENOENT;
+  if (k.current.restart?.['step'] === 'exit') {
+    if (callGuest(k, mod.exit) === null) return BLOCKED;
+    nextStep(k, { unloading: mod.addr, step: 'going' });
+  }
+  if (callBlocks(k, listeners(k, { unloading: mod.addr, step: 'going' }), M.MODULE_STATE_GOING, mod.addr) === null) return BLOCKED;
   const letters = mod.taintLetters;
   k.modules.lastUnloaded = `${mod.name}${letters === '' ? '' : `(${letters})`}`;
   freeModule(k, mod);

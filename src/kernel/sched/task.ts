@@ -7,7 +7,8 @@ import type { FilesStruct, FsStruct } from '../fs/file_table.ts';
 import type { File, Inode } from '../fs/types.ts';
 import type { PiState } from '../futex/pi.ts';
 import type { Kernel } from '../kernel.ts';
-import type { ProbedCall } from '../kprobes.ts';
+import type { ActiveProbe, ProbedCall } from '../kprobes/hit.ts';
+import type { HookedCall } from '../kprobes/rethook.ts';
 import { objectToVirt, physToVirt } from '../mm/address.ts';
 import type { KthreadState } from '../kthread.ts';
 import type { MmStruct } from '../mm/mm_struct.ts';
@@ -155,7 +156,11 @@ export class Task {
   driverFault: { readonly page: number; readonly write: boolean } | null = null;
   failedFault = -1;
   /** Calls of exported functions that kprobes saw come and that have not returned. */
-  readonly probed: ProbedCall[] = [];
+  readonly probedCalls: ProbedCall[] = [];
+  /** Probes that it deals with now, the innermost last. */
+  readonly probed: ActiveProbe[] = [];
+  /** Calls of functions with return probes, the innermost last. */
+  readonly hooked: HookedCall[] = [];
   /** Blocks of the die or panic chain are being called on it. */
   notifying = false;
   /** The last system call blocked: it is to be made again. */

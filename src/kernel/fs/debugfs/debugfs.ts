@@ -5,6 +5,7 @@ import { text } from '../../lib/access.ts';
 import { type FunctionExport, fn, partial } from '../../module/export.ts';
 import { addDentry } from '../namei.ts';
 import { kfree, makeGuestDentry, openModuleFile } from '../module_file.ts';
+import { type TextFile, textFileOps } from '../text_file.ts';
 import type { Dentry, FileOperations, Inode, InodeOperations, SuperBlock } from '../types.ts';
 
 // The debug file system (fs/debugfs/inode.c).
@@ -42,6 +43,18 @@ export function debugfsInit(k: Kernel): void {
   k.vfs.makeRoot(sb, k.vfs.newInode(sb, S_IFDIR | 0o700, debugInodeOps, {}));
   k.debugfs = { sb, handles: new Map(), addresses: new Map() };
   k.vfs.register({ name: 'debugfs', nodev: true, mount: (kk) => kk.debugfs.sb });
+}
+
+/** A file of the kernel's own, with the directories on its way. */
+export function debugText(k: Kernel, path: string, mode: number, file: TextFile): void {
+  const { sb } = k.debugfs;
+  const parts = path.split('/');
+  let dir = sb.root;
+  for (const part of parts.slice(0, -1)) {
+    dir.children.get(part) ?? dir.inode.nlink++;
+    dir = dir.children.get(part) ?? addDentry(dir, part, k.vfs.newInode(sb, S_IFDIR | 0o755, debugInodeOps, {}));
+  }
+  addDentry(dir, parts[parts.length - 1], { ...k.vfs.newInode(sb, S_IFREG | mode, debugInodeOps, textFileOps), data: file, size: 0 });
 }
 
 /** A new entry below `parent` (0 = the root): its handle, or -errno as a pointer. Errors of a parent are passed on. */
