@@ -20,6 +20,7 @@ import { Fault, handleMmFault } from './mm/memory.ts';
 import { startDriverFault } from './mm/module_fault.ts';
 import { outOfMemory } from './mm/oom_kill.ts';
 import { loadRegs, publishThreadFlags, saveRegs } from './module/call.ts';
+import { hungTaskTick, nextHungCheck } from './hung_task.ts';
 import { deliverInterrupts } from './irq/interrupt.ts';
 import { quiescentState } from './rcu/rcu.ts';
 import { doSignal, forceSignal, signalPending } from './signal.ts';
@@ -98,6 +99,7 @@ export function runKernel(k: Kernel, budget: number, jump = true): RunState {
     time.updateJiffies();
     sched.expireTimeouts(now);
     runTimers(k, now);
+    hungTaskTick(k, now);
     let ran = false;
     let spinning = true;
     for (const rq of sched.runQueues) {
@@ -125,7 +127,7 @@ export function runKernel(k: Kernel, budget: number, jump = true): RunState {
     if (turnIsOver(k)) return 'running';
     // A task whose hart changed is taken up in the next round.
     if (!ran && sched.runnableCount === 0) {
-      const next = nextEvent(k);
+      const next = Math.min(nextEvent(k), nextHungCheck(k));
       if (!jump || k.host.elapsed !== null || next === Number.POSITIVE_INFINITY) return { idleUntil: next };
       time.advanceTo(next);
     }
@@ -183,6 +185,7 @@ function runTask(k: Kernel, task: Task, insns: number): void {
   // Only machine.run() retires instructions.
   let now = begin;
   let traps = 0;
+  let wasOutside = false;
   while (now < end && mayRun(task, machine.regs.mode) && k.halted === null) {
     if (k.interrupts.pending[k.cpu].length > 0) deliverInterrupts(k, task);
     if (task.isIdle && task.frames.length === 0) break;
@@ -190,8 +193,10 @@ function runTask(k: Kernel, task: Task, insns: number): void {
     const wasUser = machine.regs.mode === 0;
     const cause = machine.run(end - now);
     now = machine.instret;
-    if (wasUser) task.utime += now - before;
-    else task.stime += now - before;
+    if (wasUser) {
+      task.utime += now - before;
+      wasOutside = true;
+    } else task.stime += now - before;
     if (cause !== Trap.SLICE_END) {
       if (!wasUser) {
         if (handleKernelTrap(k, task, cause) === 'syscall') doSyscall(k, task);
@@ -204,6 +209,8 @@ function runTask(k: Kernel, task: Task, insns: number): void {
     // udelay took the rest of the turn.
     if (k.time.burnt - burnt >= insns) break;
   }
+  // The watchdog counts from here: what kernel code is under way has begun in this turn.
+  if (wasOutside) k.sched.runQueues[k.cpu].kernelSince = k.time.now();
   task.needResched = false;
   if (task.exitState === 0) {
     task.inKernel = machine.regs.mode === 1 && !task.asleep && !task.yielding && (!task.isIdle || task.frames.length > 0);

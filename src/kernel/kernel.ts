@@ -11,6 +11,8 @@ import type { Kernfs } from './fs/sysfs/kernfs.ts';
 import type { File, Inode } from './fs/types.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { HostDoors } from './host.ts';
+import { newTrace } from './trace/trace.ts';
+import { newHungTask, newWatchdog } from './watchdog_state.ts';
 import { newKprobes } from './kprobes/points.ts';
 import { ObjectOrder } from './lib/object_order.ts';
 import { PointerPolicy } from './lib/pointers.ts';
@@ -92,8 +94,9 @@ export class Kernel {
   turnEnds = Number.POSITIVE_INFINITY;
   /** reboot(2)'s CAD switch: whether Ctrl-Alt-Del reboots at once. */
   ctrlAltDel = true;
-  /** kernel.softlockup_panic. */
-  softlockupPanic = false;
+  readonly trace = newTrace();
+  readonly watchdog = newWatchdog();
+  readonly hungTask = newHungTask();
 
   /** The task on the hart that executes now (Linux's `current`). */
   current!: Task;

@@ -1,4 +1,6 @@
 import { UTS_RELEASE, UTS_VERSION } from '../abi/kernel_release.ts';
+import { task_struct as TASK } from '../abi/layout/structs.ts';
+import { taskState } from './sched/task_state.ts';
 import type { Kernel } from './kernel.ts';
 import { sprintSymbol } from './kallsyms.ts';
 import { hex64 } from './lib/seq_file.ts';
@@ -146,6 +148,26 @@ export function sleepingStack(k: Kernel, task: Task, wchan: string): string[] {
   if (task.isKernelThread) lines.push('kthread', 'ret_from_fork');
   else if (lines.length > 0) lines.push('do_trap_ecall_u', 'handle_exception');
   return lines;
+}
+/** sched_show_task: a task in one line, and where it stands in the kernel; of what has no code here there are no frames. */
+export function schedShowTask(k: Kernel, task: Task): void {
+  const state = taskState(task)[0];
+  const flags = k.ram.read32(task.addr + TASK.thread_info_flags);
+  const number = (n: number, width: number) => String(n).padEnd(width);
+  const ppid = task.groupLeader.parent?.tgid ?? 0;
+  k.printk.log(
+    6,
+    `task:${task.comm.padEnd(15)} state:${state}${state === 'R' ? '  running task    ' : ''} stack:0     pid:${number(task.pid, 5)} tgid:${number(task.tgid, 5)} ppid:${number(ppid, 6)} flags:0x${flags.toString(16).padStart(8, '0')}`,
+  );
+  k.printk.log(6, 'Call Trace:');
+  const context = task.kernelContext;
+  if (context === null || task === k.sched.loaded) return;
+  const print = (pc: number) => {
+    if (!isReturnStub(k, pc)) k.printk.log(6, `[<${hex64(pc)}>] ${sprintSymbol(k, pc, 'S')}`);
+  };
+  print(Number(context.regs[0]));
+  print(Number(context.regs[1]));
+  walkFrom(k, task, Number(context.regs[8]), Number(context.regs[2]), print);
 }
 /** dump_stack_print_info. */
 export function printStackInfo(k: Kernel, task: Task): void {

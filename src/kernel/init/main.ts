@@ -40,6 +40,9 @@ import { Scheduler } from '../sched/core.ts';
 import type { Task } from '../sched/task.ts';
 import { Timekeeper } from '../time/timekeeping.ts';
 import { timersInit } from '../time/timer.ts';
+import { hungTaskInit } from '../hung_task.ts';
+import { tracefsInit } from '../trace/tracefs.ts';
+import { watchdogSysctlInit } from '../watchdog.ts';
 import { initArguments } from './cmdline.ts';
 import { graftImage } from './image_layer.ts';
 import { unpackToRootfs } from './initramfs.ts';
@@ -110,7 +113,9 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   cgroupInit(k);
   debugfsInit(k);
   kprobesDebugfsInit(k);
+  tracefsInit(k);
   moduleProcInit(k);
+  watchdogSysctlInit(k);
   log('clocksource: Switched to clocksource riscv_clocksource');
   defaultRootfs(k);
   if (options.image !== undefined) {
@@ -174,6 +179,7 @@ function startInit(k: Kernel): void {
   }
   task.signal.pgid = 0;
   kthreaddInit(k);
+  hungTaskInit(k);
   k.current = task;
   openConsole(k, task);
   const rdinit = k.param('rdinit') ?? '/init';

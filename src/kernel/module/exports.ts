@@ -17,6 +17,8 @@ import { percpuDataExports, percpuExports } from '../mm/percpu.ts';
 import { softirqExports } from '../irq/softirq.ts';
 import { fpuExports } from '../kernel_mode_fpu.ts';
 import { kprobeExports } from '../kprobes/kprobes.ts';
+import { traceExports } from '../trace/trace_printk.ts';
+import { hungTaskExports } from '../hung_task.ts';
 import { kthreadExports } from '../kthread.ts';
 import { kthreadWorkerExports } from '../kthread_worker.ts';
 import { mutexExports } from '../locking/mutex.ts';
@@ -99,6 +101,8 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...kmodExports,
     ...kobjectExports,
     ...kprobeExports,
+    ...hungTaskExports,
+    ...traceExports,
     ...kthreadExports,
     ...kthreadWorkerExports,
     ...libExports,

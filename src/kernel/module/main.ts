@@ -11,6 +11,7 @@ import { percpuModuleAlloc, percpuModuleFree } from '../mm/percpu.ts';
 import { PAGE_KERNEL, PAGE_KERNEL_READ, PAGE_KERNEL_READ_EXEC } from '../mm/pgtable.ts';
 import { callBlocks, callBlocksRobust, type ChainCall, chainCalls, notifierToErrno } from '../notifier.ts';
 import { kprobesModuleGone } from '../kprobes/kprobes.ts';
+import { tracePrintkModule } from '../trace/trace_printk.ts';
 import { addTaint, testTaint } from '../panic.ts';
 import { dumpStack } from '../stacktrace.ts';
 import { BLOCKED } from '../sched/wait.ts';
@@ -311,6 +312,7 @@ function continueLoading(k: Kernel, mod: Module, from: string): number {
 function loadingStep(k: Kernel, mod: Module, step: string): string | number {
   switch (step) {
     case 'coming': {
+      if (k.current.restart?.['step'] === undefined && mod.sections.some((s) => s.name === '__trace_printk_fmt')) tracePrintkModule(k);
       const r = callBlocksRobust(k, listeners(k, { loading: mod.addr, step }), M.MODULE_STATE_COMING, M.MODULE_STATE_GOING, mod.addr);
       if (r === null) return BLOCKED;
       const errno = notifierToErrno(r);
@@ -419,6 +421,8 @@ export function deleteModule(k: Kernel, name: string, flags: number): number {
     if (force) addTaint(k, M.TAINT_FORCED_RMMOD, false);
     if (mod.init !== 0 && mod.exit === 0 && !force) return -EBUSY;
     if (mod.refcount !== 0 && !force) return -EWOULDBLOCK;
+    // try_release_module_ref: the loader's own.
+    if (mod.refcount === 0) mod.refcount = -1;
     mod.state = M.MODULE_STATE_GOING;
     nextStep(k, { unloading: mod.addr, step: mod.exit !== 0 ? 'exit' : 'going' });
   }

@@ -33,6 +33,7 @@ export const EXIT_DEAD = 16;
 export const EXIT_ZOMBIE = 32;
 export const TASK_DEAD = 0x80;
 export const TASK_WAKEKILL = 0x100;
+export const TASK_NOLOAD = 0x400;
 export const TASK_KILLABLE = TASK_WAKEKILL | TASK_UNINTERRUPTIBLE;
 
 export const PF_EXITING = 4;
@@ -156,6 +157,9 @@ export class Task {
   driverFault: { readonly page: number; readonly write: boolean } | null = null;
   failedFault = -1;
   /** Calls of exported functions that kprobes saw come and that have not returned. */
+  /** What khungtaskd saw when it last looked: switches, and since when (virtual ns). */
+  lastSwitchCount = 0;
+  lastSwitchTime = 0;
   readonly probedCalls: ProbedCall[] = [];
   /** Probes that it deals with now, the innermost last. */
   readonly probed: ActiveProbe[] = [];

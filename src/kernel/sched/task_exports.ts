@@ -9,7 +9,8 @@ import { bytesOf } from '../lib/bytes.ts';
 import { load32, load64, store32, storeBytes } from '../lib/guest_memory.ts';
 import { physToVirt, virtToPhys } from '../mm/address.ts';
 import { readKernelBig, writeKernel64, writeKernelBytes } from '../mm/maccess.ts';
-import { type DataExport, type FunctionExport, fn, partial } from '../module/export.ts';
+import { schedShowTask } from '../stacktrace.ts';
+import { type DataExport, type FunctionExport, fn } from '../module/export.ts';
 import { imageObject, symbolAddress } from '../module/stubs.ts';
 import { setAction, sendSignalTo, dequeueSignal } from '../signal.ts';
 import { setCpusAllowed } from './core.ts';
@@ -176,9 +177,9 @@ export const taskExports: readonly FunctionExport[] = [
   fn('capable', (k, cap) => (k.current.capable(cap) ? 1 : 0)),
   fn('ns_capable', (k, _ns, cap) => (k.current.capable(cap) ? 1 : 0)),
   fn('ns_capable_noaudit', (k, _ns, cap) => (k.current.capable(cap) ? 1 : 0)),
-  partial('sched_show_task', 'no stack', (k, addr) => {
+  fn('sched_show_task', (k, addr) => {
     const t = taskAt(k, addr);
-    if (t !== null) k.printk.log(6, `task:${t.comm.padEnd(15)} state:? pid:${t.pid} tgid:${t.tgid} ppid:${t.parent.pid}`);
+    if (t !== null) schedShowTask(k, t);
   }),
   fn('current_umask', (k) => k.current.fs.umask),
   fn('set_cpus_allowed_ptr', (k, addr, mask) => {

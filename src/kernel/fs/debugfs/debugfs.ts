@@ -45,16 +45,20 @@ export function debugfsInit(k: Kernel): void {
   k.vfs.register({ name: 'debugfs', nodev: true, mount: (kk) => kk.debugfs.sb });
 }
 
-/** A file of the kernel's own, with the directories on its way. */
+/** A directory of the kernel's own in the root, made when it is not there. */
+export function debugDir(k: Kernel, name: string, mode: number): Dentry {
+  const { sb } = k.debugfs;
+  const found = sb.root.children.get(name);
+  if (found !== undefined) return found;
+  sb.root.inode.nlink++;
+  return addDentry(sb.root, name, k.vfs.newInode(sb, S_IFDIR | mode, debugInodeOps, {}));
+}
+/** A file of the kernel's own: "directory/name". */
 export function debugText(k: Kernel, path: string, mode: number, file: TextFile): void {
   const { sb } = k.debugfs;
-  const parts = path.split('/');
-  let dir = sb.root;
-  for (const part of parts.slice(0, -1)) {
-    dir.children.get(part) ?? dir.inode.nlink++;
-    dir = dir.children.get(part) ?? addDentry(dir, part, k.vfs.newInode(sb, S_IFDIR | 0o755, debugInodeOps, {}));
-  }
-  addDentry(dir, parts[parts.length - 1], { ...k.vfs.newInode(sb, S_IFREG | mode, debugInodeOps, textFileOps), data: file, size: 0 });
+  const at = path.lastIndexOf('/');
+  const dir = debugDir(k, path.slice(0, at), 0o755);
+  addDentry(dir, path.slice(at + 1), { ...k.vfs.newInode(sb, S_IFREG | mode, debugInodeOps, textFileOps), data: file, size: 0 });
 }
 
 /** A new entry below `parent` (0 = the root): its handle, or -errno as a pointer. Errors of a parent are passed on. */

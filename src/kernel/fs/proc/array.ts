@@ -6,16 +6,8 @@ import { cpuList, hex } from '../../lib/seq_file.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
 import type { MmStruct } from '../../mm/mm_struct.ts';
 import { countUserTables } from '../../mm/pgtable.ts';
-import {
-  EXIT_DEAD,
-  EXIT_ZOMBIE,
-  TASK_INTERRUPTIBLE,
-  TASK_RUNNING,
-  TASK_STOPPED,
-  TASK_TRACED,
-  TASK_UNINTERRUPTIBLE,
-  type Task,
-} from '../../sched/task.ts';
+import type { Task } from '../../sched/task.ts';
+import { taskState } from '../../sched/task_state.ts';
 import { pidVnr } from '../../pid.ts';
 import { nsNumbers } from '../../pidfd.ts';
 import { fromKidMunged, type IdKind } from '../../user_namespace.ts';
@@ -26,25 +18,10 @@ import { mayAccess } from './base.ts';
 /** USER_HZ: clock ticks of user space are 10 ms. */
 const NSEC_PER_TICK = 10_000_000;
 const ticks = (ns: number) => Math.floor(ns / NSEC_PER_TICK);
-/** TASK_NOLOAD: an idle kernel thread. */
-const TASK_NOLOAD = 0x400;
 /** RSSLIM_INFINITY. */
 const RLIM_INFINITY = '18446744073709551615';
 const PAGE_KB = PAGE_SIZE / 1024;
 
-/** The letter of stat and the word of status (task_state_array). */
-export function taskState(task: Task): string {
-  if ((task.exitState & EXIT_ZOMBIE) !== 0) return 'Z (zombie)';
-  if ((task.exitState & EXIT_DEAD) !== 0) return 'X (dead)';
-  const s = task.state;
-  if (task.frozen && s === TASK_RUNNING) return 'S (sleeping)';
-  if ((s & TASK_TRACED) !== 0) return 't (tracing stop)';
-  if ((task.signal.groupStop !== 0 && task.ptrace === null) || (s & TASK_STOPPED) !== 0) return 'T (stopped)';
-  if ((s & TASK_NOLOAD) !== 0) return 'I (idle)';
-  if ((s & TASK_UNINTERRUPTIBLE) !== 0) return 'D (disk sleep)';
-  if ((s & TASK_INTERRUPTIBLE) !== 0) return 'S (sleeping)';
-  return 'R (running)';
-}
 const mask64 = (set: bigint) => (set & 0xffff_ffff_ffff_ffffn).toString(16).padStart(16, '0');
 
 /** Ignored and caught signals as masks. */

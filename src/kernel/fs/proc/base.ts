@@ -201,7 +201,7 @@ const PID_ENTRIES: readonly PidEntry[] = [
   { name: 'smaps', mode: S_IFREG | 0o444, fop: vmaTextOps(showSmaps) },
   { name: 'smaps_rollup', mode: S_IFREG | 0o444, fop: smapsRollupOps },
   { name: 'stack', mode: S_IFREG | 0o400, show: showStack, ptrace: true },
-  { name: 'wchan', mode: S_IFREG | 0o444, show: showWchan },
+  { name: 'wchan', mode: S_IFREG | 0o444, show: (k, task) => (mayAccess(k, task) ? showWchan(k, task) : '0') },
   { name: 'schedstat', mode: S_IFREG | 0o444, show: (_k, t) => `${Math.floor(t.utime + t.stime)} 0 ${t.nvcsw + t.nivcsw}\n` },
   { name: 'cpuset', mode: S_IFREG | 0o444, show: () => '/\n' },
   { name: 'cgroup', mode: S_IFREG | 0o444, show: (k, t) => `0::${cgroupPath(t.cgroup, k.current.nsproxy.cgroup.root ?? k.cgroups.root)}\n` },

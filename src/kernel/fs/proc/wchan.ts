@@ -2,6 +2,8 @@ import { pt_regs as PT } from '../../../abi/layout/structs.ts';
 import { S_IFIFO, S_IFMT } from '../../../abi/fs.ts';
 import * as NR from '../../../abi/syscall_nr.ts';
 import type { Kernel } from '../../kernel.ts';
+import { lookupSymbol } from '../../kallsyms.ts';
+import { exportAtStub } from '../../module/stubs.ts';
 import type { Task } from '../../sched/task.ts';
 import { ttyFileOps } from '../../drivers/tty/tty_io.ts';
 import { ptmxFileOps } from '../../drivers/tty/pty.ts';
@@ -33,11 +35,29 @@ const BY_ANON: readonly (readonly [string, string])[] = [
   ['inotify', 'wait_woken'],
 ];
 
+/** Functions of the scheduler's own section, which a sleeper's place leaves out (in_sched_functions). */
+const SCHED_FUNCTIONS =
+  /^(_?_?schedule|io_schedule|schedule_(timeout|hrtimeout)(_.*)?|wait_for_completion(_.*)?|_?_?mutex_lock(_.*)?|down(_.*)?|ww_mutex_lock.*|rt_mutex_lock.*|usleep_range.*|yield|__cond_resched|out_of_line_wait_on_bit.*|__wait_on_bit.*)$/;
+/** Threads of the kernel's own, whose only function is that in which they sleep. */
+const THREADS: Readonly<Record<string, string>> = { watchdog: 'watchdog', kthreadd: 'kthreadd', worker_thread: 'worker_thread', run_ksoftirqd: 'smpboot_thread_fn' };
+/** The same for a task that sleeps in a call from code of a module. */
+function moduleWchan(k: Kernel, task: Task): string | null {
+  const context = task.kernelContext;
+  if (context === null || task === k.sched.loaded) return null;
+  const row = exportAtStub(k, Number(context.regs[0]));
+  if (row === null) return null;
+  if (row.internal === true) return THREADS[row.name] ?? null;
+  return SCHED_FUNCTIONS.test(row.name) ? (lookupSymbol(k, Number(context.regs[1]) - 1)?.name ?? null) : row.name;
+}
+
 /** '0' for a task that does not sleep. */
 export function showWchan(k: Kernel, task: Task): string {
   if (task.exitState !== 0) return '0';
   if (task.signal.groupStop !== 0) return 'do_signal_stop';
-  if (task.state === 0 || !task.inSyscall) return '0';
+  if (task.state === 0) return '0';
+  const inModule = moduleWchan(k, task);
+  if (inModule !== null) return inModule;
+  if (!task.inSyscall) return '0';
   const nr = task.syscallNr;
   const reads = nr === NR.NR_read || nr === NR.NR_readv;
   if (!reads && nr !== NR.NR_write && nr !== NR.NR_writev) return BY_CALL[nr] ?? '0';
