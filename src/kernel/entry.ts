@@ -19,6 +19,7 @@ import { TASK_SIZE } from './mm/address.ts';
 import { Fault, handleMmFault } from './mm/memory.ts';
 import { startDriverFault } from './mm/module_fault.ts';
 import { outOfMemory } from './mm/oom_kill.ts';
+import { waitForKswapd } from './mm/vmscan.ts';
 import { loadRegs, publishThreadFlags, saveRegs } from './module/call.ts';
 import { hungTaskTick, nextHungCheck } from './hung_task.ts';
 import { deliverInterrupts } from './irq/interrupt.ts';
@@ -284,7 +285,7 @@ function userFault(k: Kernel, task: Task, addr: number, cause: number): void {
       doTrap(k, task, SIGBUS, BUS_ADRERR, addr, cause);
       return;
     case Fault.OOM:
-      outOfMemory(k, task);
+      if (!waitForKswapd(k)) outOfMemory(k, task);
       return;
     default:
       doTrap(k, task, SIGSEGV, r === Fault.ACCERR ? SEGV_ACCERR : SEGV_MAPERR, addr, cause);

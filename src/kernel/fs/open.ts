@@ -109,7 +109,7 @@ function mayDelete(k: Kernel, parent: Path, victim: Dentry, dirWanted: boolean):
   if (r < 0) return r;
   const fsuid = k.current.cred.fsuid;
   if ((dir.mode & 0o1000) !== 0 && dir.uid !== fsuid && victim.inode.uid !== fsuid && !k.current.capable(CAP_FOWNER)) return -EPERM;
-  if (isAppendOnly(dir) || isAppendOnly(victim.inode) || isImmutable(victim.inode)) return -EPERM;
+  if (isAppendOnly(dir) || isAppendOnly(victim.inode) || isImmutable(victim.inode) || k.mm.swap.isSwapFile(victim.inode)) return -EPERM;
   if (dirWanted) {
     if (!isDir(victim.inode)) return -ENOTDIR;
   } else if (isDir(victim.inode)) return -EISDIR;

@@ -5,7 +5,7 @@ import { NSFS_MAGIC } from '../../abi/nsfs.ts';
 import { PIDFS_MAGIC } from '../../abi/pidfd.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from '../mm/address.ts';
-import { AddressSpace } from '../mm/filemap.ts';
+import { AddressSpace, ShmemMapping } from '../mm/filemap.ts';
 import { F_SEAL_SEAL } from './attr.ts';
 import { deviceFileOps } from './char_dev.ts';
 import { pipeFifoOps } from './pipe.ts';
@@ -44,7 +44,7 @@ export function memInode(k: Kernel, sb: SuperBlock, mode: number, rdev: number):
   inode.rdev = rdev;
   sb.usedInodes++;
   if ((mode & S_IFMT) === S_IFREG) {
-    inode.mapping = new AddressSpace(sb.quota);
+    inode.mapping = sb.type === 'ramfs' ? new AddressSpace(sb.quota) : new ShmemMapping(sb.quota);
     if (sb.type !== 'ramfs') inode.seals = F_SEAL_SEAL;
   }
   return inode;

@@ -2,7 +2,7 @@ import { EAGAIN, EFAULT, EINVAL, ENOSYS, ERESTARTSYS, ETIMEDOUT } from '../../ab
 import { FUTEX_OP_ADD, FUTEX_OP_ANDN, FUTEX_OP_OPARG_SHIFT, FUTEX_OP_OR, FUTEX_OP_SET, FUTEX_OP_XOR } from '../../abi/futex.ts';
 import { Access } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
-import { TASK_SIZE } from '../mm/address.ts';
+import { PAGE_SIZE, TASK_SIZE } from '../mm/address.ts';
 import { VM_SHARED } from '../mm/mm_struct.ts';
 import { userPage } from '../mm/uaccess.ts';
 import { MAX_RT_PRIO, normalPrio, tryToWakeUp } from '../sched/core.ts';
@@ -81,7 +81,11 @@ export function futexKey(k: Kernel, uaddr: number, shared: boolean): string | nu
     const pa = userPage(k, uaddr, Access.READ);
     if (pa === 0) return -EFAULT;
     const vma = mm.find(uaddr);
-    if (vma !== undefined && (vma.flags & VM_SHARED) !== 0) return `pa ${pa}`;
+    if (vma !== undefined && (vma.flags & VM_SHARED) !== 0 && vma.mapping !== null) {
+      // The page may go to swap and come back elsewhere: the file and the place in it are the word's name.
+      if (vma.mapping.futexId === 0) vma.mapping.futexId = k.mm.nextFutexId++;
+      return `map ${vma.mapping.futexId} ${vma.pgoff * PAGE_SIZE + (uaddr - vma.start)}`;
+    }
   }
   return `mm ${mm.addr} ${uaddr}`;
 }

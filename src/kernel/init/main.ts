@@ -26,6 +26,7 @@ import { Kernel } from '../kernel.ts';
 import { hex64 } from '../lib/seq_file.ts';
 import { KERNEL_IMAGE_SIZE, PAGE_SIZE } from '../mm/address.ts';
 import { IMAGE_TEXT_SIZE, mmInit } from '../mm/mm.ts';
+import { kswapdInit } from '../mm/vmscan.ts';
 import { ipcInit } from '../ipc/init.ts';
 import { netSysfsInit } from '../net/core/dev_proc.ts';
 import { notifierInit } from '../notifier.ts';
@@ -180,6 +181,7 @@ function startInit(k: Kernel): void {
   task.signal.pgid = 0;
   kthreaddInit(k);
   hungTaskInit(k);
+  kswapdInit(k);
   k.current = task;
   openConsole(k, task);
   const rdinit = k.param('rdinit') ?? '/init';

@@ -39,6 +39,7 @@ export interface ShmSegment {
 
 /** Pages of a segment. Every area that maps it counts as attached (shm_open and shm_close of its areas). */
 export class ShmMapping extends AddressSpace {
+  override swappable = true;
   segment!: ShmSegment;
   /** Pages promised. */
   private readonly promised: number;
@@ -225,6 +226,7 @@ function lock(k: Kernel, s: ShmSegment, on: boolean): number {
   }
   // Nothing is ever swapped out, so the mark is all there is to do.
   s.perm.mode = on ? s.perm.mode | IPC.SHM_LOCKED : s.perm.mode & ~IPC.SHM_LOCKED;
+  s.mapping.swappable = !on;
   return 0;
 }
 export function shmctl(k: Kernel, id: number, cmd: number, arg: number): number {

@@ -1,9 +1,10 @@
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from './address.ts';
 import { VM_ACCESS, type VmArea } from './mm_struct.ts';
+import { AnonRoot } from './rmap.ts';
 
-// Which areas share the pages that were made for them (mm/rmap.c, vma.c). Linux finds the areas of an anonymous page by its anon_vma; pages here need no such
-// thing, but it decides which neighbours may become one area, which /proc/PID/maps shows.
+// Which areas share the pages that were made for them (mm/rmap.c, vma.c). The areas of an anonymous page are found by its anon_vma: here the root's (rmap.ts),
+// and each area has the number of its own, which decides which neighbours may become one area, as /proc/PID/maps shows.
 
 /** anon_vma_prepare: before the first private page of an area. A neighbour that could be one with it lends its own (find_mergeable_anon_vma). */
 export function anonVmaPrepare(k: Kernel, vma: VmArea): void {
@@ -12,9 +13,19 @@ export function anonVmaPrepare(k: Kernel, vma: VmArea): void {
   const i = vma.mm.indexAbove(vma.start);
   const next = vmas[i + 1];
   const prev = vmas[i - 1];
-  if (next !== undefined && singular(next) && compatible(vma, next)) vma.anon = next.anon;
-  else if (prev !== undefined && singular(prev) && compatible(prev, vma)) vma.anon = prev.anon;
-  else vma.anon = k.mm.nextAnonVma++;
+  if (next !== undefined && singular(next) && compatible(vma, next)) takeAnon(vma, next);
+  else if (prev !== undefined && singular(prev) && compatible(prev, vma)) takeAnon(vma, prev);
+  else {
+    vma.anon = k.mm.nextAnonVma++;
+    vma.root = new AnonRoot();
+    vma.root.areas.add(vma);
+  }
+}
+/** An area without private pages gets the anon_vma of another. */
+export function takeAnon(vma: VmArea, from: VmArea): void {
+  vma.anon = from.anon;
+  vma.root = from.root;
+  vma.root?.areas.add(vma);
 }
 /** list_is_singular(&vma->anon_vma_chain): it has pages of its own, and none can come from a parent. */
 function singular(vma: VmArea): boolean {

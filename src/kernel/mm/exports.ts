@@ -9,6 +9,7 @@ import { mappingDataExports, mappingExports } from './mapping_exports.ts';
 import { dmaExports } from '../dma/mapping.ts';
 import { dmaPoolExports } from './dmapool.ts';
 import { mempoolExports } from './mempool.ts';
+import { vmscanExports } from './vmscan.ts';
 import { shrinkerExports } from './shrinker.ts';
 import { pageDataExports, pageExports } from './page_exports.ts';
 import { slabDataExports, slabExports } from './slab_exports.ts';
@@ -16,7 +17,7 @@ import { vmallocExports } from './vmalloc_exports.ts';
 
 // What mm/ exports, and the map of the kernel half that inline functions look at.
 
-export const mmExports: readonly FunctionExport[] = [...mappingExports, ...pageExports, ...slabExports, ...vmallocExports, ...shrinkerExports, ...mempoolExports, ...dmaPoolExports, ...dmaExports];
+export const mmExports: readonly FunctionExport[] = [...mappingExports, ...pageExports, ...slabExports, ...vmallocExports, ...shrinkerExports, ...mempoolExports, ...dmaPoolExports, ...dmaExports, ...vmscanExports];
 
 export const mmDataExports: readonly DataExport[] = [
   ...mappingDataExports,

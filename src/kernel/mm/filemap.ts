@@ -5,7 +5,11 @@ import type { IovIter } from '../lib/iov_iter.ts';
 import { PAGE_SIZE } from './address.ts';
 import { unmapMappingRange } from './memory.ts';
 import type { VmArea } from './mm_struct.ts';
-import { PG_DIRTY, PG_LRU, PG_SWAPBACKED, PG_UPTODATE, setPageFlags } from './page.ts';
+import { LRU_ACTIVE_ANON, LRU_ACTIVE_FILE, LRU_INACTIVE_FILE, LRU_UNEVICTABLE } from './lru.ts';
+import { frameForUser } from './memcontrol.ts';
+import { PG_DIRTY, PG_SWAPBACKED, PG_UPTODATE, setPageFlags } from './page.ts';
+import { freeSwapEntry } from './swap_state.ts';
+import { markAccessed, workingsetEviction, workingsetRefault } from './workingset.ts';
 
 const ZEROS = new Uint8Array(PAGE_SIZE);
 
@@ -28,6 +32,16 @@ export class AddressSpace {
   readonly driver: boolean = false;
   /** Pages that fallocate made and nobody has used: still holes to SEEK_HOLE (not PG_uptodate in Linux). */
   readonly unwritten = new Set<number>();
+  /** Entries of pages that are in swap, by index. */
+  readonly swapped = new Map<number, number>();
+  /** May pages go to swap? Those of ramfs, and what the kernel itself maps, stay (mapping_unevictable). */
+  swappable = false;
+  /** The last page that could not be made could not be read; else there was no memory. */
+  readFailed = false;
+  /** When each page that was reclaimed went (shadow entries of mm/workingset.c). */
+  private readonly shadows = new Map<number, number>();
+  /** Its name in keys of futexes; 0 = it has none yet. */
+  futexId = 0;
   /** Counts the frames against the file system's limit, when it has one. */
   readonly quota: Quota | null;
 
@@ -45,25 +59,79 @@ export class AddressSpace {
   }
 
   /** The frame of page `index`, made (zeroed, or filled by `readPage`) when missing. 0 = out of memory or an input error. */
-  grab(k: Kernel, index: number): number {
+  grab(k: Kernel, index: number, faulted = false): number {
     let pa = this.pages.get(index) ?? 0;
     if (this.unwritten.size > 0) this.unwritten.delete(index);
     if (pa !== 0) return pa;
-    if (this.quota !== null && this.quota.used >= this.quota.max) return 0;
-    pa = k.mm.pages.allocUser();
+    const entry = this.swapped.size > 0 ? (this.swapped.get(index) ?? 0) : 0;
+    if (entry === 0 && this.quota !== null && this.quota.used >= this.quota.max) return 0;
+    k.mm.pages.relieve();
+    pa = frameForUser(k, entry === 0);
+    this.readFailed = false;
     if (pa === 0) return 0;
-    if (!this.readPage(k, index, pa)) {
+    if (entry !== 0 ? !this.readSwap(k, index, entry, pa) : !this.readPage(k, index, pa)) {
       k.mm.pages.put(pa);
+      this.readFailed = true;
       return 0;
     }
     this.pages.set(index, pa);
-    if (this.quota !== null) this.quota.used++;
+    if (this.quota !== null && entry === 0) this.quota.used++;
     const at = k.mm.pages.pageStruct(pa);
-    setPageFlags(k.ram, at, PG_UPTODATE | PG_LRU | (this.shmem ? PG_SWAPBACKED | PG_DIRTY : 0));
+    setPageFlags(k.ram, at, PG_UPTODATE | (this.shmem ? PG_SWAPBACKED | PG_DIRTY : 0));
     k.ram.write64(at + PAGE.index, index);
+    k.mm.ownerOf[pa / PAGE_SIZE] = this;
+    k.mm.lru.add(pa, this.listFor(k, index, pa, faulted));
     k.mm.stat.filePages++;
     if (this.shmem) k.mm.stat.shmemPages++;
     return pa;
+  }
+  /** Where a page that has come begins: pages that a fault wants and those of memory file systems are in use; one that was away for a short time was needed. */
+  private listFor(k: Kernel, index: number, pa: number, faulted: boolean): number {
+    if (this.shmem) return this.swappable ? LRU_ACTIVE_ANON : LRU_UNEVICTABLE;
+    const gone = this.shadows.size > 0 ? this.shadows.get(index) : undefined;
+    if (gone === undefined) return faulted ? LRU_ACTIVE_FILE : LRU_INACTIVE_FILE;
+    this.shadows.delete(index);
+    return workingsetRefault(k, pa, gone, true) || faulted ? LRU_ACTIVE_FILE : LRU_INACTIVE_FILE;
+  }
+  /** Brings a page back from its slot, which is free then (shmem_swapin_folio). */
+  private readSwap(k: Kernel, index: number, entry: number, pa: number): boolean {
+    k.machine.invalidateCode(pa, PAGE_SIZE);
+    if (!k.mm.swap.read(entry, pa)) return false;
+    this.swapped.delete(index);
+    freeSwapEntry(k, entry);
+    return true;
+  }
+  /** The frame of page `index` if it holds something: in memory, or brought back from swap. 0 = a hole; -1 = it cannot be brought back. */
+  private present(k: Kernel, index: number): number {
+    const pa = this.pages.get(index);
+    if (pa !== undefined) return pa;
+    if (!this.swapped.has(index)) return 0;
+    return this.grab(k, index) || -1;
+  }
+  /**
+   * Reclaim wants page `index`, which nobody maps or uses: false when it must stay. What has no other copy goes to swap (shmem_writepage).
+   */
+  evict(k: Kernel, index: number, pa: number): boolean {
+    if (!this.swappable) return false;
+    const entry = k.mm.swap.alloc();
+    if (entry === 0) return false;
+    if (!k.mm.swap.write(entry, pa)) {
+      k.mm.swap.release(entry);
+      return false;
+    }
+    k.mm.swap.dup(entry);
+    this.pages.delete(index);
+    this.swapped.set(index, entry);
+    k.mm.swappedMappings.add(this);
+    k.mm.stat.filePages--;
+    k.mm.stat.shmemPages--;
+    k.mm.pages.put(pa);
+    return true;
+  }
+  /** A clean page of a file goes: its place remembers when. */
+  protected drop(k: Kernel, index: number, pa: number): void {
+    this.shadows.set(index, workingsetEviction(k, pa));
+    this.forget(k, index, pa);
   }
   /** File systems whose contents live elsewhere fill the frame here. False = it cannot be read. */
   readPage(_k: Kernel, _index: number, _pa: number): boolean {
@@ -71,11 +139,11 @@ export class AddressSpace {
   }
   /** Is there something at page `index`, or is it a hole? */
   holds(index: number): boolean {
-    return this.pages.has(index) && !this.unwritten.has(index);
+    return (this.pages.has(index) || this.swapped.has(index)) && !this.unwritten.has(index);
   }
   /** Pages that stat counts. */
   get allocatedPages(): number {
-    return this.pages.size;
+    return this.pages.size + this.swapped.size;
   }
   /** Forgets page `index`; mappings of it must be gone. */
   protected forget(k: Kernel, index: number, pa: number): void {
@@ -95,8 +163,8 @@ export class AddressSpace {
       const offset = at % PAGE_SIZE;
       const n = Math.min(into.length - done, PAGE_SIZE - offset);
       const index = (at - offset) / PAGE_SIZE;
-      const pa = this.pages.get(index) ?? (this.shmem ? 0 : this.grab(k, index));
-      if (pa === 0) into.fill(0, done, done + n);
+      const pa = this.shmem ? this.present(k, index) : this.grab(k, index);
+      if (pa <= 0) into.fill(0, done, done + n);
       else into.set(k.ram.bytes(pa + offset, n), done);
       done += n;
     }
@@ -129,15 +197,13 @@ export class AddressSpace {
       const offset = (pos + done) % PAGE_SIZE;
       const n = Math.min(length - done, PAGE_SIZE - offset);
       const index = (pos + done - offset) / PAGE_SIZE;
-      let pa = this.pages.get(index) ?? 0;
-      if (pa === 0 && !this.shmem) {
-        pa = this.grab(k, index);
-        if (pa === 0) return done > 0 ? done : -EIO;
-      }
+      const pa = this.shmem ? this.present(k, index) : this.grab(k, index) || -1;
+      if (pa < 0) return done > 0 ? done : this.readFailed ? -EIO : -ENOMEM;
       let moved: number;
       if (pa === 0) moved = iter.copyTo(k, ZEROS.subarray(0, n));
       else {
         // A fault in the reader's memory must not drop the page.
+        markAccessed(k, pa);
         k.mm.pages.get(pa);
         moved = iter.copyPageTo(k, pa + offset, n);
         k.mm.pages.put(pa);
@@ -165,6 +231,7 @@ export class AddressSpace {
         error = this.quota !== null && this.quota.used >= this.quota.max ? -ENOSPC : -ENOMEM;
         break;
       }
+      markAccessed(k, pa);
       k.mm.pages.get(pa);
       const moved = iter.copyPageFrom(k, pa + offset, n);
       k.mm.pages.put(pa);
@@ -179,8 +246,8 @@ export class AddressSpace {
   }
   /** Makes the bytes [from, to) of one page zeros. */
   zeroPart(k: Kernel, from: number, to: number): void {
-    const pa = this.pages.get(Math.floor(from / PAGE_SIZE));
-    if (pa === undefined) return;
+    const pa = this.present(k, Math.floor(from / PAGE_SIZE));
+    if (pa <= 0) return;
     k.machine.invalidateCode(pa + (from % PAGE_SIZE), to - from);
     k.ram.fill(pa + (from % PAGE_SIZE), to - from);
   }
@@ -189,8 +256,8 @@ export class AddressSpace {
     if (size < this.size) {
       this.dropRange(k, Math.ceil(size / PAGE_SIZE), Number.POSITIVE_INFINITY);
       const tail = size % PAGE_SIZE;
-      const pa = this.pages.get(Math.floor(size / PAGE_SIZE));
-      if (tail !== 0 && pa !== undefined) {
+      const pa = tail === 0 ? 0 : this.present(k, Math.floor(size / PAGE_SIZE));
+      if (pa > 0) {
         k.machine.invalidateCode(pa + tail, PAGE_SIZE - tail);
         k.ram.fill(pa + tail, PAGE_SIZE - tail);
       }
@@ -202,6 +269,14 @@ export class AddressSpace {
     this.dropRange(k, first, end);
   }
   private dropRange(k: Kernel, first: number, end: number): void {
+    for (const [index, entry] of [...this.swapped]) {
+      if (index < first || index >= end) continue;
+      this.swapped.delete(index);
+      this.unwritten.delete(index);
+      if (this.quota !== null) this.quota.used--;
+      freeSwapEntry(k, entry);
+    }
+    for (const index of [...this.shadows.keys()]) if (index >= first && index < end) this.shadows.delete(index);
     if (this.pages.size === 0) return;
     unmapMappingRange(k, this, first, end);
     for (const [index, pa] of [...this.pages]) if (index >= first && index < end) this.forget(k, index, pa);
@@ -216,8 +291,14 @@ export class AddressSpace {
   }
 }
 
+/** Contents of a file of tmpfs: they go to swap when memory is short. */
+export class ShmemMapping extends AddressSpace {
+  override swappable = true;
+}
+
 /** Pages of a MAP_SHARED | MAP_ANONYMOUS mapping (Linux: an unlinked shmem file); the last area frees them. */
 export class SharedAnon extends AddressSpace {
+  override swappable = true;
   /** Pages promised (VM_ACCOUNT of the shmem inode). */
   private readonly promised: number;
   readonly ino: number;

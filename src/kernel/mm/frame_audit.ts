@@ -6,6 +6,7 @@ import { PAGE_SIZE } from './address.ts';
 import { isSpecial } from './memory.ts';
 import type { MmStruct } from './mm_struct.ts';
 import { isAnon, mapCount, PG_LRU, PG_RESERVED, PGTY_SLAB, PGTY_TABLE, pageFlags, pageTypeOf } from './page.ts';
+import { entrySlot } from './swap_slots.ts';
 import { eachTable, ptePa, ptePresent, walkRange } from './pgtable.ts';
 
 // Is every frame accounted for? Between two steps of the kernel each is free, reserved, or held by exactly what its struct page and the counters say. Tests ask
@@ -14,6 +15,9 @@ import { eachTable, ptePa, ptePresent, walkRange } from './pgtable.ts';
 /** Frames of a kind, counted from their struct pages. */
 interface Census {
   anon: number;
+  /** Anonymous and mapped by nobody: in the swap cache only. */
+  cached: number;
+  readonly lists: number[];
   file: number;
   mappedFile: number;
   slab: number;
@@ -38,7 +42,7 @@ export function auditFrames(k: Kernel, modulePages = 0): string[] {
   });
   expect('free frames', freePages, pages.freePages);
 
-  const c: Census = { anon: 0, file: 0, mappedFile: 0, slab: 0, table: 0, other: new Set() };
+  const c: Census = { anon: 0, cached: 0, lists: [0, 0, 0, 0, 0], file: 0, mappedFile: 0, slab: 0, table: 0, other: new Set() };
   for (let pa = RAM_BASE; pa < k.ram.size; pa += PAGE_SIZE) {
     const at = pages.pageStruct(pa);
     const flags = pageFlags(k.ram, at);
@@ -46,10 +50,12 @@ export function auditFrames(k: Kernel, modulePages = 0): string[] {
     if (free[pa / PAGE_SIZE] === 1) {
       if (here > 0) wrong.push(`frame ${pa.toString(16)} is free and mapped`);
     } else if ((flags & PG_RESERVED) !== 0) {
-      if (here > 0 && (flags & PG_LRU) !== 0) c.mappedFile++; // the vDSO
+      if (here > 0 && k.mm.ownerOf[pa / PAGE_SIZE] !== null) c.mappedFile++; // the vDSO
     } else classify(k, pa, at, flags, here, c, wrong);
   }
   expect('anonymous frames', c.anon, stat.anonPages);
+  for (const [list, n] of c.lists.entries()) expect(`frames on LRU list ${list}`, n, k.mm.lru.size[list]);
+  auditSwap(k, expect);
   expect('frames of files', c.file, stat.filePages);
   expect('mapped frames of files', c.mappedFile, stat.fileMapped);
   expect('frames of slabs and large objects', c.slab, stat.slabReclaimable + stat.slabUnreclaimable);
@@ -70,19 +76,44 @@ export function auditFrames(k: Kernel, modulePages = 0): string[] {
 }
 function classify(k: Kernel, pa: number, at: number, flags: number, here: number, c: Census, wrong: string[]): void {
   const type = pageTypeOf(k.ram, at);
+  const list = k.mm.lru.listOf(pa);
+  if (list >= 0) c.lists[list]++;
+  if (list >= 0 !== ((flags & PG_LRU) !== 0)) wrong.push(`frame ${pa.toString(16)}: on LRU list ${list}, flags ${flags.toString(16)}`);
   const head = k.mm.slab.slub.slabAt(pa) !== null;
   if (head || type === PGTY_SLAB || k.mm.slab.largeAt(pa)) c.slab++;
   else if (type === PGTY_TABLE) c.table++;
-  else if (isAnon(k.ram, at)) {
-    c.anon++;
+  else if (isAnon(k.ram, at) || k.mm.swap.entryOf[pa / PAGE_SIZE] !== 0) {
+    if (here === 0) c.cached++;
+    else c.anon++;
     if (mapCount(k.ram, at) !== here) wrong.push(`anonymous frame ${pa.toString(16)}: mapped ${here} times, counted ${mapCount(k.ram, at)}`);
-    if (here === 0) wrong.push(`anonymous frame ${pa.toString(16)} belongs to no process`);
+    if (here === 0 && k.mm.swap.entryOf[pa / PAGE_SIZE] === 0) wrong.push(`anonymous frame ${pa.toString(16)} belongs to no process`);
   } else if ((flags & PG_LRU) !== 0) {
     c.file++;
     if (here > 0) c.mappedFile++;
     if (mapCount(k.ram, at) !== here) wrong.push(`frame ${pa.toString(16)} of a file: mapped ${here} times, counted ${mapCount(k.ram, at)}`);
     if (k.ram.readS32(at + PAGE._refcount) < 1 + here) wrong.push(`frame ${pa.toString(16)} of a file: fewer references than mappings`);
   } else c.other.add(pa);
+}
+/** Each user of a slot is an entry of a page table or of a file in memory, each slot in use has users or a page in the cache. */
+function auditSwap(k: Kernel, expect: (what: string, found: number, counted: number) => void): void {
+  const { swap } = k.mm;
+  const users = new Map<number, number>();
+  const use = (entry: number) => users.set(entry, (users.get(entry) ?? 0) + 1);
+  for (const mm of processes(k)) {
+    let n = 0;
+    for (const vma of mm.vmas)
+      walkRange(k.ram, mm.pgd, vma.start, vma.end, (at) => {
+        if (ptePresent(k.ram.read32(at))) return;
+        n++;
+        use(k.ram.read32(at));
+      });
+    expect('entries of pages in swap', n, mm.swapents);
+  }
+  for (const mapping of k.mm.swappedMappings) for (const entry of mapping.swapped.values()) use(entry);
+  for (const [entry, n] of users) expect(`users of slot ${entrySlot(entry)}`, n, swap.users(entry));
+  for (const entry of swap.cache.keys()) if (!users.has(entry)) users.set(entry, 0);
+  expect('slots in use', users.size, [...swap.areas.values()].reduce((sum, area) => sum + area.inUse, 0));
+  expect('free slots', swap.total - swap.free, users.size);
 }
 function processes(k: Kernel): Set<MmStruct> {
   const all = new Set<MmStruct>();

@@ -4,6 +4,7 @@ import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from './address.ts';
 import { AddressSpace } from './filemap.ts';
 import { type VmArea, VM_SHARED } from './mm_struct.ts';
+import { LRU_UNEVICTABLE } from './lru.ts';
 import { PG_DIRTY, setPageFlags } from './page.ts';
 
 /** Pages that a miss brings in at once when memory allows (Linux reads ahead up to 128 KiB). */
@@ -63,10 +64,10 @@ export class ImageMapping extends AddressSpace {
     }
     return true;
   }
-  override grab(k: Kernel, index: number): number {
+  override grab(k: Kernel, index: number, faulted = false): number {
     const known = this.pages.get(index);
     if (known !== undefined) return known;
-    const pa = super.grab(k, index);
+    const pa = super.grab(k, index, faulted);
     if (pa === 0 || !this.has(index)) return pa;
     k.mm.imageMappings.add(this);
     const { freePages, watermarks } = k.mm.pages;
@@ -79,7 +80,10 @@ export class ImageMapping extends AddressSpace {
   protected override wrote(k: Kernel, index: number): void {
     this.dirty.add(index);
     const pa = this.pages.get(index);
-    if (pa !== undefined) setPageFlags(k.ram, k.mm.pages.pageStruct(pa), PG_DIRTY);
+    if (pa === undefined) return;
+    setPageFlags(k.ram, k.mm.pages.pageStruct(pa), PG_DIRTY);
+    // There is nowhere to write it to: it stays, like a page of ramfs.
+    if (k.mm.lru.listOf(pa) !== LRU_UNEVICTABLE) k.mm.lru.move(pa, LRU_UNEVICTABLE);
   }
   override truncate(k: Kernel, size: number): void {
     if (size < this.backed) {
@@ -113,11 +117,17 @@ export class ImageMapping extends AddressSpace {
     for (const [index, pa] of [...this.pages]) {
       if (done >= want) break;
       if (this.dirty.has(index) || !this.has(index) || k.ram.readS32(k.mm.pages.pageStruct(pa) + PAGE._refcount) !== 1) continue;
-      this.forget(k, index, pa);
+      this.drop(k, index, pa);
       done++;
     }
     if (this.pages.size === 0) k.mm.imageMappings.delete(this);
     return done;
+  }
+  override evict(k: Kernel, index: number, pa: number): boolean {
+    if (this.tainted || this.dirty.has(index) || !this.has(index)) return false;
+    this.drop(k, index, pa);
+    if (this.pages.size === 0) k.mm.imageMappings.delete(this);
+    return true;
   }
 }
 

@@ -5,6 +5,7 @@ import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, pageAlign, TASK_SIZE } from './address.ts';
 import { Fault, handleMmFault, zapRange } from './memory.ts';
 import { changeFlags } from './mmap.ts';
+import { adviseOut } from './vmscan.ts';
 import {
   type MmStruct,
   VM_DONTCOPY,
@@ -35,7 +36,7 @@ const FLAG_ADVICE: Readonly<Record<number, readonly [number, number]>> = {
   [M.MADV_DONTDUMP]: [0, VM_DONTDUMP],
   [M.MADV_DODUMP]: [VM_DONTDUMP, 0],
 };
-/** Hints for mechanisms (reclaim, same-page merging, huge pages) that never have anything to do here. */
+/** Hints that ask for no change of areas; those for mechanisms that are not here (same-page merging, huge pages) do nothing. */
 const HINTS = new Set<number>([
   M.MADV_WILLNEED,
   M.MADV_MERGEABLE,
@@ -107,7 +108,9 @@ function adviseArea(
       return removePages(k, mm, vma, from, to);
     case M.MADV_COLD:
     case M.MADV_PAGEOUT:
-      return (vma.flags & (VM_LOCKED | VM_PFNMAP)) !== 0 ? -EINVAL : 0;
+      if ((vma.flags & (VM_LOCKED | VM_PFNMAP)) !== 0) return -EINVAL;
+      adviseOut(k, vma, from, to, advice === M.MADV_PAGEOUT);
+      return 0;
     default:
       return 0;
   }

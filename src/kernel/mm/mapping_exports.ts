@@ -83,7 +83,7 @@ function insertPage(k: Kernel, at: number, addr: number, page: number): number {
   const pte = ptePointer(k.ram, vma.mm.pgd, addr, k.mm);
   if (pte === 0) return -ENOMEM;
   if (ptePresent(k.ram.read32(pte))) return -EBUSY;
-  pageAddMapping(k, vma.mm, pa);
+  pageAddMapping(k, vma, pa);
   setPte(k.ram, pte, makePte(pa, (readKernel64(k, at + VMA.vm_page_prot) ?? 0) & PROT_BITS));
   return 0;
 }

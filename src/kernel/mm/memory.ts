@@ -44,7 +44,10 @@ import {
   setPte,
   walkRange,
 } from './pgtable.ts';
-import { pageAddMapping, pageAddNewAnon, pageRemoveMapping } from './rmap.ts';
+import { frameForUser } from './memcontrol.ts';
+import { pageAddMapping, pageAddNewAnon, pageAddSwapped, pageRemoveMapping } from './rmap.ts';
+import { freeSwapEntry, freeSwapOf, swapInPage } from './swap_state.ts';
+import { entryType } from './swap_slots.ts';
 
 // Page faults, copy-on-write and the copying and unmapping of page tables (mm/memory.c).
 
@@ -84,6 +87,7 @@ function expandStack(k: Kernel, mm: MmStruct, addr: number): VmArea | undefined 
 
 /** Makes the page at `addr` accessible for `access`, as after a hardware page fault. One of Fault. */
 export function handleMmFault(k: Kernel, mm: MmStruct, addr: number, access: AccessKind): number {
+  k.mm.pages.relieve();
   const vma = mm.find(addr) ?? expandStack(k, mm, addr);
   if (vma === undefined) return Fault.MAPERR;
   const need = access === Access.WRITE ? VM_WRITE : access === Access.EXEC ? VM_EXEC : VM_READ | VM_WRITE;
@@ -96,10 +100,63 @@ export function handleMmFault(k: Kernel, mm: MmStruct, addr: number, access: Acc
   k.mm.stat.pgfault++;
   k.current.minFlt++;
   if (ptePresent(old)) return presentFault(k, vma, at, page, old, write);
+  if (old !== 0) return swapFault(k, vma, at, page, old, write);
   if (vma.mapping === null) return anonFault(k, vma, at, page, write);
   if (!vma.mapping.driver) return fileFault(k, vma, vma.mapping, at, page, write);
   if (mm === k.current.mm && k.machine.regs.mode === 0) k.current.driverFault = { page, write };
   return Fault.DRIVER;
+}
+
+/** A fault that had to read: a major one. */
+function countMajor(k: Kernel): void {
+  k.mm.stat.pgmajfault++;
+  k.current.minFlt--;
+  k.current.majFlt++;
+}
+/** The page is in swap (do_swap_page). It keeps its slot while it is only read, so that it can go again without being written. */
+function swapFault(k: Kernel, vma: VmArea, at: number, page: number, entry: number, write: boolean): number {
+  const { ram } = k;
+  const { swap, pages } = k.mm;
+  const cached = swap.cache.has(entry);
+  const pa = swapInPage(k, entry);
+  if (pa <= 0) return pa === 0 ? Fault.OOM : Fault.SIGBUS;
+  if (cached) k.mm.lru.activate(pa);
+  else countMajor(k);
+  anonVmaPrepare(k, vma);
+  pageAddSwapped(k, vma, page, pa);
+  swap.drop(entry);
+  vma.mm.swapents--;
+  // The cache and this entry hold it, and nobody else has it in swap.
+  const exclusive = swap.users(entry) === 0 && pages.refCount(pa) === 2;
+  const own = exclusive && (vma.flags & VM_WRITE) !== 0;
+  const pte = makePte(pa, protOf(vma) | (own ? PTE_W | (write ? PTE_D : 0) : 0));
+  setPte(ram, at, pte);
+  if (exclusive && (write || (vma.flags & VM_LOCKED_MASK) !== 0 || swap.isFull)) freeSwapOf(k, pa);
+  return write && !own ? presentFault(k, vma, at, page, pte, true) : Fault.DONE;
+}
+
+/** Brings back what an area has in the swap area `type` (unuse_vma). False: memory is out. */
+export function unuseArea(k: Kernel, vma: VmArea, type: number): boolean {
+  const { ram } = k;
+  const { swap } = k.mm;
+  let ok = true;
+  walkRange(ram, vma.mm.pgd, vma.start, vma.end, (at, va) => {
+    if (!ok || ptePresent(ram.read32(at)) || entryType(ram.read32(at)) !== type) return;
+    k.mm.pages.relieve();
+    const entry = ram.read32(at);
+    const pa = swapInPage(k, entry);
+    if (pa <= 0) {
+      ok = false;
+      return;
+    }
+    anonVmaPrepare(k, vma);
+    pageAddSwapped(k, vma, va, pa);
+    swap.drop(entry);
+    vma.mm.swapents--;
+    setPte(ram, at, makePte(pa, protOf(vma)));
+    freeSwapOf(k, pa);
+  });
+  return ok;
 }
 
 /** First touch of private memory: reads share one page of zeros. */
@@ -111,7 +168,7 @@ function anonFault(k: Kernel, vma: VmArea, at: number, page: number, write: bool
   const pa = anonFrame(k, vma, page);
   if (pa === 0) return Fault.OOM;
   anonVmaPrepare(k, vma);
-  pageAddNewAnon(k, vma.mm, pa);
+  pageAddNewAnon(k, vma, page, pa);
   setPte(k.ram, at, makePte(pa, protOf(vma) | PTE_W | PTE_D));
   return Fault.DONE;
 }
@@ -121,31 +178,30 @@ function fileFault(k: Kernel, vma: VmArea, mapping: AddressSpace, at: number, pa
   const index = vma.pgoff + (page - vma.start) / PAGE_SIZE;
   if (index * PAGE_SIZE >= mapping.size) return Fault.SIGBUS;
   const known = mapping.pages.has(index);
-  const cached = mapping.grab(k, index);
-  if (cached === 0) return mapping.shmem ? Fault.OOM : Fault.SIGBUS;
-  if (!known && !mapping.shmem) {
-    k.mm.stat.pgmajfault++;
-    k.current.minFlt--;
-    k.current.majFlt++;
-  }
+  const swapped = mapping.swapped.has(index);
+  const cached = mapping.grab(k, index, true);
+  if (cached === 0) return mapping.readFailed ? Fault.SIGBUS : Fault.OOM;
+  if (swapped || (!known && !mapping.shmem)) countMajor(k);
   if ((vma.flags & VM_PFNMAP) !== 0) {
     setPte(ram, at, makePte(cached, protOf(vma)));
     return Fault.DONE;
   }
   if ((vma.flags & VM_SHARED) !== 0) {
-    pageAddMapping(k, vma.mm, cached);
+    pageAddMapping(k, vma, cached);
     if (write) setPageFlags(ram, k.mm.pages.pageStruct(cached), PG_DIRTY);
     setPte(ram, at, makePte(cached, protOf(vma) | ((vma.flags & VM_WRITE) !== 0 ? PTE_W : 0) | (write ? PTE_D : 0)));
   } else if (write) {
-    const pa = k.mm.pages.allocUser(0, false);
+    k.mm.pages.get(cached);
+    const pa = frameForUser(k, false);
+    if (pa !== 0) ram.u8.copyWithin(pa, cached, cached + PAGE_SIZE);
+    k.mm.pages.put(cached);
     if (pa === 0) return Fault.OOM;
-    ram.u8.copyWithin(pa, cached, cached + PAGE_SIZE);
     anonVmaPrepare(k, vma);
-    pageAddNewAnon(k, vma.mm, pa);
+    pageAddNewAnon(k, vma, page, pa);
     setPte(ram, at, makePte(pa, protOf(vma) | PTE_W | PTE_D));
     return Fault.DONE;
   } else {
-    pageAddMapping(k, vma.mm, cached);
+    pageAddMapping(k, vma, cached);
     setPte(ram, at, makePte(cached, protOf(vma)));
   }
   if (!write) faultAround(k, vma, mapping, at, page);
@@ -165,11 +221,16 @@ function faultAround(k: Kernel, vma: VmArea, mapping: AddressSpace, at: number, 
     if (index * PAGE_SIZE >= mapping.size) return;
     const pa = mapping.pages.get(index);
     if (pa === undefined) continue;
-    pageAddMapping(k, vma.mm, pa);
+    pageAddMapping(k, vma, pa);
     setPte(ram, pte, makePte(pa, prot));
   }
 }
 
+/** Is a private page this entry's alone? The swap cache lets go of it when it can (wp_can_reuse_anon_folio). */
+function mayReuse(k: Kernel, pa: number): boolean {
+  const count = k.mm.pages.refCount(pa);
+  return count === 1 || (count === 2 && freeSwapOf(k, pa));
+}
 /** The PTE is there but did not allow the access: copy-on-write, or rights that grew since. */
 function presentFault(k: Kernel, vma: VmArea, at: number, page: number, old: number, write: boolean): number {
   const { ram } = k;
@@ -177,14 +238,14 @@ function presentFault(k: Kernel, vma: VmArea, at: number, page: number, old: num
   let pa = ptePa(old);
   let prot = protOf(vma) | (old & PTE_D);
   if (write && (vma.flags & VM_SHARED) === 0 && (old & PTE_W) === 0) {
-    if (pa !== zeroPage && isAnon(ram, pages.pageStruct(pa)) && pages.refCount(pa) === 1) k.mm.stat.pgreuse++;
+    if (pa !== zeroPage && isAnon(ram, pages.pageStruct(pa)) && mayReuse(k, pa)) k.mm.stat.pgreuse++;
     else {
       const copy = anonFrame(k, vma, page, pa === zeroPage);
       if (copy === 0) return Fault.OOM;
       if (pa !== zeroPage) ram.u8.copyWithin(copy, pa, pa + PAGE_SIZE);
-      if (!isSpecial(k, vma, pa)) pageRemoveMapping(k, vma.mm, pa);
+      if (!isSpecial(k, vma, pa)) pageRemoveMapping(k, vma, pa);
       anonVmaPrepare(k, vma);
-      pageAddNewAnon(k, vma.mm, copy);
+      pageAddNewAnon(k, vma, page, copy);
       pa = copy;
     }
   }
@@ -239,7 +300,9 @@ function forcePage(k: Kernel, mm: MmStruct, va: number, write: boolean): number 
 /** True when touching `va` would find its page in memory (mincore). */
 export function pageState(k: Kernel, mm: MmStruct, vma: VmArea, va: number): boolean {
   const at = ptePointer(k.ram, mm.pgd, va, null);
-  if (at !== 0 && ptePresent(k.ram.read32(at))) return true;
+  const pte = at === 0 ? 0 : k.ram.read32(at);
+  if (ptePresent(pte)) return true;
+  if (pte !== 0) return k.mm.swap.cache.has(pte);
   return vma.mapping?.pages.has(vma.pgoff + (va - vma.start) / PAGE_SIZE) ?? false;
 }
 
@@ -258,7 +321,10 @@ export function zapRange(k: Kernel, mm: MmStruct, vma: VmArea, start: number, en
     const pte = ram.read32(at);
     setPte(ram, at, 0);
     any = true;
-    if (ptePresent(pte) && !isSpecial(k, vma, ptePa(pte))) pageRemoveMapping(k, mm, ptePa(pte));
+    if (!ptePresent(pte)) {
+      mm.swapents--;
+      freeSwapEntry(k, pte);
+    } else if (!isSpecial(k, vma, ptePa(pte))) pageRemoveMapping(k, vma, ptePa(pte));
   });
   if (any) flushRange(k, start, end);
 }
@@ -280,7 +346,7 @@ export function unmapMappingRange(k: Kernel, mapping: AddressSpace, first: numbe
       const pa = ptePa(pte);
       if (!ptePresent(pte) || isAnon(ram, k.mm.pages.pageStruct(pa))) return;
       setPte(ram, at, 0);
-      if (!isSpecial(k, vma, pa)) pageRemoveMapping(k, vma.mm, pa);
+      if (!isSpecial(k, vma, pa)) pageRemoveMapping(k, vma, pa);
     });
     flushRange(k, from, to);
   }
@@ -310,6 +376,7 @@ export function changeProtection(k: Kernel, mm: MmStruct, vma: VmArea, start: nu
 
 /** fork's copy of an address space: areas, and page tables with private pages shared read-only (dup_mmap). Negative errno on failure. */
 export function dupMm(k: Kernel, from: MmStruct): MmStruct | number {
+  k.mm.pages.relieve();
   const mm = mmAlloc(k);
   if (mm === null) return -ENOMEM;
   for (const name of [
@@ -362,18 +429,24 @@ function copyTables(k: Kernel, from: MmStruct, to: MmStruct, vma: VmArea): boole
   let target = 0;
   walkRange(ram, from.pgd, vma.start, vma.end, (at, va) => {
     let pte = ram.read32(at);
-    if (!ok || !ptePresent(pte)) return;
+    if (!ok) return;
     target = va === lastVa + PAGE_SIZE && va % PMD_SIZE !== 0 ? target + 8 : ptePointer(ram, to.pgd, va, k.mm);
     lastVa = va;
     if (target === 0) {
       ok = false;
       return;
     }
+    if (!ptePresent(pte)) {
+      k.mm.swap.dup(pte);
+      to.swapents++;
+      setPte(ram, target, pte);
+      return;
+    }
     if ((pte & PTE_W) !== 0 && (vma.flags & VM_SHARED) === 0) {
       pte &= ~PTE_W;
       setPte(ram, at, pte);
     }
-    if (!isSpecial(k, vma, ptePa(pte))) pageAddMapping(k, to, ptePa(pte));
+    if (!isSpecial(k, vma, ptePa(pte))) pageAddMapping(k, vma, ptePa(pte));
     setPte(ram, target, pte);
   });
   return ok;

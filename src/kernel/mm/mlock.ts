@@ -2,7 +2,7 @@ import { EFAULT, ENOMEM } from '../../abi/errno.ts';
 import { Access } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, TASK_SIZE } from './address.ts';
-import { Fault, handleMmFault } from './memory.ts';
+import { Fault, handleMmFault, isSpecial } from './memory.ts';
 import { changeFlags } from './mmap.ts';
 import {
   type MmStruct,
@@ -16,6 +16,8 @@ import {
   VM_SHARED,
   VM_WRITE,
 } from './mm_struct.ts';
+import { ptePa, ptePresent, walkRange } from './pgtable.ts';
+import { kindOf } from './rmap.ts';
 
 // Locking memory and faulting it in ahead of use (mm/mlock.c, mm_populate of mm/gup.c).
 
@@ -27,8 +29,23 @@ export function applyMlock(mm: MmStruct, start: number, length: number, bits: nu
   let mapped = start;
   for (let i = mm.indexAbove(start); i < mm.vmas.length && mm.vmas[i].start <= mapped && mapped < end; i++) mapped = mm.vmas[i].end;
   if (mapped === start) return -ENOMEM;
+  countLocks(mm, start, Math.min(end, mapped), (bits & VM_LOCKED) !== 0);
   const r = changeFlags(mm, start, Math.min(end, mapped), (flags) => ((flags & (VM_IO | VM_PFNMAP)) !== 0 ? flags : (flags & ~VM_LOCKED_MASK) | bits));
   return mapped < end ? -ENOMEM : r;
+}
+
+/** The pages that are there already are locked from now on, or are not (mlock_vma_pages_range). */
+function countLocks(mm: MmStruct, start: number, end: number, on: boolean): void {
+  const { k } = mm;
+  for (let i = mm.indexAbove(start); i < mm.vmas.length && mm.vmas[i].start < end; i++) {
+    const vma = mm.vmas[i];
+    if ((vma.flags & (VM_IO | VM_PFNMAP)) !== 0 || ((vma.flags & VM_LOCKED) !== 0) === on) continue;
+    walkRange(k.ram, mm.pgd, Math.max(start, vma.start), Math.min(end, vma.end), (at) => {
+      const pa = ptePa(k.ram.read32(at));
+      if (!ptePresent(k.ram.read32(at)) || pa === k.mm.zeroPage || isSpecial(k, vma, pa)) return;
+      k.mm.lru.lock(pa, on ? 1 : -1, kindOf(k, pa) === 'file');
+    });
+  }
 }
 
 /** Faults in the pages of the areas in the range, for writing where that breaks copy-on-write. 0 or -errno of the first hole. */

@@ -17,7 +17,12 @@ import {
 import type { FrameRun } from './frame_runs.ts';
 import type { ImageMapping } from './image_mapping.ts';
 import { type OvercommitSettings, overcommitDefaults } from './overcommit.ts';
-import { reclaim } from './vmscan.ts';
+import type { File } from '../fs/types.ts';
+import type { AddressSpace } from './filemap.ts';
+import { LruLists } from './lru.ts';
+import type { AnonRoot } from './rmap.ts';
+import { Swap } from './swap_slots.ts';
+import { ReclaimState, reclaimQuick, relieve } from './vmscan.ts';
 import { NO_TYPE, PGTY_TABLE, setPageType } from './page.ts';
 import { PageAllocator } from './page_alloc.ts';
 import { makePte, mapLarge, PAGE_KERNEL, PAGE_KERNEL_EXEC, PTE_V, setPte } from './pgtable.ts';
@@ -50,6 +55,16 @@ export class MemoryManager {
   /** --check=memory; null = off. */
   check: MemoryCheck | null = null;
   readonly stat = new VmStat();
+  readonly lru: LruLists;
+  readonly swap: Swap;
+  /** Open files of swap areas, by number of the area. */
+  readonly swapFiles = new Map<number, File>();
+  /** What the pages of files and the private ones belong to, by frame. */
+  readonly ownerOf: (AddressSpace | AnonRoot | null)[];
+  readonly reclaim = new ReclaimState();
+  /** Files of memory file systems with pages in swap. */
+  readonly swappedMappings = new Set<AddressSpace>();
+  nextFutexId = 1;
   readonly vmalloc = new VmapArea(VMALLOC_START, VMALLOC_END);
   readonly modules = new VmapArea(MODULES_VADDR, MODULES_END);
   readonly mmCache: KmemCache;
@@ -100,6 +115,10 @@ export class MemoryManager {
     const { ram, machine } = k;
     this.k = k;
     this.pages = new PageAllocator(machine, RAM_BASE + KERNEL_IMAGE_SIZE);
+    this.lru = new LruLists(ram, this.pages);
+    this.swap = new Swap(ram);
+    this.ownerOf = new Array<AddressSpace | AnonRoot | null>(ram.size / PAGE_SIZE).fill(null);
+    this.pages.onFree = (pa) => this.forgetFrame(pa);
     this.slab = new SlabAllocator(k, this.pages, this.stat);
     this.mmCache = this.slab.createCache('mm_struct', MM_STRUCT_SIZE, 8, SLAB_HWCACHE_ALIGN | SLAB_PANIC | SLAB_ACCOUNT);
     const root = this.allocTable();
@@ -124,6 +143,13 @@ export class MemoryManager {
     }
   }
 
+  /** A frame goes back: it is on no list any more, and belongs to nothing. */
+  private forgetFrame(pa: number): void {
+    const pfn = pa / PAGE_SIZE;
+    if (this.lru.unlink(pfn) < 0) return;
+    this.ownerOf[pfn] = null;
+  }
+
   /** A zeroed frame for a page table, or 0. */
   allocTable(): number {
     const pa = this.pages.alloc();
@@ -146,7 +172,8 @@ export function mmInit(k: Kernel): void {
     k.printk.log(1, `BUG: Bad page state in process ${k.current.comm}  pfn:${(pa / PAGE_SIZE).toString(16).padStart(5, '0')}`);
     k.printk.log(1, `page dumped because: ${reason}`);
   };
-  k.mm.pages.onShort = (pages) => reclaim(k, pages);
+  k.mm.pages.onShort = (pages) => reclaimQuick(k, pages);
+  k.mm.pages.onLow = () => relieve(k);
   k.mm.overcommit = overcommitDefaults(k.mm.pages.freePages);
   if (k.mm.slab.tracksUsers) k.mm.stackDepot.earlyInit(k);
   if (checksMemory(k)) k.mm.check = new MemoryCheck(k, releaseChecked);

@@ -6,6 +6,7 @@ import { PAGE_SIZE, physToVirt, TASK_SIZE } from './address.ts';
 import type { AddressSpace } from './filemap.ts';
 import { endRun, type FrameRun } from './frame_runs.ts';
 import { freeUserTables } from './pgtable.ts';
+import type { AnonRoot } from './rmap.ts';
 
 // vm_flags (include/linux/mm.h).
 export const VM_READ = 1;
@@ -44,6 +45,8 @@ export interface VmAreaSpec {
   readonly file: File | null;
   readonly pgoff: number;
   readonly name: string;
+  /** Of an area that it was part of, or a copy is made of. */
+  readonly root?: AnonRoot | null;
 }
 
 /** A range of an address space with one protection and one backing (vm_area_struct). */
@@ -64,6 +67,8 @@ export interface VmArea {
   anon: number;
   /** It was forked: its pages may be its parent's as well. */
   anonInherited: boolean;
+  /** Areas that may map its private pages; null before the first. */
+  root: AnonRoot | null;
   /** Where its private pages get their frames (frame_runs.ts), and how many it got before there was such a place. */
   run: FrameRun | null;
   touched: number;
@@ -104,6 +109,8 @@ export class MmStruct {
   rssAnon = 0;
   rssFile = 0;
   rssShmem = 0;
+  /** Pages that are in swap. */
+  swapents = 0;
   hiwaterRss = 0;
   hiwaterVm = 0;
   /** Pages of all areas; of writable private ones, executable ones and stacks (total_vm, data_vm, exec_vm, stack_vm); locked. */
@@ -155,7 +162,8 @@ export class MmStruct {
   /** Puts an area into the list; it takes over the references that its mapping and file need. */
   link(spec: VmAreaSpec, anon = 0, anonInherited = false): VmArea {
     const { start, end, flags, mapping, file, pgoff, name } = spec;
-    const vma: VmArea = { mm: this, start, end, flags, mapping, file, pgoff, name, anon, anonInherited, run: null, touched: 0 };
+    const vma: VmArea = { mm: this, start, end, flags, mapping, file, pgoff, name, anon, anonInherited, root: anon === 0 ? null : (spec.root ?? null), run: null, touched: 0 };
+    vma.root?.areas.add(vma);
     this.vmas.splice(this.indexAbove(start), 0, vma);
     if (vma.file !== null) vma.file.refs++;
     vma.mapping?.addArea(vma);
@@ -168,6 +176,7 @@ export class MmStruct {
     if (this.vmas[i] === vma) this.vmas.splice(i, 1);
     this.gapGrew(vma.start);
     this.account(vma.flags, -(vma.end - vma.start) / PAGE_SIZE);
+    vma.root?.areas.delete(vma);
     vma.mapping?.removeArea(this.k, vma);
     endRun(this.k, vma);
     if (vma.file !== null) this.k.vfs.fput(vma.file);

@@ -19,7 +19,7 @@ import {
 import { MS_NOEXEC } from '../../abi/mount.ts';
 import type { File } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
-import { anonJoinable, anonMergeable } from './anon_vma.ts';
+import { anonJoinable, anonMergeable, takeAnon } from './anon_vma.ts';
 import { PAGE_SIZE, pageAlign, TASK_SIZE } from './address.ts';
 import { type AddressSpace, SharedAnon } from './filemap.ts';
 import { changeProtection, freeTablesAround, STACK_GUARD_GAP, zapRange } from './memory.ts';
@@ -98,7 +98,10 @@ export function mergeBehind(mm: MmStruct, vma: VmArea): void {
   if (next !== undefined && mergeable(vma, next) && anonMergeable(vma.anon, next)) join(mm, vma, next);
 }
 function join(mm: MmStruct, a: VmArea, b: VmArea): void {
-  if (a.anon === 0) [a.anon, a.anonInherited] = [b.anon, b.anonInherited];
+  if (a.anon === 0 && b.anon !== 0) {
+    takeAnon(a, b);
+    a.anonInherited = b.anonInherited;
+  }
   if (a.run === null) [a.run, b.run] = [b.run, null];
   const { end } = b;
   mm.unlink(b);
@@ -313,7 +316,7 @@ function mmapRegion(k: Kernel, mm: MmStruct, file: File | null, start: number, l
   let made: VmArea;
   const spec = { start, end, flags: vmFlags, mapping, file: null as File | null, pgoff: start / PAGE_SIZE, name: '' };
   if (file !== null) {
-    const draft: VmArea = { ...spec, file, pgoff, mm, anon: 0, anonInherited: false, run: null, touched: 0 };
+    const draft: VmArea = { ...spec, file, pgoff, mm, anon: 0, anonInherited: false, root: null, run: null, touched: 0 };
     const answer = file.op.mmap?.(k, file, draft) ?? -ENODEV;
     if (typeof answer === 'number') {
       // Zero: the driver wants plain zeroed memory (/dev/zero, mapped privately).

@@ -77,13 +77,13 @@ function finishFault(k: Kernel, task: Task, addr: number, page: number, write: b
     if (copy !== 0) {
       k.ram.u8.copyWithin(copy, pa, pa + PAGE_SIZE);
       anonVmaPrepare(k, vma);
-      pageAddNewAnon(k, mm, copy);
+      pageAddNewAnon(k, vma, addr - (addr % PAGE_SIZE), copy);
       setPte(k.ram, at, makePte(copy, prot | PTE_W | PTE_D));
     }
     pages.put(pa);
     return copy !== 0;
   }
-  pageAddMapping(k, mm, pa);
+  pageAddMapping(k, vma, pa);
   pages.put(pa);
   const writable = (vma.flags & (VM_SHARED | VM_WRITE)) === (VM_SHARED | VM_WRITE);
   setPte(k.ram, at, makePte(pa, prot | (writable ? PTE_W : 0) | (write ? PTE_D : 0)));

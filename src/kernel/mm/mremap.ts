@@ -143,7 +143,11 @@ function moveArea(k: Kernel, mm: MmStruct, addr: number, oldLen: number, newLen:
     }
     if (keepOld) {
       mm.setFlags(source, source.flags & ~VM_LOCKED_MASK);
-      if (source.start === addr && source.end === addr + oldLen) source.anon = 0;
+      if (source.start === addr && source.end === addr + oldLen) {
+        source.anon = 0;
+        source.root?.areas.delete(source);
+        source.root = null;
+      }
     }
     if (!keepOld) mm.unlink(source);
     freeTablesAround(k, mm, addr, addr + oldLen);

@@ -25,8 +25,8 @@ const OOM_SCORE_ADJ_MIN = -1000;
 export function oomBadness(k: Kernel, task: Task): number | null {
   const adj = task.signal.oomScoreAdj;
   if (task.pid === 1 || task.mm === null || adj === OOM_SCORE_ADJ_MIN) return null;
-  const points = task.mm.rss + countUserTables(k.ram, task.mm.pgd);
-  return points + adj * Math.floor(k.mm.pages.managedPages / 1000);
+  const points = task.mm.rss + task.mm.swapents + countUserTables(k.ram, task.mm.pgd);
+  return points + adj * Math.floor((k.mm.pages.managedPages + k.mm.swap.total) / 1000);
 }
 
 /** What found no memory: GFP_HIGHUSER_MOVABLE | __GFP_COMP, order 0 for a page fault; GFP_KERNEL and order -1 for SysRq f. */
@@ -141,6 +141,6 @@ function dumpTask(k: Kernel, t: Task, mm: MmStruct): void {
   const pad = (n: number, width: number) => String(n).padStart(width);
   k.printk.log(
     KERN_INFO,
-    `[${pad(t.pid, 7)}] ${pad(t.cred.uid, 5)} ${pad(t.tgid, 5)} ${pad(mm.totalPages, 8)} ${pad(mm.rss, 8)} ${pad(mm.rssAnon, 8)} ${pad(mm.rssFile, 8)} ${pad(mm.rssShmem, 9)} ${pad(countUserTables(k.ram, mm.pgd) * PAGE_SIZE, 8)} ${pad(0, 8)}         ${pad(t.signal.oomScoreAdj, 5)} ${t.comm}`,
+    `[${pad(t.pid, 7)}] ${pad(t.cred.uid, 5)} ${pad(t.tgid, 5)} ${pad(mm.totalPages, 8)} ${pad(mm.rss, 8)} ${pad(mm.rssAnon, 8)} ${pad(mm.rssFile, 8)} ${pad(mm.rssShmem, 9)} ${pad(countUserTables(k.ram, mm.pgd) * PAGE_SIZE, 8)} ${pad(mm.swapents, 8)}         ${pad(t.signal.oomScoreAdj, 5)} ${t.comm}`,
   );
 }

@@ -27,14 +27,14 @@ export function overcommitDefaults(freePages: number): OvercommitSettings {
 }
 /** vm_commit_limit, in pages. */
 export function commitLimit(k: Kernel): number {
-  const { overcommit: o, pages } = k.mm;
-  return o.kbytes !== 0 ? pagesOf(o.kbytes) : Math.trunc((pages.managedPages * o.ratio) / 100);
+  const { overcommit: o, pages, swap } = k.mm;
+  return (o.kbytes !== 0 ? pagesOf(o.kbytes) : Math.trunc((pages.managedPages * o.ratio) / 100)) + swap.total;
 }
 /** __vm_enough_memory: may `pages` more be promised? */
 export function enoughMemory(k: Kernel, pages: number): boolean {
   const { overcommit: o, stat } = k.mm;
   if (o.memory === OVERCOMMIT_ALWAYS) return true;
-  if (o.memory === OVERCOMMIT_GUESS) return pages <= k.mm.pages.managedPages;
+  if (o.memory === OVERCOMMIT_GUESS) return pages <= k.mm.pages.managedPages + k.mm.swap.total;
   let allowed = commitLimit(k);
   if (!k.current.capable(CAP_SYS_ADMIN)) allowed -= pagesOf(o.adminReserveKbytes);
   const { mm } = k.current;

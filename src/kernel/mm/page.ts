@@ -11,8 +11,11 @@ export const PG_UPTODATE = 1 << 3;
 export const PG_DIRTY = 1 << 4;
 export const PG_LRU = 1 << 5;
 export const PG_HEAD = 1 << 6;
+export const PG_ACTIVE = 1 << 8;
+export const PG_SWAPCACHE = 1 << 10;
 export const PG_RESERVED = 1 << 13;
 export const PG_SWAPBACKED = 1 << 17;
+export const PG_UNEVICTABLE = 1 << 18;
 
 /** page_type in the word of _mapcount: the type in the top byte; all ones = no type, nothing maps it (enum pagetype of 6.12). */
 export const PGTY_BUDDY = 0xf0;

@@ -29,14 +29,15 @@ export interface Watermarks {
 
 /**
  * Watermarks of a zone of `managed` pages: min_free_kbytes is sqrt(16 * KiB), or what khugepaged asks for against fragmentation
- * (11 page blocks) but at most 5 % of memory; the levels above rise by a quarter of it, or 0.1 % of the zone (setup_per_zone_wmarks).
+ * (11 page blocks) but at most 5 % of memory; the levels above rise by a quarter of it, or by so many ten thousandths of the zone
+ * (setup_per_zone_wmarks; watermark_scale_factor).
  */
-export function watermarksFor(managed: number): Watermarks {
+export function watermarksFor(managed: number, minFreeKb = 0, scale = 10): Watermarks {
   const byRoot = Math.floor(Math.min(262144, Math.max(128, Math.floor(Math.sqrt(managed * 4 * 16)))) / 4);
   // With less than 512 MiB transparent huge pages are off, and khugepaged asks for nothing.
   const recommended = managed < THP_MIN_PAGES ? 0 : Math.min(PAGEBLOCK_PAGES * 11, Math.floor(managed / 20));
-  const min = Math.max(byRoot, recommended);
-  const step = Math.max(Math.floor(min / 4), Math.floor(managed / 1000));
+  const min = minFreeKb > 0 ? Math.floor(minFreeKb / 4) : Math.max(byRoot, recommended);
+  const step = Math.max(Math.floor(min / 4), Math.floor((managed * scale) / 10000));
   return { min, low: min + step, high: min + 2 * step, promo: min + 3 * step };
 }
 
@@ -54,7 +55,7 @@ export class PageAllocator {
   readonly totalPages: number;
   /** Frames that the allocator ever had. */
   readonly managedPages: number;
-  readonly watermarks: Watermarks;
+  watermarks: Watermarks;
   freePages = 0;
   readonly freeCount: number[] = new Array<number>(MAX_ORDER + 1).fill(0);
   /** Counters of /proc/vmstat, in pages. */
@@ -65,6 +66,12 @@ export class PageAllocator {
 
   /** Called when an allocation finds too little: frees what can be had again, and says how many pages that was. */
   onShort: (pages: number) => number = () => 0;
+
+  /** Called before memory is asked for where nothing is held that reclaim could take away: wakes kswapd, or reclaims itself. */
+  onLow: () => void = () => {};
+
+  /** Told of each frame of a block that comes back. */
+  onFree: (pa: number) => void = () => {};
 
   /** Told of frames that were handed out or came back (memory checks). */
   onFrames: ((pa: number, pages: number, kind: number) => void) | null = null;
@@ -191,6 +198,10 @@ export class PageAllocator {
     return false;
   }
 
+  /** A place where it may be waited for memory. */
+  relieve(): void {
+    if (this.freePages < this.watermarks.low) this.onLow();
+  }
   /** 2^order contiguous frames with reference count 1, zeroed unless told otherwise. The physical address, or 0 when there is none. */
   alloc(order = 0, zero = true): number {
     let o = order;
@@ -279,6 +290,7 @@ export class PageAllocator {
     if (ram.readS32(at + PAGE._mapcount) !== -1 && ram.read32(at + PAGE.page_type) >>> 24 < PGTY_BUDDY) {
       this.onBadPage(pa, 'nonzero mapcount');
     }
+    this.onFree(pa);
     for (let i = 0; i < 1 << order; i++) {
       ram.fill(at + i * PAGE.sizeof, PAGE.sizeof);
       setPageType(ram, at + i * PAGE.sizeof, NO_TYPE);

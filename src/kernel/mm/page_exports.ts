@@ -10,6 +10,7 @@ import { PAGE_OFFSET, PAGE_SIZE, physToVirt, virtToPhys, VMEMMAP_START } from '.
 import { writeKernel64, writeKernelBytes } from './maccess.ts';
 import { MAX_ORDER } from './page_alloc.ts';
 import { warnAlloc } from './show_mem.ts';
+import { wakeKswapd } from './vmscan.ts';
 import { availableMemory } from './vmstat_proc.ts';
 import { getOrder } from './slab_cache.ts';
 
@@ -35,6 +36,8 @@ export function allocPages(k: Kernel, gfp: number, order: number): number {
   const zero = (gfp & GFP_ZERO) !== 0 || slab.slub.initOnAlloc;
   // __GFP_HIGH and callers that cannot wait go deeper into the reserve.
   const reserve = (gfp & (GFP_HIGH | GFP_DIRECT_RECLAIM)) === GFP_DIRECT_RECLAIM;
+  if ((gfp & GFP_DIRECT_RECLAIM) !== 0) pages.relieve();
+  else wakeKswapd(k);
   const pa = reserve ? pages.allocUser(order, zero) : pages.alloc(order, zero);
   if (pa === 0) warnAlloc(k, gfp, order);
   else if ((gfp & GFP_COMP) !== 0) pages.makeCompound(pa, order);

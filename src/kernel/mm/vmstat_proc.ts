@@ -3,7 +3,7 @@ import { MAX_ORDER, type PageAllocator } from './page_alloc.ts';
 
 // Texts of /proc/vmstat, zoneinfo, buddyinfo and pagetypeinfo (mm/vmstat.c). One node, one populated zone: DMA32.
 
-/** Rows of /proc/vmstat in Linux's order. Those that have no number here are 0: there is no swap, no reclaim, no huge page and no other node. */
+/** Rows of /proc/vmstat in Linux's order. Those that have no number here are 0: there is no huge page and no other node. */
 const ROWS = `
 nr_free_pages nr_zone_inactive_anon nr_zone_active_anon nr_zone_inactive_file nr_zone_active_file nr_zone_unevictable
 nr_zone_write_pending nr_mlock nr_bounce nr_zspages nr_free_cma numa_hit numa_miss numa_foreign numa_interleave
@@ -37,6 +37,9 @@ balloon_migrate swap_ra swap_ra_hit swpin_zero swpout_zero ksm_swpin_copy cow_ks
   .trim()
   .split(/\s+/);
 
+/** Names of the LRU lists. */
+const LISTS = ['inactive_anon', 'active_anon', 'inactive_file', 'active_file', 'unevictable'] as const;
+
 /** Rows of zoneinfo's `per-node stats`. */
 const NODE_ROWS = `
 nr_inactive_anon nr_active_anon nr_inactive_file nr_active_file nr_unevictable nr_slab_reclaimable
@@ -67,25 +70,25 @@ export function availableMemory(k: Kernel): number {
 }
 /** Current values by name. */
 function values(k: Kernel): ReadonlyMap<string, number> {
-  const { pages, stat } = k.mm;
-  const active = stat.anonPages + stat.shmemPages;
+  const { pages, stat, lru, swap } = k.mm;
   const files = stat.filePages - stat.shmemPages;
   // vm.dirty_ratio and dirty_background_ratio: 20 and 10 % of what could hold dirty pages.
   const dirtyable = availablePages(pages) + files;
   return new Map([
     ['nr_free_pages', pages.freePages],
-    ['nr_zone_active_anon', active],
-    ['nr_zone_active_file', files],
-    ['nr_mlock', stat.mlocked],
+    ...LISTS.flatMap((name, list) => [
+      [`nr_zone_${name}`, lru.size[list]] as const,
+      [`nr_${name}`, lru.size[list]] as const,
+    ]),
+    ['nr_mlock', lru.mlocked],
     ['numa_hit', pages.allocated],
     ['numa_local', pages.allocated],
-    ['nr_active_anon', active],
-    ['nr_active_file', files],
     ['nr_slab_reclaimable', stat.slabReclaimable],
     ['nr_slab_unreclaimable', stat.slabUnreclaimable],
     ['nr_anon_pages', stat.anonPages],
     ['nr_mapped', stat.fileMapped],
-    ['nr_file_pages', stat.filePages],
+    ['nr_file_pages', stat.filePages + swap.cache.size],
+    ['nr_swapcached', swap.cache.size],
     ['nr_shmem', stat.shmemPages],
     ['nr_kernel_stack', k.sched.tasks.size * 16],
     ['nr_page_table_pages', stat.pageTablePages],
@@ -98,10 +101,30 @@ function values(k: Kernel): ReadonlyMap<string, number> {
     ['pgmajfault', stat.pgmajfault],
     ['pgreuse', stat.pgreuse],
     ['oom_kill', stat.oomKill],
+    ['pgscan_kswapd', stat.pgscanKswapd],
+    ['pgscan_direct', stat.pgscanDirect],
+    ['pgsteal_kswapd', stat.pgstealKswapd],
     ['pgsteal_direct', stat.pgstealDirect],
-    ['pgsteal_file', stat.pgstealDirect],
-    ['pgscan_direct', stat.pgstealDirect],
-    ['pgscan_file', stat.pgstealDirect],
+    ['pgscan_anon', stat.pgscanAnon],
+    ['pgscan_file', stat.pgscanFile],
+    ['pgsteal_anon', stat.pgstealAnon],
+    ['pgsteal_file', stat.pgstealFile],
+    ['pgactivate', stat.pgactivate],
+    ['pgdeactivate', stat.pgdeactivate],
+    ['pgrefill', stat.pgrefill],
+    ['allocstall_dma32', stat.allocstall],
+    ['pageoutrun', stat.pageoutrun],
+    ['kswapd_high_wmark_hit_quickly', stat.kswapdHighQuickly],
+    ['unevictable_pgs_culled', stat.unevictableCulled],
+    ['workingset_refault_file', stat.refaultFile],
+    ['workingset_refault_anon', stat.refaultAnon],
+    ['workingset_activate_file', stat.activateFile],
+    ['workingset_activate_anon', stat.activateAnon],
+    ['pswpin', swap.swpin],
+    ['pswpout', swap.swpout],
+    ['swpin_zero', swap.zeroIn],
+    ['swpout_zero', swap.zeroOut],
+    ['nr_vmscan_write', swap.swpout + swap.zeroOut],
     ['drop_pagecache', stat.dropPagecache],
     ['drop_slab', stat.dropSlab],
     ['slabs_scanned', stat.slabsScanned],

@@ -131,6 +131,9 @@ function sysSysinfo(k: Kernel, buf: number): number {
   });
   v.setBigUint64(32, BigInt(managedPages * PAGE_SIZE), true);
   v.setBigUint64(40, BigInt(freePages * PAGE_SIZE), true);
+  v.setBigUint64(48, BigInt(k.mm.stat.shmemPages * PAGE_SIZE), true);
+  v.setBigUint64(64, BigInt(k.mm.swap.total * PAGE_SIZE), true);
+  v.setBigUint64(72, BigInt(k.mm.swap.free * PAGE_SIZE), true);
   v.setUint16(80, k.sched.tasks.size - 1, true);
   v.setUint32(104, 1, true);
   return copyToUser(k, buf, bytes);
@@ -189,7 +192,7 @@ export const miscSyscalls: readonly SyscallRow[] = [
   { nr: NR.NR_uname, name: 'uname', handler: sysUname, support: 'full' },
   { nr: NR.NR_sethostname, name: 'sethostname', handler: sysSethostname, support: 'full' },
   { nr: NR.NR_setdomainname, name: 'setdomainname', handler: sysSetdomainname, support: 'full' },
-  { nr: NR.NR_sysinfo, name: 'sysinfo', handler: sysSysinfo, support: 'partial', note: 'sharedram and bufferram are 0' },
+  { nr: NR.NR_sysinfo, name: 'sysinfo', handler: sysSysinfo, support: 'full' },
   { nr: NR.NR_getrandom, name: 'getrandom', handler: sysGetrandom, support: 'full' },
   { nr: NR.NR_personality, name: 'personality', handler: sysPersonality, support: 'full' },
   { nr: NR.NR_reboot, name: 'reboot', handler: sysReboot, support: 'partial', note: 'no kexec, no suspend' },

@@ -214,8 +214,8 @@ function withName(k: Kernel, ptr: number, what: (name: string) => number): numbe
 
 export const mmSyscalls: readonly SyscallRow[] = [
   row(NR.NR_mseal, 'mseal', (k, start, length, flags) => doMseal(mmOf(k), start, length, flags)),
-  row(NR.NR_swapon, 'swapon', (k, ptr, flags) => withName(k, ptr, (name) => swapon(k, name, flags)), 'nothing can be swapped to'),
-  row(NR.NR_swapoff, 'swapoff', (k, ptr) => withName(k, ptr, (name) => swapoff(k, name)), 'nothing can be swapped to'),
+  row(NR.NR_swapon, 'swapon', (k, ptr, flags) => withName(k, ptr, (name) => swapon(k, name, flags)), 'files of host directories only'),
+  row(NR.NR_swapoff, 'swapoff', (k, ptr) => withName(k, ptr, (name) => swapoff(k, name))),
   row(NR.NR_mmap, 'mmap', sysMmap, 'no huge pages'),
   row(NR.NR_munmap, 'munmap', (k, addr, length) => doMunmap(k, mmOf(k), addr, length)),
   row(NR.NR_mprotect, 'mprotect', (k, addr, length, prot) => doMprotect(k, mmOf(k), addr, length, prot)),

@@ -19,7 +19,11 @@ class SpecialPages extends AddressSpace {
     super();
     this.size = pages * PAGE_SIZE;
     // In Linux they lie in the kernel's image, which is reserved memory.
-    for (let i = 0; i < pages; i++) setPageFlags(k.ram, k.mm.pages.pageStruct(this.grab(k, i)), PG_RESERVED);
+    for (let i = 0; i < pages; i++) {
+      const pa = this.grab(k, i);
+      k.mm.lru.del(pa);
+      setPageFlags(k.ram, k.mm.pages.pageStruct(pa), PG_RESERVED);
+    }
     k.mm.stat.filePages -= pages;
   }
 }

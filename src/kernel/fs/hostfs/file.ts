@@ -1,4 +1,4 @@
-import { EFAULT, EFBIG } from '../../../abi/errno.ts';
+import { EFAULT, EFBIG, ETXTBSY } from '../../../abi/errno.ts';
 import { FMODE_WRITE, O_APPEND } from '../../../abi/fs.ts';
 import type { Kernel } from '../../kernel.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
@@ -52,8 +52,8 @@ export class HostMapping extends AddressSpace {
     k.machine.invalidateCode(pa, PAGE_SIZE);
     return hostInode(this.inode).fs.dir.read(handle, index * PAGE_SIZE, k.ram.u8.subarray(pa, pa + PAGE_SIZE)) >= 0;
   }
-  override grab(k: Kernel, index: number): number {
-    const pa = super.grab(k, index);
+  override grab(k: Kernel, index: number, faulted = false): number {
+    const pa = super.grab(k, index, faulted);
     if (pa !== 0 && this.writable > 0 && !this.clean.has(index)) this.clean.set(index, k.ram.bytes(pa, PAGE_SIZE).slice());
     return pa;
   }
@@ -134,6 +134,16 @@ export class HostMapping extends AddressSpace {
       hostInode(this.inode).timesDirty = true;
     }
   }
+  /** What shared mappings changed goes to the host first. */
+  override evict(k: Kernel, index: number, pa: number): boolean {
+    if (this.clean.has(index)) {
+      this.push(k);
+      if (this.error !== 0) return false;
+      this.clean.delete(index);
+    }
+    this.drop(k, index, pa);
+    return true;
+  }
   /** The file changed on the host. */
   invalidate(k: Kernel): void {
     if (this.writable > 0) return;
@@ -200,6 +210,7 @@ export const hostFileOps: FileOperations = {
     const { inode } = file;
     const { dir } = hostInode(inode).fs;
     const mapping = mappingOf(file);
+    if (k.mm.swap.isSwapFile(inode)) return -ETXTBSY;
     if (iter.count === 0) return 0;
     const append = (file.flags & O_APPEND) !== 0;
     if (append) refresh(k, inode);

@@ -152,7 +152,7 @@ function statusMemory(k: Kernel, mm: MmStruct): string {
     kb('VmExe', s.text) +
     kb('VmLib', s.lib) +
     kb('VmPTE', countUserTables(k.ram, mm.pgd)) +
-    kb('VmSwap', 0) +
+    kb('VmSwap', mm.swapents) +
     kb('HugetlbPages', 0) +
     'CoreDumping:\t0\nTHP_enabled:\t0\nuntag_mask:\t0xffffffffffffffff\n'
   );

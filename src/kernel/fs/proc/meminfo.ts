@@ -1,6 +1,7 @@
 import { commitLimit } from '../../mm/overcommit.ts';
 import type { Kernel } from '../../kernel.ts';
 import { PAGE_SIZE } from '../../mm/address.ts';
+import { LRU_ACTIVE_ANON, LRU_ACTIVE_FILE, LRU_INACTIVE_ANON, LRU_INACTIVE_FILE, LRU_UNEVICTABLE } from '../../mm/lru.ts';
 import { showSlabinfo } from '../../mm/slab_proc.ts';
 import { availableMemory, showBuddyinfo, showPagetypeinfo, showVmstat, showZoneinfo } from '../../mm/vmstat_proc.ts';
 import { showVmallocinfo } from '../../mm/vmalloc_proc.ts';
@@ -13,12 +14,10 @@ const KB = PAGE_SIZE / 1024;
 const VMALLOC_TOTAL_KB = 2 ** 36 / 1024;
 
 export function showMeminfo(k: Kernel): string {
-  const { pages, stat } = k.mm;
+  const { pages, stat, lru, swap } = k.mm;
   const line = (name: string, kb: number) => `${`${name}:`.padEnd(16)}${String(kb).padStart(8)} kB\n`;
   const page = (name: string, n: number) => line(name, n * KB);
   const zero = (...names: string[]) => names.map((name) => line(name, 0)).join('');
-  const activeAnon = stat.anonPages + stat.shmemPages;
-  const activeFile = stat.filePages - stat.shmemPages;
   const stacks = kernelStackKb(k.sched.tasks.size);
   return (
     page('MemTotal', pages.managedPages) +
@@ -26,15 +25,18 @@ export function showMeminfo(k: Kernel): string {
     page('MemAvailable', availableMemory(k)) +
     zero('Buffers') +
     page('Cached', stat.filePages) +
-    zero('SwapCached') +
-    page('Active', activeAnon + activeFile) +
-    zero('Inactive') +
-    page('Active(anon)', activeAnon) +
-    zero('Inactive(anon)') +
-    page('Active(file)', activeFile) +
-    zero('Inactive(file)', 'Unevictable') +
-    page('Mlocked', stat.mlocked) +
-    zero('SwapTotal', 'SwapFree', 'Zswap', 'Zswapped', 'Dirty', 'Writeback') +
+    page('SwapCached', swap.cache.size) +
+    page('Active', lru.size[LRU_ACTIVE_ANON] + lru.size[LRU_ACTIVE_FILE]) +
+    page('Inactive', lru.size[LRU_INACTIVE_ANON] + lru.size[LRU_INACTIVE_FILE]) +
+    page('Active(anon)', lru.size[LRU_ACTIVE_ANON]) +
+    page('Inactive(anon)', lru.size[LRU_INACTIVE_ANON]) +
+    page('Active(file)', lru.size[LRU_ACTIVE_FILE]) +
+    page('Inactive(file)', lru.size[LRU_INACTIVE_FILE]) +
+    page('Unevictable', lru.size[LRU_UNEVICTABLE]) +
+    page('Mlocked', lru.mlocked) +
+    page('SwapTotal', swap.total) +
+    page('SwapFree', swap.free) +
+    zero('Zswap', 'Zswapped', 'Dirty', 'Writeback') +
     page('AnonPages', stat.anonPages) +
     page('Mapped', stat.fileMapped) +
     page('Shmem', stat.shmemPages) +

@@ -1,3 +1,4 @@
+import { showSwaps } from '../../mm/swapfile.ts';
 import { COMPILER_BANNER, UTS_RELEASE, UTS_VERSION } from '../../../abi/kernel_release.ts';
 import { RAM_BASE } from '../../../machine/layout.ts';
 import { ISA_STRING } from '../../cpufeature.ts';
@@ -148,7 +149,7 @@ export function procMiscInit(k: Kernel): void {
   procfs.create('softirqs', showSoftirqs);
   sysrqInit(k);
   cryptoProcInit(k);
-  procfs.create('swaps', () => 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n');
+  procfs.create('swaps', showSwaps);
   procfs.create('diskstats', () => '');
   procfs.create('partitions', () => '');
   procfs.create('locks', showLocks);

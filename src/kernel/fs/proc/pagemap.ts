@@ -1,6 +1,7 @@
 import { EINVAL } from '../../../abi/errno.ts';
 import { PAGE_SIZE, TASK_SIZE } from '../../mm/address.ts';
 import { isAnon, mapCount } from '../../mm/page.ts';
+import { entrySlot, entryType } from '../../mm/swap_slots.ts';
 import { ptePa, ptePointer, ptePresent } from '../../mm/pgtable.ts';
 import type { Kernel } from '../../kernel.ts';
 import type { MmStruct } from '../../mm/mm_struct.ts';
@@ -13,6 +14,7 @@ const CAP_SYS_ADMIN = 21;
 const ENTRY = 8;
 const PM_MMAP_EXCLUSIVE = 1n << 56n;
 const PM_FILE = 1n << 61n;
+const PM_SWAP = 1n << 62n;
 const PM_PRESENT = 1n << 63n;
 /** How much one read walks. */
 const CHUNK = 65536;
@@ -22,7 +24,11 @@ function entryOf(k: Kernel, mm: MmStruct, va: number, showPfn: boolean): bigint 
   if (vma === undefined) return 0n;
   const at = ptePointer(k.ram, mm.pgd, va, null);
   const pte = at === 0 ? 0 : k.ram.read32(at);
-  if (!ptePresent(pte)) return 0n;
+  if (pte !== 0 && !ptePresent(pte)) {
+    const exclusive = k.mm.swap.users(pte) === 1 ? PM_MMAP_EXCLUSIVE : 0n;
+    return PM_SWAP | exclusive | (showPfn ? BigInt(entryType(pte)) | (BigInt(entrySlot(pte)) << 5n) : 0n);
+  }
+  if (pte === 0) return 0n;
   const pa = ptePa(pte);
   let e = PM_PRESENT | (showPfn ? BigInt(pa / PAGE_SIZE) : 0n);
   const struct = k.mm.pages.pageStruct(pa);

@@ -78,6 +78,8 @@ interface Usage {
   privateClean: number;
   privateDirty: number;
   anonymous: number;
+  swap: number;
+  swapPss: number;
 }
 const noUsage = (): Usage => ({
   rss: 0,
@@ -91,11 +93,21 @@ const noUsage = (): Usage => ({
   privateClean: 0,
   privateDirty: 0,
   anonymous: 0,
+  swap: 0,
+  swapPss: 0,
 });
 
 function gather(k: Kernel, mm: MmStruct, v: VmArea, into: Usage): void {
+  // What a shared or never written area has in the swap of its file.
+  if (v.mapping !== null && v.mapping.swapped.size > 0)
+    for (let i = v.pgoff; i < v.pgoff + (v.end - v.start) / PAGE_SIZE; i++) if (v.mapping.swapped.has(i)) into.swap += PAGE_SIZE;
   walkRange(k.ram, mm.pgd, v.start, v.end, (at) => {
     const pte = k.ram.read32(at);
+    if (!ptePresent(pte)) {
+      into.swap += PAGE_SIZE;
+      into.swapPss += PAGE_SIZE / Math.max(1, k.mm.swap.users(pte));
+      return;
+    }
     const pa = ptePa(pte);
     if (!ptePresent(pte) || pa === k.mm.zeroPage || (v.flags & VM_PFNMAP) !== 0) return;
     const page = k.mm.pages.pageStruct(pa);
@@ -132,9 +144,9 @@ function usageLines(u: Usage, rollup: boolean, locked: number): string {
     kbLine('Private_Dirty', u.privateDirty) +
     kbLine('Referenced', u.rss) +
     kbLine('Anonymous', u.anonymous) +
-    ['KSM', 'LazyFree', 'AnonHugePages', 'ShmemPmdMapped', 'FilePmdMapped', 'Shared_Hugetlb', 'Private_Hugetlb', 'Swap', 'SwapPss']
-      .map((n) => kbLine(n, 0))
-      .join('') +
+    ['KSM', 'LazyFree', 'AnonHugePages', 'ShmemPmdMapped', 'FilePmdMapped', 'Shared_Hugetlb', 'Private_Hugetlb'].map((n) => kbLine(n, 0)).join('') +
+    kbLine('Swap', u.swap) +
+    kbLine('SwapPss', u.swapPss) +
     kbLine('Locked', locked)
   );
 }
