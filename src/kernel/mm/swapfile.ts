@@ -18,7 +18,7 @@ import { freeSwapOf } from './swap_state.ts';
 const CAP_SYS_ADMIN = 21;
 const SWAP_FLAG_PREFER = 0x8000;
 const SWAP_FLAG_PRIO_MASK = 0x7fff;
-const SWAP_FLAGS_VALID = 0x71fff;
+const SWAP_FLAGS_VALID = 0x7ffff;
 const MEMORY: readonly string[] = ['tmpfs', 'ramfs', 'rootfs', 'devtmpfs', 'proc', 'sysfs', 'cgroup2'];
 /** union swap_header: the magic in the last ten bytes of the first page, version, last page and number of bad ones from byte 1024 on. */
 const MAGIC = 'SWAPSPACE2';

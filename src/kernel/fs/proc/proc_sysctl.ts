@@ -166,14 +166,11 @@ const STORED: readonly (readonly [string, number, number, number])[] = [
   ['vm/dirty_ratio', 20, 0, 100],
   ['vm/dirty_writeback_centisecs', 500, 0, INT_MAX],
   ['vm/laptop_mode', 0, 0, INT_MAX],
-  ['vm/min_free_kbytes', 1456, 0, INT_MAX],
   ['vm/mmap_min_addr', 4096, 0, Number.MAX_SAFE_INTEGER],
   ['vm/page-cluster', 3, 0, 31],
   ['vm/stat_interval', 1, 0, INT_MAX],
-  ['vm/swappiness', 60, 0, 200],
   ['vm/vfs_cache_pressure', 100, 0, INT_MAX],
   ['vm/watermark_boost_factor', 15000, 0, INT_MAX],
-  ['vm/watermark_scale_factor', 10, 1, 3000],
 ];
 /** Numbers and texts that cannot be written. */
 const FIXED: readonly (readonly [string, Show])[] = [
