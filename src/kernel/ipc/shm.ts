@@ -4,7 +4,7 @@ import { O_RDWR, S_IFREG } from '../../abi/fs.ts';
 import * as IPC from '../../abi/ipc.ts';
 import { MAP_FIXED, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE } from '../../abi/mman.ts';
 import { genericFileOps } from '../fs/read_write.ts';
-import type { File, Inode } from '../fs/types.ts';
+import type { File, FileOperations, Inode } from '../fs/types.ts';
 import type { Kernel } from '../kernel.ts';
 import { hex } from '../lib/seq_file.ts';
 import { PAGE_SIZE, pageAlign, TASK_SIZE } from '../mm/address.ts';
@@ -75,6 +75,14 @@ export class ShmMapping extends AddressSpace {
   }
 }
 
+/** Refuses what has gone with its last area (remap_file_pages maps again what it has unmapped); __shm_open. */
+function shmMmap(_k: Kernel, file: File): AddressSpace | number {
+  const mapping = file.inode.mapping as ShmMapping;
+  const { nattch, perm } = mapping.segment;
+  return nattch === 0 && (perm.mode & IPC.SHM_DEST) !== 0 ? -EINVAL : mapping;
+}
+const shmFileOps: FileOperations = { ...genericFileOps, mmap: shmMmap };
+
 export function shmget(k: Kernel, key: number, size: number, flags: number): number {
   return ipcGet(
     k,
@@ -98,7 +106,7 @@ function newSegment(k: Kernel, key: number, size: number, flags: number): number
   const account = (flags & IPC.SHM_NORESERVE) === 0 || k.mm.overcommit.memory === 2;
   if (account && !enoughMemory(k, pages)) return -ENOMEM;
   const mapping = new ShmMapping(k, size, account ? pages : 0);
-  const base = k.vfs.newInode(k.vfs.shmSb, S_IFREG | (flags & 0o777), {}, genericFileOps);
+  const base = k.vfs.newInode(k.vfs.shmSb, S_IFREG | (flags & 0o777), {}, shmFileOps);
   const perm = newPerm(k, key, flags);
   const inode: Inode = { ...base, nlink: 0, uid: k.current.cred.fsuid, gid: k.current.cred.fsgid, mapping };
   const file = k.vfs.anonFile(inode, `/SYSV${hex(key >>> 0, 8)} (deleted)`, O_RDWR);

@@ -203,7 +203,11 @@ function sysRemapFilePages(k: Kernel, startArg: number, sizeArg: number, prot: n
     (first.flags & VM_READ ? M.PROT_READ : 0) | (first.flags & VM_WRITE ? M.PROT_WRITE : 0) | (first.flags & VM_EXEC ? M.PROT_EXEC : 0);
   if (first.file === null) return remapShared(k, mm, first, start, size, pgoff);
   const how = (flags & M.MAP_NONBLOCK) | M.MAP_SHARED | M.MAP_FIXED | M.MAP_POPULATE;
-  const at = doMmap(k, mm, first.file, start, size, p, how, pgoff * PAGE_SIZE);
+  // The area goes first, and its file must not go with it.
+  const { file } = first;
+  file.refs++;
+  const at = doMmap(k, mm, file, start, size, p, how, pgoff * PAGE_SIZE);
+  k.vfs.fput(file);
   return Math.min(at, 0);
 }
 

@@ -19,6 +19,8 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -159,6 +161,16 @@ static void remap(void) {
   say("private %d", err(remap_file_pages(q, 4096, 0, 0, 0)));
   say("protection %d", err(remap_file_pages(p, 4096, PROT_READ, 0, 0)));
   munmap(p, 8 * 4096);
+  // LTP's shmctl05: a removed segment is gone with the area that is mapped anew.
+  int id = shmget(0xf00f, 2 * 4096, IPC_CREAT | 0700);
+  char *s = shmat(id, NULL, 0), *t = shmat(id, NULL, 0);
+  say("segment %d", err(remap_file_pages(s, 4096, 0, 1, 0)));
+  shmctl(id, IPC_RMID, NULL);
+  say("removed %d", err(remap_file_pages(s, 2 * 4096, 0, 0, 0)));
+  shmdt(t);
+  say("its last area %d", err(remap_file_pages(s, 2 * 4096, 0, 0, 0)));
+  unsigned char core;
+  say("is unmapped %d, segment %d", err(mincore(s, 4096, &core)), err(shmget(0xf00f, 0, 0)));
 }
 
 static volatile int xfsz;
