@@ -41,7 +41,7 @@ for (const [kind, check] of [
 ]) {
   const vm = await boot({ seed: 1, memory: '256M', check });
   vm.writeFile('/lb_check.ko', image);
-  for (const what of WORKS) found[kind][what] = await measure(vm, what, kind === 'plain' ? rounds : Math.ceil(rounds / 5));
+  for (const what of WORKS) found[kind][what] = await measure(vm, what, rounds);
   if (check.length > 0 && vm.kernel.mm.check.reports > 0) throw new Error('a report where there is no mistake');
   vm.close();
 }

@@ -88,7 +88,7 @@ function callFromKernel(k: Kernel, task: Task): KernelTrap {
   const a3 = regs.get(13);
   const a4 = regs.get(14);
   const a5 = regs.get(15);
-  if (k.mm.check !== null) k.mm.check.onCall(row.name, [a0, a1, a2, a3, a4, a5]);
+  if (k.mm.check !== null) k.mm.check.onCall(row.name, a0, a1, a2, a3, a4, a5);
   const result = row.call(k, a0, a1, a2, a3, a4, a5);
   if (task.faulted || task.exitState !== 0 || k.halted !== null || frames[frames.length - 1] !== frame) return 'run';
   if (result === SPINNING) {

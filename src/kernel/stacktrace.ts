@@ -4,6 +4,7 @@ import { taskState } from './sched/task_state.ts';
 import type { Kernel } from './kernel.ts';
 import { sprintSymbol } from './kallsyms.ts';
 import { hex64 } from './lib/seq_file.ts';
+import { virtToPhys } from './mm/address.ts';
 import { readKernel64 } from './mm/maccess.ts';
 import { onKernelStack } from './module/call.ts';
 import { exportAtStub, inExportText, isReturnStub } from './module/stubs.ts';
@@ -93,10 +94,15 @@ export function dumpBacktrace(k: Kernel, task: Task): void {
 }
 /** Return addresses of the call of an exported function, from the function itself outwards (stack_trace_save). */
 export function stackEntries(k: Kernel, task: Task): number[] {
-  const { regs } = k.machine;
-  const pcs = [regs.pc, regs.get(1)];
-  walkFrames(k, task, false, (pc) => pcs.push(pc));
+  const pcs: number[] = [];
+  visitStack(k, task, (pc) => void pcs.push(pc));
   return pcs;
+}
+export function visitStack(k: Kernel, task: Task, visit: (pc: number) => void): void {
+  const { regs } = k.machine;
+  visit(regs.pc);
+  visit(regs.get(1));
+  walkFrames(k, task, false, visit);
 }
 /** Follows the frame pointers: at s0-16 the caller's s0, at s0-8 the return address (walk_stackframe). */
 function walkFrames(k: Kernel, task: Task, leaf: boolean, visit: (pc: number) => void): void {
@@ -118,12 +124,12 @@ function walkFrom(k: Kernel, task: Task, from: number, lowest: number, visit: (p
   let low = lowest;
   for (let depth = 0; depth < 64; depth++) {
     if (!onKernelStack(task, fp - 8) || fp < low || fp % 8 !== 0) return;
-    const ra = readKernel64(k, fp - 8);
-    const up = readKernel64(k, fp - 16);
-    if (ra === null || up === null || isReturnStub(k, ra)) return;
+    // Stacks lie in the linear map.
+    const ra = k.ram.read64(virtToPhys(fp) - 8);
+    if (isReturnStub(k, ra)) return;
     visit(ra);
     low = fp;
-    fp = up;
+    fp = k.ram.read64(virtToPhys(fp) - 16);
   }
 }
 

@@ -37,7 +37,8 @@ export interface WatchedMemory {
   readonly kinds: Uint8Array;
   /**
    * For each 8 bytes of physical memory: bit 8 + i = byte i may not be touched, bit i = it was not written yet. A load is shown that takes a byte that may
-   * not be touched, or none that was written; a store, the former: it makes bytes written ones. So is what crosses from 8 bytes to others.
+   * not be touched, or none that was written; a store, the former: else it makes bytes written ones. What crosses from 8 bytes to others is shown unless all of
+   * their bits are 0.
    */
   readonly shadow: Uint16Array;
 }

@@ -526,13 +526,23 @@ function watchedBytes(f: FuncBody, watch: Watch, kind: number, size: number, pa:
   const at = f.newLocal(I32);
   const mask = f.newLocal(I32);
   const found = f.newLocal(I32);
+  f.block();
+  const good = f.depth;
   if (size > 1) {
     f.get(pa)
       .i32(7)
       .op(Op.i32_and)
       .i32(8 - size)
       .op(Op.i32_gt_u)
-      .unlikelyBrIf(slow);
+      .unlikelyIf();
+    f.get(pa)
+      .i32(4095)
+      .op(Op.i32_and)
+      .i32(4096 - size)
+      .op(Op.i32_gt_u)
+      .brIf(slow);
+    f.get(pa).i32(3).op(Op.i32_shr_u).i32(1).op(Op.i32_shl).mem(Op.i32_load, watch.shadow, 1).brIf(slow);
+    f.br(good).end();
   }
   f.get(pa).i32(3).op(Op.i32_shr_u).i32(1).op(Op.i32_shl).tee(at).mem(Op.i32_load16_u, watch.shadow, 1);
   f.i32((1 << size) - 1);
@@ -540,6 +550,7 @@ function watchedBytes(f: FuncBody, watch: Watch, kind: number, size: number, pa:
   f.tee(mask).i32(0x101).op(Op.i32_mul).op(Op.i32_and).set(found);
   if (kind === 0) {
     f.get(found).get(mask).op(Op.i32_ge_u).unlikelyBrIf(slow);
+    f.end();
     return;
   }
   f.get(found).i32(0x100).op(Op.i32_ge_u).unlikelyBrIf(slow);
@@ -552,6 +563,7 @@ function watchedBytes(f: FuncBody, watch: Watch, kind: number, size: number, pa:
     .op(Op.i32_xor)
     .op(Op.i32_and)
     .mem(Op.i32_store16, watch.shadow, 1);
+  f.end();
   f.end();
 }
 /** (lo, hi, size, write) -> i32: the physical address for an atomic access to shadowed memory; all others are the machine's. */
@@ -739,22 +751,26 @@ function groupPaFunction(refill: number, watch: Watch | null): FuncBody {
   const addend = f.newLocal(I32);
   const set = f.newLocal(I32);
   const entry = f.newLocal(I32);
+  const shadowed = f.newLocal(I32);
   f.i32(0).mem(Op.i32_load, STATE_MODE, 2).i32(TLB_MODE_STRIDE).op(Op.i32_mul);
   f.get(2).i32(TLB_BYTES).op(Op.i32_mul).op(Op.i32_add).set(set);
   /** Pushes the addend of a page. */
   const page = (va: number) => {
     f.get(va).op(Op.i32_wrap_i64).i32(8).op(Op.i32_shr_u).i32(0x3ff0).op(Op.i32_and).get(set).op(Op.i32_add).tee(entry);
     f.mem(Op.i64_load, TLB_BASE, 3).get(va).i64(-4096).op(Op.i64_and).op(Op.i64_ne).if();
-    if (watch !== null) {
-      // Shadowed pages are not for groups.
-      f.i32(0).mem(Op.i32_load, STATE_MODE, 2).if();
-      f.get(entry).mem(Op.i64_load, WATCHED_SET, 3).get(va).i64(-4096).op(Op.i64_and).op(Op.i64_eq).if().i32(0).op(Op.return).end();
+    if (watch === null) f.get(va).get(2).call(refill).op(Op.i32_eqz).if().i32(0).op(Op.return).end();
+    else {
+      f.i32(2).set(shadowed);
+      f.get(entry).i32(TLB_MODE_STRIDE).op(Op.i32_lt_u);
+      f.get(entry).mem(Op.i64_load, WATCHED_SET, 3).get(va).i64(-4096).op(Op.i64_and).op(Op.i64_ne).op(Op.i32_or).if();
+      f.get(va).get(2).call(refill).tee(shadowed).op(Op.i32_eqz).if().i32(0).op(Op.return).end();
       f.end();
+      f.get(shadowed).i32(2).op(Op.i32_eq).if().get(entry).i32(TLB_MODE_STRIDE).op(Op.i32_add).set(entry).i32(1).set(asked).end();
     }
-    f.get(va).get(2).call(refill).i32(1).op(Op.i32_ne).if().i32(0).op(Op.return).end();
     f.end();
     f.get(entry).mem(Op.i32_load, TLB_BASE + 8, 2);
   };
+  const asked = f.newLocal(I32);
   page(0);
   f.set(addend);
   f.get(0).get(1).i32(1).op(Op.i32_sub).op(Op.i64_extend_i32_u).op(Op.i64_add).tee(last);
@@ -762,7 +778,58 @@ function groupPaFunction(refill: number, watch: Watch | null): FuncBody {
   page(last);
   f.get(addend).op(Op.i32_ne).if().i32(0).op(Op.return).end();
   f.end();
-  return f.get(0).op(Op.i32_wrap_i64).get(addend).op(Op.i32_add);
+  f.get(0).op(Op.i32_wrap_i64).get(addend).op(Op.i32_add);
+  if (watch === null) return f;
+  // All of a group in shadowed pages must be good: nothing is asked of its accesses then.
+  f.set(addend).get(asked).if();
+  cleanFrom(f, watch, addend, () => f.get(addend).get(1).op(Op.i32_add), entry);
+  f.get(entry).get(addend).get(1).op(Op.i32_add).op(Op.i32_lt_u).if().i32(0).op(Op.return).end();
+  f.end();
+  return f.get(addend);
+}
+/** Sets `at` to the first 8 bytes from the physical address in local `pa` on with a bit in their shadow; what `end` pushes is enough. */
+function cleanFrom(f: FuncBody, watch: Watch, pa: number, end: () => void, at: number): void {
+  f.get(pa).i32(-8).op(Op.i32_and).set(at);
+  f.block();
+  const out = f.depth;
+  f.loop();
+  const again = f.depth;
+  f.get(at);
+  end();
+  f.op(Op.i32_ge_u).brIf(out);
+  f.get(at).i32(2).op(Op.i32_shr_u).mem(Op.i32_load16_u, watch.shadow, 1).brIf(out);
+  f.get(at).i32(8).op(Op.i32_add).set(at).br(again);
+  f.end();
+  f.end();
+}
+/**
+ * (pa i32, down i32) -> i32: how many bytes from `pa` on, or before it, nothing is to be asked of, in its page. Those that share 8 bytes with others at `pa` count as
+ * these do.
+ */
+function cleanBytesFunction(watch: Watch): FuncBody {
+  const f = new FuncBody(2);
+  const at = f.newLocal(I32);
+  const end = f.newLocal(I32);
+  f.get(1).if(I32);
+  f.get(0).i32(-8).op(Op.i32_and).set(at);
+  f.get(0).i32(-4096).op(Op.i32_and).set(end);
+  f.block();
+  const out = f.depth;
+  f.loop();
+  const again = f.depth;
+  f.get(at).get(end).op(Op.i32_le_u).brIf(out);
+  f.get(at).i32(8).op(Op.i32_sub).i32(2).op(Op.i32_shr_u).mem(Op.i32_load16_u, watch.shadow, 1).brIf(out);
+  f.get(at).i32(8).op(Op.i32_sub).set(at).br(again);
+  f.end();
+  f.end();
+  f.get(0).get(at).op(Op.i32_sub);
+  f.else();
+  f.get(0).i32(1).op(Op.i32_sub).i32(-4096).op(Op.i32_and).i32(4096).op(Op.i32_add).set(end);
+  f.get(0).i32(7).op(Op.i32_add).set(at);
+  cleanFrom(f, watch, at, () => f.get(end), at);
+  f.get(at).get(0).op(Op.i32_sub);
+  f.end();
+  return f;
 }
 
 /** The machine's helpers that regions call, too. */
@@ -835,6 +902,11 @@ export function buildInterpreter(memoryBytes: number, fused: boolean, watched: b
   const groupPa = m.func([I64, I32, I32], [I32]);
   m.define(groupPa, groupPaFunction(refill, watch));
   m.exportFunc('groupPa', groupPa);
+  if (watch !== null) {
+    const cleanBytes = m.func([I32, I32], [I32]);
+    m.define(cleanBytes, cleanBytesFunction(watch));
+    m.exportFunc('cleanBytes', cleanBytes);
+  }
   const run = m.func([], [I32]);
   m.define(run, runBody({ imports, load, store, fast, refill, amoAddress, fused }, m.typeOf(REGION_PARAMS, REGION_RESULTS)));
   m.exportFunc('run', run);

@@ -203,6 +203,7 @@ export class Machine implements MachineApi {
       'fpu',
       'checkPage',
       'groupPa',
+      ...(watch ? ['cleanBytes'] : []),
       'load1',
       'load2',
       'load4',
@@ -234,9 +235,11 @@ export class Machine implements MachineApi {
   private isOrdinary(pa: number): boolean {
     return this.watched === null || this.watched.kinds[Math.floor(pa / PAGE_SIZE)] === PageKind.ORDINARY;
   }
-  /** False: the access is not to be made, and the trap is set. */
-  private allowed(va: number, size: number, access: AccessKind, first: number, last = first): boolean {
-    if (this.watching === null || this.regs.mode === 0 || (this.isOrdinary(first) && this.isOrdinary(last))) return true;
+  /** False: the access is not to be made, and the trap is set. It has `inFirst` bytes at `first`, the others at `second`. */
+  private allowed(va: number, size: number, access: AccessKind, first: number, inFirst = size, second = 0): boolean {
+    if (this.watching === null || this.watched === null || this.regs.mode === 0) return true;
+    const inside = inFirst === size && (first % 8) + size <= 8;
+    if (inside ? this.passes(first, size, access) : this.clean(first, inFirst) && (inFirst === size || this.clean(second, size - inFirst))) return true;
     if (this.pass) {
       this.pass = false;
       return true;
@@ -244,6 +247,25 @@ export class Machine implements MachineApi {
     if (!this.watching.access(va, size, access)) return true;
     this.fault(Trap.WATCHED, va);
     return false;
+  }
+  /** Whether an access inside of 8 bytes is not to be shown (api.ts, WatchedMemory); what it stores to counts as written then. */
+  private passes(pa: number, size: number, access: AccessKind): boolean {
+    const { kinds, shadow } = this.watched as WatchedMemory;
+    const kind = kinds[Math.floor(pa / PAGE_SIZE)];
+    if (kind !== PageKind.SHADOWED) return kind === PageKind.ORDINARY;
+    const group = Math.floor(pa / 8);
+    const mask = ((1 << size) - 1) << (pa % 8);
+    const word = shadow[group];
+    if ((word & (mask << 8)) !== 0 || (access === Access.READ && (word & mask) === mask)) return false;
+    if (access === Access.WRITE) shadow[group] = word & ~mask;
+    return true;
+  }
+  /** Whether nothing is to be asked of bytes of one page. */
+  private clean(pa: number, size: number): boolean {
+    const { kinds, shadow } = this.watched as WatchedMemory;
+    const kind = kinds[Math.floor(pa / PAGE_SIZE)];
+    if (kind !== PageKind.SHADOWED) return kind === PageKind.ORDINARY;
+    return shadow[Math.floor(pa / 8)] === 0 && shadow[Math.floor((pa + size - 1) / 8)] === 0;
   }
 
   get instret(): number {
@@ -285,6 +307,7 @@ export class Machine implements MachineApi {
   run(maxInsns: number): number {
     this.ram.write64(STATE_LIMIT, this.instret + maxInsns);
     const cause = this.runCode();
+    this.pass = false;
     // Linux gives up the reservation on its way back from an exception (arch/riscv/kernel/entry.S).
     if (cause !== Trap.SLICE_END) this.clearReservation();
     return cause === Trap.ECALL_U && this.regs.mode === 1 ? Trap.ECALL_S : cause;
@@ -399,7 +422,7 @@ export class Machine implements MachineApi {
       second = this.fill(va + inFirst, access, cause);
       if (second < 0) return 0;
     }
-    if (!this.allowed(va, size, access, first, inFirst < size ? second : first)) return 0;
+    if (!this.allowed(va, size, access, first, inFirst, second)) return 0;
     const u8 = this.ram.u8;
     if (access === Access.READ) {
       this.ram.write64(SLOW_VALUE, 0);

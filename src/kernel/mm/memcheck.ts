@@ -1,13 +1,11 @@
 import { SLAB_TYPESAFE_BY_RCU } from '../../abi/slab.ts';
 import { type AccessKind, Access, PageKind, type Watcher } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
-import { sprintSymbol } from '../kallsyms.ts';
-import { findModuleAt, type Module } from '../module/module.ts';
-import { stackEntries } from '../stacktrace.ts';
 import { PAGE_OFFSET, PAGE_SIZE, pageFloor } from './address.ts';
 import { reportAccess, reportFree, reportUninit } from './memcheck_report.ts';
 import { Shadow } from './memcheck_shadow.ts';
-import type { KmemCache } from './slab_cache.ts';
+import { CallStacks, type StackRecord } from './memcheck_stacks.ts';
+import type { Slab } from './slab_cache.ts';
 
 // --check=memory: what unmodified modules do with memory that they were given, in the manner of KASAN and KMSAN. Every allocation that module code
 // makes is known with its exact size and the stack of its caller. Loads and stores of module code to pages with such memory, to free pages and
@@ -15,29 +13,26 @@ import type { KmemCache } from './slab_cache.ts';
 // that exported functions read and write for a module. Freed objects wait in quarantine before they are used again.
 
 export type ObjectKind = 'slab' | 'large' | 'pages' | 'vmalloc';
-/** Where something happened: who did it and the functions of its stack, innermost first. */
-export interface StackRecord {
-  readonly pid: number;
-  readonly comm: string;
-  readonly stack: readonly string[];
-}
-/** Memory that module code allocated. */
+/** Memory that module code allocated. The checker uses these again: nobody keeps one. */
 export interface CheckedObject {
-  readonly va: number;
+  va: number;
   /** What was asked for. */
-  readonly size: number;
+  size: number;
   /** What the allocator gave. */
-  readonly room: number;
-  readonly kind: ObjectKind;
+  room: number;
+  kind: ObjectKind;
   /** Name of the cache; '' for pages. */
-  readonly cache: string;
-  readonly cacheSize: number;
-  readonly allocated: StackRecord;
+  cache: string;
+  cacheSize: number;
+  /** By whom; its owner is the module whose code asked. */
+  allocated: StackRecord;
   freed: StackRecord | null;
   /** The shadow says which bytes were written; false when all count as written. */
   unwritten: boolean;
-  /** The module whose code asked. */
-  readonly owner: Module | null;
+  /** Order of allocations. */
+  serial: number;
+  /** The next in quarantine. */
+  next: CheckedObject | null;
 }
 /** What a watched access turned out to be. */
 export type Finding = {
@@ -67,16 +62,16 @@ export class MemoryCheck implements Watcher {
   private readonly k: Kernel;
   private readonly release: Release;
   private readonly shadow: Shadow;
-  /** Objects by address of their first byte. */
-  readonly objects = new Map<number, CheckedObject>();
-  /** Large objects and vmalloc areas by page of virtual address. */
+  readonly stacks: CallStacks;
+  /** Large objects and vmalloc areas by page of virtual address; objects of slabs are with their slab (Slab.checked). */
   private readonly byPage = new Map<number, CheckedObject>();
-  /** Oldest first, from `quarantineHead` on: taking the first out of a long array is slow. */
-  private quarantine: CheckedObject[] = [];
-  private quarantineHead = 0;
+  /** Quarantine: the oldest, the newest, bytes of all. */
+  private oldest: CheckedObject | null = null;
+  private newest: CheckedObject | null = null;
   private quarantined = 0;
   private readonly limit: number;
-  private readonly names = new Map<number, string>();
+  private readonly spare: CheckedObject[] = [];
+  private serial = 0;
   /** Places that have been reported: each once. */
   private readonly said = new Set<string>();
   reports = 0;
@@ -87,6 +82,7 @@ export class MemoryCheck implements Watcher {
     this.k = k;
     this.release = release;
     this.shadow = new Shadow(k);
+    this.stacks = new CallStacks(k);
     this.limit = k.ram.size / QUARANTINE_FRACTION;
     k.mm.pages.eachFree((pa, pages) => this.setFrames(pa, pages, PageKind.SHOWN));
     k.mm.pages.onFrames = (pa, pages, kind) => this.setFrames(pa, pages, kind);
@@ -152,18 +148,25 @@ export class MemoryCheck implements Watcher {
     if (slab.used[index] === 1) this.shadow.unpoison(PAGE_OFFSET + slab.cache.objectPa(slab, index), slab.cache.objectSize, true);
   }
   /** An object went back to its slab. */
-  onObjectFree(cache: KmemCache, pa: number): void {
-    this.shadow.poison(PAGE_OFFSET + pa, cache.objectSize);
+  onObjectFree(slab: Slab, index: number): void {
+    if (slab.checked !== null) slab.checked[index] = null;
+    this.shadow.poison(PAGE_OFFSET + slab.cache.objectPa(slab, index), slab.cache.objectSize);
   }
 
   /** The object that an address lies in, or whose surroundings it touches. */
   objectAt(va: number): CheckedObject | null {
-    const paged = this.byPage.get(pageFloor(va));
-    if (paged !== undefined) return paged;
     const slab = this.k.mm.slab.slub.slabAt(va - PAGE_OFFSET);
-    if (slab === null) return null;
+    if (slab === null) return this.byPage.get(pageFloor(va)) ?? null;
+    if (slab.checked === null) return null;
     const index = Math.floor((va - PAGE_OFFSET - slab.pa) / slab.cache.size);
-    return this.objects.get(PAGE_OFFSET + slab.cache.objectPa(slab, Math.min(index, slab.cache.perSlab - 1))) ?? null;
+    return slab.checked[Math.min(index, slab.cache.perSlab - 1)];
+  }
+  /** All objects, the first allocated first. */
+  all(): CheckedObject[] {
+    const found = new Set(this.byPage.values());
+    for (const cache of this.k.mm.slab.caches)
+      for (const slab of cache.slabs) for (const o of slab.checked ?? []) if (o !== null) found.add(o);
+    return [...found].sort((a, b) => a.serial - b.serial);
   }
   private look(va: number, size: number, write: boolean): Finding {
     const object = this.objectAt(va);
@@ -193,107 +196,117 @@ export class MemoryCheck implements Watcher {
     return pa + size > cache.objectPa(place, index) + cache.objectSize ? { what: 'out-of-bounds', object: null } : null;
   }
 
-  /** The stack of the call of an exported function. */
-  record(): StackRecord {
-    const { k } = this;
-    const task = k.current;
-    const stack = k.machine.regs.mode === 0 ? [] : stackEntries(k, task).map((pc) => this.nameOf(pc));
-    return { pid: task.pid, comm: task.comm, stack };
-  }
-  /** Names are taken when the call is made: code of init sections is gone later. */
-  nameOf(pc: number): string {
-    let name = this.names.get(pc);
-    if (name === undefined) {
-      name = sprintSymbol(this.k, pc, 'S');
-      this.names.set(pc, name);
-    }
-    return name;
-  }
-  /** Modules came or went: addresses have other names now. */
-  forgetNames(): void {
-    this.names.clear();
-  }
   /** Module code was given memory. Calls of the kernel's own are not followed. */
   onAlloc(va: number, size: number, room: number, kind: ObjectKind, cache: string, cacheSize: number, zeroed: boolean): void {
     const { k } = this;
     if (k.machine.regs.mode === 0) return;
-    const owner = findModuleAt(k, k.machine.regs.get(1));
-    const object: CheckedObject = {
-      va,
-      size,
-      room,
-      kind,
-      cache,
-      cacheSize,
-      allocated: this.record(),
-      freed: null,
-      unwritten: !zeroed,
-      owner,
-    };
-    this.objects.set(va, object);
-    if (kind !== 'slab') for (let at = va; at < va + room; at += PAGE_SIZE) this.byPage.set(at, object);
-    if (kind === 'vmalloc') this.shadow.setKindAt(va, room, PageKind.SHADOWED);
-    else if (kind !== 'slab') this.shadow.setKind(va - PAGE_OFFSET, room / PAGE_SIZE, PageKind.SHADOWED);
+    const allocated = this.stacks.record();
+    const serial = this.serial++;
+    let object = this.spare.pop();
+    if (object === undefined)
+      object = { va, size, room, kind, cache, cacheSize, allocated, freed: null, unwritten: !zeroed, serial, next: null };
+    else {
+      object.va = va;
+      object.size = size;
+      object.room = room;
+      object.kind = kind;
+      object.cache = cache;
+      object.cacheSize = cacheSize;
+      object.allocated = allocated;
+      object.freed = null;
+      object.unwritten = !zeroed;
+      object.serial = serial;
+    }
+    if (kind === 'slab') {
+      const slab = k.mm.slab.slub.slabAt(va - PAGE_OFFSET) as Slab;
+      if (slab.checked === null) slab.checked = new Array<CheckedObject | null>(slab.cache.perSlab).fill(null);
+      slab.checked[slab.cache.indexOf(slab, va - PAGE_OFFSET)] = object;
+    } else {
+      for (let at = va; at < va + room; at += PAGE_SIZE) this.byPage.set(at, object);
+      if (kind === 'vmalloc') this.shadow.setKindAt(va, room, PageKind.SHADOWED);
+      else this.shadow.setKind(va - PAGE_OFFSET, room / PAGE_SIZE, PageKind.SHADOWED);
+      this.shadow.poison(va + size, room - size);
+    }
     this.shadow.unpoison(va, size, zeroed);
-    if (kind !== 'slab') this.shadow.poison(va + size, room - size);
   }
   /** True: the free is wrong, or the object is in quarantine now, and the caller is not to give it back. */
   onFree(va: number, kinds: readonly ObjectKind[]): boolean {
-    const object = this.objects.get(va) ?? this.objectAt(va);
+    const object = this.objectAt(va);
     if (object === null) return false;
     if (object.freed !== null || object.va !== va || !kinds.includes(object.kind)) {
       this.reports++;
       reportFree(this.k, object, va);
       return true;
     }
-    object.freed = this.record();
+    object.freed = this.stacks.record();
     object.unwritten = false;
     this.shadow.poison(object.va, object.size);
-    this.quarantine.push(object);
+    this.keep(object);
     this.quarantined += object.room;
-    while (this.quarantined > this.limit) this.letGo(this.quarantine[this.quarantineHead++]);
-    if (this.quarantineHead > this.quarantine.length / 2) {
-      this.quarantine = this.quarantine.slice(this.quarantineHead);
-      this.quarantineHead = 0;
+    while (this.quarantined > this.limit && this.oldest !== null) {
+      const first: CheckedObject = this.oldest;
+      this.oldest = first.next;
+      this.letGo(first);
     }
     return true;
   }
+  /** Puts it behind the others. */
+  private keep(object: CheckedObject): void {
+    object.next = null;
+    if (this.oldest === null || this.newest === null) this.oldest = object;
+    else this.newest.next = object;
+    this.newest = object;
+  }
   private letGo(object: CheckedObject): void {
     this.quarantined -= object.room;
-    this.objects.delete(object.va);
     if (object.kind !== 'slab') for (let at = object.va; at < object.va + object.room; at += PAGE_SIZE) this.byPage.delete(at);
     this.release(this.k, object);
+    this.spare.push(object);
   }
   /** Empties the quarantine: all of it, or the objects of a cache that is to go, or when memory is short. Pages that came back. */
   drain(cache: string | null = null): void {
-    const rest: CheckedObject[] = [];
     const go: CheckedObject[] = [];
-    for (const o of this.quarantine.slice(this.quarantineHead)) (cache === null || o.cache === cache ? go : rest).push(o);
-    this.quarantine = rest;
-    this.quarantineHead = 0;
-    for (const o of go) this.letGo(o);
+    let o = this.oldest;
+    this.oldest = null;
+    while (o !== null) {
+      const { next }: CheckedObject = o;
+      if (cache === null || o.cache === cache) go.push(o);
+      else this.keep(o);
+      o = next;
+    }
+    for (const object of go) this.letGo(object);
+  }
+  /** The object that begins at `va`. */
+  private startingAt(va: number): CheckedObject | null {
+    const object = this.objectAt(va);
+    return object?.va === va ? object : null;
   }
   /** Memory that grew or shrank in place. */
   onResize(va: number, size: number): void {
-    const object = this.objects.get(va);
-    if (object === undefined) return;
+    const object = this.startingAt(va);
+    if (object === null) return;
     if (size < object.size) this.shadow.poison(va + size, object.size - size);
     else this.shadow.unpoison(va + object.size, size - object.size, !object.unwritten);
-    this.objects.set(va, { ...object, size });
+    object.size = size;
   }
   /** The kernel filled an object. */
   wrote(va: number): void {
-    const object = this.objects.get(va);
-    if (object !== undefined) this.allWritten(object);
+    const object = this.startingAt(va);
+    if (object !== null) this.allWritten(object);
   }
   /** An exported function was called: what its arguments point into is the kernel's to write. */
-  onCall(name: string, args: readonly number[]): void {
+  onCall(name: string, a0: number, a1: number, a2: number, a3: number, a4: number, a5: number): void {
     if (EXACT.has(name)) return;
-    for (const va of args) {
-      if (va >= 0) continue;
-      const object = this.objectAt(va);
-      if (object !== null) this.allWritten(object);
-    }
+    this.givenAway(a0);
+    this.givenAway(a1);
+    this.givenAway(a2);
+    this.givenAway(a3);
+    this.givenAway(a4);
+    this.givenAway(a5);
+  }
+  private givenAway(va: number): void {
+    const object = va < 0 ? this.objectAt(va) : null;
+    if (object !== null) this.allWritten(object);
   }
   private allWritten(object: CheckedObject): void {
     if (!object.unwritten || object.freed !== null) return;

@@ -36,7 +36,7 @@ function stillThere(k: Kernel, o: CheckedObject): boolean {
 }
 /** Says which allocations of a module that is gone nobody knows any more. */
 export function scanForLeaks(k: Kernel, check: MemoryCheck, mod: Module): void {
-  const suspects = [...check.objects.values()].filter((o) => o.owner === mod && o.freed === null && stillThere(k, o));
+  const suspects = check.all().filter((o) => o.allocated.owner === mod && o.freed === null && stillThere(k, o));
   if (suspects.length === 0) return;
   const reached = new Set<CheckedObject>();
   const queue: CheckedObject[] = [];
@@ -48,7 +48,7 @@ export function scanForLeaks(k: Kernel, check: MemoryCheck, mod: Module): void {
     if (
       object === null ||
       object.freed !== null ||
-      object.owner !== mod ||
+      object.allocated.owner !== mod ||
       at < object.va ||
       at >= object.va + object.size ||
       reached.has(object)
@@ -65,10 +65,10 @@ export function scanForLeaks(k: Kernel, check: MemoryCheck, mod: Module): void {
       for (let i = 0; i < cache.perSlab; i++) {
         if (slab.used[i] === 0) continue;
         const pa = cache.objectPa(slab, i);
-        const own = check.objects.get(PAGE_OFFSET + pa);
-        if (own === undefined || (own.freed === null && own.owner !== mod)) eachPointer(k, pa, cache.objectSize, visit);
+        const own = slab.checked?.[i] ?? null;
+        if (own === null || (own.freed === null && own.allocated.owner !== mod)) eachPointer(k, pa, cache.objectSize, visit);
       }
-  for (const o of check.objects.values()) if (o.kind !== 'slab' && o.freed === null && o.owner !== mod) eachMapped(k, o.va, o.size, visit);
+  for (const o of check.all()) if (o.kind !== 'slab' && o.freed === null && o.allocated.owner !== mod) eachMapped(k, o.va, o.size, visit);
   for (let o = queue.pop(); o !== undefined; o = queue.pop()) eachMapped(k, o.va, o.size, visit);
   const lost = suspects.filter((o) => !reached.has(o));
   if (lost.length === 0) return;

@@ -4,7 +4,8 @@ import { hex64 } from '../lib/seq_file.ts';
 import { addTaint } from '../panic.ts';
 import { dumpStack } from '../stacktrace.ts';
 import { PAGE_OFFSET, PAGE_SIZE } from './address.ts';
-import type { CheckedObject, Finding, StackRecord } from './memcheck.ts';
+import type { CheckedObject, Finding } from './memcheck.ts';
+import type { StackRecord } from './memcheck_stacks.ts';
 
 // Reports of --check=memory in the form of KASAN's (mm/kasan/report.c), KMSAN's and kmemleak's. Addresses are shown plainly, as there.
 
@@ -26,7 +27,7 @@ const err = (k: Kernel, text: string) => k.printk.log(KERN_ERR, text);
 function place(k: Kernel): string {
   const { regs } = k.machine;
   const check = k.mm.check;
-  return check === null ? '' : check.nameOf(regs.pc);
+  return check === null ? '' : check.stacks.nameOf(regs.pc);
 }
 function printStack(k: Kernel, title: string, record: StackRecord): void {
   err(k, `${title} by task ${record.pid}:`);

@@ -15,6 +15,7 @@ import {
   SLAB_TYPESAFE_BY_RCU,
 } from '../../abi/slab.ts';
 import { PAGE_SIZE } from './address.ts';
+import type { CheckedObject } from './memcheck.ts';
 
 // What a cache of equal objects looks like: sizes, order, limits (calculate_sizes and its kin in mm/slub.c), and its slabs.
 
@@ -74,6 +75,8 @@ export interface Slab {
   place: number;
   /** The CPU whose machine code hands out its objects, -1 = none: then `free`, `freeCount` and `used` are as they were when it got it (slub_cpu.ts). */
   lentTo: number;
+  /** Objects that modules have, by index, while memory is checked; null = there was none. */
+  checked: (CheckedObject | null)[] | null;
 }
 /** What each CPU has for itself (struct kmem_cache_cpu). */
 export interface CpuSlabs {

@@ -103,6 +103,7 @@ export class Slub {
       used: new Uint8Array(cache.perSlab),
       place: SlabPlace.NONE,
       lentTo: -1,
+      checked: null,
     };
     for (let p = 0; p < 1 << cache.order; p++) this.slabOfFrame[pa / PAGE_SIZE + p] = slab;
     pages.makeCompound(pa, cache.order);
@@ -297,7 +298,7 @@ export class Slub {
     slab.free[slab.freeCount++] = index;
     cache.activeObjects--;
     this.writeLink(cache, pa, below);
-    if (cache.shared && this.pages.onFrames !== null) this.k.mm.check?.onObjectFree(cache, pa);
+    if (cache.shared && this.pages.onFrames !== null) this.k.mm.check?.onObjectFree(slab, index);
   }
   private freeChecked(cache: KmemCache, slab: Slab, pa: number): SlabComplaint | null {
     if (!freeDebug(this, slab, pa)) return null; // it has said so, and the object stays as it is

@@ -124,7 +124,7 @@ function prepare(k: Kernel, elf: ModuleElf, mod: Module, layout: ModuleLayout, a
   const { addr } = mod;
   mod.state = M.MODULE_STATE_UNFORMED;
   linkModule(k, mod);
-  k.mm.check?.forgetNames();
+  k.mm.check?.stacks.forget();
   augmentTaints(k, elf, mod);
   if (elf.pcpuIndex !== 0) {
     const s = elf.sections[elf.pcpuIndex];
@@ -404,7 +404,7 @@ function freeModule(k: Kernel, mod: Module): void {
   for (let type = M.MOD_MEM_NUM_TYPES - 1; type >= 0; type--) if (type !== M.MOD_DATA) freeMemory(k, mod, type);
   freeMemory(k, mod, M.MOD_DATA);
   if (k.mm.check !== null) {
-    k.mm.check.forgetNames();
+    k.mm.check.stacks.forget();
     scanForLeaks(k, k.mm.check, mod);
   }
 }

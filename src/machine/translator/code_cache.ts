@@ -165,7 +165,7 @@ export class CodeCache {
     this.tier = tier;
     this.limits = LIMITS[tier];
     this.hooks = hooks;
-    this.imports = importsOf(this.header);
+    this.imports = importsOf(this.header, 'cleanBytes' in links.functions);
     this.importObject = { m: { m: ram.memory, ...links.functions } };
     ram.write32(STATE_HEAT_LIMIT, this.limits.heat);
   }
@@ -427,7 +427,7 @@ export class CodeCache {
 }
 
 /** Imports what regions call. */
-function importsOf(m: ModuleBuilder): RegionImports {
+function importsOf(m: ModuleBuilder, watched: boolean): RegionImports {
   const load: Record<number, number> = {};
   const store: Record<number, number> = {};
   for (const size of [1, 2, 4, 8]) {
@@ -443,6 +443,7 @@ function importsOf(m: ModuleBuilder): RegionImports {
     fpu: m.importFunc('fpu', [I32, I32], []),
     checkPage: m.importFunc('checkPage', [I64, I32], [I32]),
     groupPa: m.importFunc('groupPa', [I64, I32, I32], [I32]),
+    cleanBytes: watched ? m.importFunc('cleanBytes', [I32, I32], [I32]) : null,
     fast,
     fused: hasFusedMadd(),
     templates: new Map(),

@@ -17,6 +17,8 @@ export interface RegionImports {
   readonly fpu: number;
   readonly checkPage: number;
   readonly groupPa: number;
+  /** Of a machine with a watcher (interpreter.ts, cleanBytesFunction); null in others. */
+  readonly cleanBytes: number | null;
   readonly fast: Readonly<Record<FastName, number>>;
   readonly fused: boolean;
   /** With these indices. */

@@ -49,8 +49,32 @@ export abstract class Runs extends Accesses {
         .op(Op.i64_add)
         .i64(-4096)
         .op(Op.i64_and)
-        .op(Op.i64_ne)
-        .brIf(no);
+        .op(Op.i64_ne);
+      const limited = all && g.stride !== 0;
+      const watched = this.mode === 1 ? this.imports.cleanBytes : null;
+      if (watched === null) f.brIf(no);
+      else {
+        // The page may be a shadowed one: bytes that nothing is to be asked of.
+        f.if();
+        f.get(this.va)
+          .i32(span)
+          .i32(g.stores ? 1 : 0)
+          .call(this.imports.groupPa)
+          .tee(this.a0)
+          .op(Op.i32_eqz)
+          .brIf(no);
+        f.get(this.a0);
+        if (below !== 0) f.i32(below).op(Op.i32_add);
+        f.set(g.local);
+        if (limited) {
+          f.get(this.a0);
+          if (g.stride > 0) f.i32(span).op(Op.i32_add);
+          f.i32(g.stride > 0 ? 0 : 1)
+            .call(watched)
+            .set(this.ix);
+        }
+        f.else();
+      }
       f.get(this.va)
         .op(Op.i32_wrap_i64)
         .get(this.ix)
@@ -58,14 +82,18 @@ export abstract class Runs extends Accesses {
         .op(Op.i32_add);
       if (below !== 0) f.i32(below).op(Op.i32_add);
       f.set(g.local);
-      if (!all || g.stride === 0) continue;
-      // Bytes between the span and the end of the page that it moves towards.
-      f.get(this.va).op(Op.i32_wrap_i64).i32(4095).op(Op.i32_and).set(this.ix);
-      if (g.stride > 0)
-        f.i32(4096 - span)
-          .get(this.ix)
-          .op(Op.i32_sub);
-      else f.get(this.ix);
+      if (limited) {
+        // Bytes between the span and the end of the page that it moves towards.
+        f.get(this.va).op(Op.i32_wrap_i64).i32(4095).op(Op.i32_and).set(this.ix);
+        if (g.stride > 0)
+          f.i32(4096 - span)
+            .get(this.ix)
+            .op(Op.i32_sub)
+            .set(this.ix);
+      }
+      if (watched !== null) f.end();
+      if (!limited) continue;
+      f.get(this.ix);
       f.i32(Math.abs(g.stride)).op(Op.i32_div_u).i32(1).op(Op.i32_add).tee(this.a0);
       f.get(n).get(this.a0).get(n).op(Op.i32_lt_s).op(Op.select).set(n);
     }

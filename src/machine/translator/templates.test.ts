@@ -21,7 +21,7 @@ class NoTemplates extends Map {
 function importsWith(templates: Templates): RegionImports {
   const fast = Object.fromEntries(FAST_NAMES.map((name, i) => [name, 20 + i])) as Record<FastName, number>;
   const sizes = { 1: 1, 2: 2, 4: 4, 8: 8 };
-  return { load: sizes, store: sizes, amoAddress: 9, fpu: 10, checkPage: 11, groupPa: 12, fast, fused: false, templates };
+  return { load: sizes, store: sizes, amoAddress: 9, fpu: 10, checkPage: 11, groupPa: 12, cleanBytes: null, fast, fused: false, templates };
 }
 
 test('code that was copied from templates is the code that instructions have without', () => {
