@@ -2,7 +2,7 @@
 // test file in a system of its own, and compares the outcome of every test with real Linux's. The image is built when it is not there.
 //   NAME...           only these test files (default: all of FILES below)
 //   -m PATTERN        only tests that match (python3 -m test's -m)
-//   --limit S         seconds of the host's time for one file (default 900); more is a hang
+//   --limit S         seconds of the host's time for one file (default 3000); more is a hang
 //   --jobs N          systems at the same time (default 1)
 //   --logs DIR        keeps what each file printed
 //   --json FILE       writes the outcomes; those of files that did not run now are kept
@@ -42,7 +42,7 @@ const FILES = [
   'test_multiprocessing_spawn',
 ];
 /** Seconds of the guest's time that one file may take. */
-const FILE_SECONDS = 3000;
+const FILE_SECONDS = 6000;
 const ENV = { PATH: '/usr/bin:/bin:/usr/sbin:/sbin', HOME: '/root', TERM: 'dumb', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' };
 const OUTCOMES = ['ok', 'skip', 'fail', 'error', 'xfail', 'xpass'];
 
@@ -133,7 +133,7 @@ async function main() {
     allowPositionals: true,
     options: {
       m: { type: 'string', short: 'm' },
-      limit: { type: 'string', default: '900' },
+      limit: { type: 'string', default: '3000' },
       jobs: { type: 'string', default: '1' },
       logs: { type: 'string' },
       json: { type: 'string' },
