@@ -13,6 +13,21 @@ mount -t tmpfs -o mode=755 tmpfs /run
 hostname lintel
 ifconfig lo up
 [ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
+# What systemd-modules-load does: modules_load= of the kernel command line, then modules-load.d(5). By path: kmod's modprobe where that is installed.
+names=
+for d in /etc /run /usr/local/lib /usr/lib; do
+  for f in $d/modules-load.d/*.conf; do [ -e "$f" ] && names="$names \${f##*/}"; done
+done
+if [ -n "$modules_load$names" ]; then
+  for m in \${modules_load//,/ }; do /sbin/modprobe -b "$m"; done
+  for n in $(printf '%s\\n' $names | sort -u); do
+    for d in /etc /run /usr/local/lib /usr/lib; do [ -e "$d/modules-load.d/$n" ] && break; done
+    while read -r m || [ -n "$m" ]; do
+      case "$m" in '' | '#'* | ';'*) ;; *) /sbin/modprobe -b "$m" ;; esac
+    done < "$d/modules-load.d/$n"
+  done
+fi
+unset names modules_load
 cd /root
 if [ "$lintel" = serve ]; then exec init; fi
 [ -n "$TERM" ] || TERM=linux

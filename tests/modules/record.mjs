@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { buildModules } from '../../dist/kmod/build.js';
-import { cmdlineOf, ENV, expectations, filesOf, fixturesOf, packModules, readCases, SETUP, sourcesOf, wrapped } from './suite.mjs';
+import { cmdlineOf, ENV, expectations, filesOf, fixturesOf, imageOf, packModules, readCases, SETUP, sourcesOf, wrapped } from './suite.mjs';
 
 const run = promisify(execFile);
 const CASE_SECONDS = 60;
@@ -47,7 +47,7 @@ done
 echo "@@ end $(uname -r)"
 `;
   writeFileSync(join(dir, 'driver'), driver);
-  const { stdout } = await run(runLinux, ['-m', '-c', String(cpus), '-t', '900', join(dir, 'o'), join(dir, 'driver'), ...cmdlineOf(set)], {
+  const { stdout } = await run(runLinux, [...(imageOf(set) === 'base' ? ['-m'] : []), '-c', String(cpus), '-t', '900', join(dir, 'o'), join(dir, 'driver'), ...cmdlineOf(set)], {
     maxBuffer: 1 << 28,
     encoding: 'utf8',
   });

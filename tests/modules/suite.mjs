@@ -31,6 +31,11 @@ export function cmdlineOf(set) {
   const file = join(casesOf(set), 'cmdline');
   return existsSync(file) ? readFileSync(file, 'utf8').trim().split(/\s+/) : [];
 }
+/** The image that a set's system boots: its file `image`; without one BusyBox alone. */
+export function imageOf(set) {
+  const file = join(casesOf(set), 'image');
+  return existsSync(file) ? readFileSync(file, 'utf8').trim() : 'base';
+}
 /** Every case of a set's *.txt in order: a line "=== name", then the script. What comes before the first such line is for readers. */
 export function readCases(set) {
   const cases = [];
@@ -107,7 +112,8 @@ const CASE_MILLISECONDS = 60_000; // of virtual time
 export async function* runAll(set, cpus = 1) {
   const { boot } = await import('../../dist/index.js');
   const { auditFrames } = await import('../../dist/kernel/mm/frame_audit.js');
-  const vm = await boot({ seed: 1, memory: '256M', cpus, append: cmdlineOf(set).join(' ') });
+  const image = imageOf(set);
+  const vm = await boot({ seed: 1, memory: image === 'base' ? '256M' : '512M', image, cpus, append: cmdlineOf(set).join(' ') });
   await vm.run(['mkdir', '-p', '/ko']);
   for (const [name, bytes] of fixtureFiles(set)) vm.writeFile(`/ko/${name}`, bytes);
   const setup = await vm.run(['sh', '-c', SETUP]);

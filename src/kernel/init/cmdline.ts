@@ -1,4 +1,5 @@
 import type { Kernel } from '../kernel.ts';
+import { BOOT_PARAMETERS } from './sysctl_words.ts';
 
 // The kernel command line (init/main.c, Documentation/admin-guide/kernel-parameters.rst).
 
@@ -32,6 +33,8 @@ const KNOWN: readonly string[] = [
   'security',
   'lsm',
   'apparmor',
+  'module_blacklist',
+  ...BOOT_PARAMETERS,
   'selinux',
 ];
 /** argv_init[0] and the environment that init always gets. */

@@ -36,6 +36,7 @@ import { PerCpu } from '../mm/percpu.ts';
 import { beginAt, kthreaddInit } from '../kthread.ts';
 import { exportInit } from '../module/exports.ts';
 import { moduleProcInit } from '../module/procfs.ts';
+import { printkParamsInit } from '../printk/sysctl.ts';
 import { Printk, printkOptionsNotice } from '../printk/printk.ts';
 import { Scheduler } from '../sched/core.ts';
 import type { Task } from '../sched/task.ts';
@@ -44,6 +45,7 @@ import { timersInit } from '../time/timer.ts';
 import { hungTaskInit } from '../hung_task.ts';
 import { tracefsInit } from '../trace/tracefs.ts';
 import { watchdogSysctlInit } from '../watchdog.ts';
+import { builtinParamsInit, sysctlParamsInit } from './boot_params.ts';
 import { initArguments } from './cmdline.ts';
 import { graftImage } from './image_layer.ts';
 import { unpackToRootfs } from './initramfs.ts';
@@ -130,7 +132,10 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   ttyInit(k);
   driverInit(k);
   netSysfsInit(k);
+  printkParamsInit(k);
+  builtinParamsInit(k);
   log('printk: legacy console [ttyS0] enabled');
+  sysctlParamsInit(k);
   startInit(k);
   return k;
 }

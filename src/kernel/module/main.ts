@@ -1,4 +1,4 @@
-import { EBUSY, EEXIST, EINVAL, ENOENT, ENOEXEC, ENOMEM, EWOULDBLOCK } from '../../abi/errno.ts';
+import { EBUSY, EEXIST, EINVAL, ENOENT, ENOEXEC, ENOMEM, EPERM, EWOULDBLOCK } from '../../abi/errno.ts';
 import * as ELF from '../../abi/elf.ts';
 import { VERMAGIC } from '../../abi/kernel_release.ts';
 import { bug_entry as BUG, exception_table_entry as EX, kernel_param as KP, module as MODULE } from '../../abi/layout/structs.ts';
@@ -55,6 +55,10 @@ export function loadModule(k: Kernel, file: Uint8Array, args: string, flags: num
   if (typeof image === 'number') return image;
   const elf = parseModule(image);
   if ('errno' in elf) return refuse(k, elf);
+  if (isBlacklisted(k, elf.name)) {
+    k.printk.log(3, `Module ${elf.name} is blacklisted`);
+    return -EPERM;
+  }
   if ((flags & M.MODULE_INIT_IGNORE_MODVERSIONS) !== 0) elf.versIndex = 0;
   if (!checkModstructVersion(k, elf)) return -ENOEXEC;
   const r = checkModinfo(k, elf, flags);
@@ -70,6 +74,10 @@ export function loadModule(k: Kernel, file: Uint8Array, args: string, flags: num
     return failed;
   }
   return continueLoading(k, mod, 'coming');
+}
+/** module_blacklist= on the command line: names, exactly as they are, between commas. */
+function isBlacklisted(k: Kernel, name: string): boolean {
+  return k.param('module_blacklist')?.split(',').includes(name) === true;
 }
 function refuse(k: Kernel, error: ElfError): number {
   if (error.text !== null) k.printk.log(3, error.text);

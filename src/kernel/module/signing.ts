@@ -59,6 +59,7 @@ function signatureInfo(k: Kernel, file: Uint8Array): number {
 export function signingInit(k: Kernel): void {
   const word = k.param('module.sig_enforce');
   k.modules.sigEnforce = word !== null && (word === '' || /^(1|y|on)/i.test(word));
+  k.sysfs.createFile(k.sysfs.mkdirs('module/kernel/parameters'), 'module_blacklist', 0o400, { show: (kk) => `${kk.param('module_blacklist') ?? '(null)'}\n` });
   const dir = k.sysfs.mkdirs('module/module/parameters');
   k.sysfs.createFile(dir, 'sig_enforce', 0o644, {
     show: (kk) => (kk.modules.sigEnforce ? 'Y\n' : 'N\n'),

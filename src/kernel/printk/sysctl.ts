@@ -2,6 +2,8 @@ import { EINVAL, EPERM } from '../../abi/errno.ts';
 import { CAP_SYS_ADMIN } from '../../abi/sched.ts';
 import type { ProcEntry } from '../fs/proc/generic.ts';
 import type { Kernel } from '../kernel.ts';
+import { kstrtobool } from '../lib/kstrtox.ts';
+import { PRINTK_PARAMETERS } from './options.ts';
 import { HZ } from '../time/timekeeping.ts';
 import type { DevkmsgMode } from './options.ts';
 
@@ -95,6 +97,20 @@ function storeDevkmsg(k: Kernel, text: string): number {
   return 0;
 }
 
+/** /sys/module/printk/parameters: each yes or no. */
+export function printkParamsInit(k: Kernel): void {
+  const dir = k.sysfs.mkdirs('module/printk/parameters');
+  for (const p of PRINTK_PARAMETERS)
+    k.sysfs.createFile(dir, p.name, 0o644, {
+      show: (kk) => (p.get(kk) ? 'Y\n' : 'N\n'),
+      store(kk, _node, text) {
+        const on = kstrtobool(text);
+        if (typeof on === 'number') return on;
+        p.set(kk, on);
+        return 0;
+      },
+    });
+}
 export function printkSysctlInit(k: Kernel): void {
   const strict = { strict: true, mode: 0o644 };
   k.procfs.create('sys/kernel/printk', showLevels, { ...strict, store: storeLevels });

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+#include <linux/module.h>
+
+static int n = 1;
+module_param(n, int, 0444);
+
+static int __init cl_init(void)
+{
+	pr_info("n %d\n", n);
+	return 0;
+}
+static void __exit cl_exit(void)
+{
+	pr_info("goes\n");
+}
+module_init(cl_init);
+module_exit(cl_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("a parameter that the command line gets wrong");

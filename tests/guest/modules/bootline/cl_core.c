@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+#include <linux/module.h>
+
+static int level = 1;
+module_param(level, int, 0444);
+int cl_level(void);
+int cl_level(void)
+{
+	return level;
+}
+EXPORT_SYMBOL_GPL(cl_level);
+
+static int __init cl_init(void)
+{
+	pr_info("level %d\n", level);
+	return 0;
+}
+static void __exit cl_exit(void)
+{
+	pr_info("goes\n");
+}
+module_init(cl_init);
+module_exit(cl_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("used by another");
