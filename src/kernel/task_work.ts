@@ -32,6 +32,8 @@ function callOf(k: Kernel, work: ModuleWork): readonly [fn: number, ...args: num
     // fasync(-1, file, 0): no more signals.
     case 'fasync':
       return [fileOperation(k, work.file, FOPS.fasync), -1, moduleFile(work.file).addr, 0];
+    case 'call':
+      return [work.fn, work.arg];
     case 'fput':
       return [fileOperation(k, work.file, FOPS.release), moduleFile(work.file).inode, moduleFile(work.file).addr];
   }

@@ -1,3 +1,4 @@
+import { ModuleFsState } from '../fs/modfs/state.ts';
 import { addDentry } from '../fs/namei.ts';
 import { EBUSY, EINVAL } from '../../abi/errno.ts';
 import { majorOf, makeDev, minorOf, S_IFCHR, S_IFDIR } from '../../abi/fs.ts';
@@ -56,6 +57,7 @@ export class DriverCore {
   /** What modules see of open files (fs/module_file.ts): inodes, and files by the address of their struct file. */
   readonly guestInodes: GuestInodes = new Map();
   readonly moduleFiles = new Map<number, File>();
+  readonly modfs = new ModuleFsState();
   readonly model = new DeviceModel();
   /** Work of modules that no task could do when it came up (fput in interrupt context, by a kernel thread, by the host). */
   readonly delayedWorks: TaskWork[] = [];

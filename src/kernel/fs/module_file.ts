@@ -20,6 +20,7 @@ import type { VmArea } from '../mm/mm_struct.ts';
 import { readKernel32, readKernel64, writeKernel16, writeKernel32, writeKernel64, writeKernel8, writeKernelBytes } from '../mm/maccess.ts';
 import { asInt, callAnswered, callGuest, stackBlock } from '../module/call.ts';
 import { modulePut, tryModuleGet } from '../module/module.ts';
+import { symbolAddress } from '../module/stubs.ts';
 import { BLOCKED } from '../sched/wait.ts';
 import { dropPollQueues, type GuestPollQueue, modulePoll } from './module_poll.ts';
 import type { File, FileOperations, Inode } from './types.ts';
@@ -164,7 +165,9 @@ export function openModuleFile(k: Kernel, inode: Inode, file: File, target: Open
 function makeFile(k: Kernel, inode: Inode, file: File, target: OpenTarget, owner: number): ModuleFile | null {
   const guestInode = getInode(k, inode, target);
   const addr = guestInode === 0 ? 0 : kzalloc(k, FILE.sizeof);
-  const dentry = addr === 0 ? 0 : makeGuestDentry(k, file.path.dentry.name, guestInode);
+  const shared = k.drivers.modfs.addresses.get(file.path.dentry) ?? 0;
+  if (shared !== 0) writeKernel32(k, shared + DENTRY.d_lockref_count, (readKernel32(k, shared + DENTRY.d_lockref_count) ?? 0) + 1);
+  const dentry = addr === 0 ? 0 : shared !== 0 ? shared : makeGuestDentry(k, file.path.dentry.name, guestInode);
   const cred = dentry === 0 ? 0 : k.mm.slab.cacheAlloc(k.caches.cred);
   if (cred === 0) {
     kfree(k, dentry);
@@ -385,9 +388,14 @@ function freeModuleFile(k: Kernel, file: File): void {
   dropPollQueues(k, mf.queues);
   k.drivers.moduleFiles.delete(mf.addr);
   k.mm.slab.cacheFree(k.caches.cred, virtToPhys(mf.cred));
-  kfree(k, mf.dentry);
+  // A dentry of a module's file system was held only.
+  k.drivers.modfs.read.delete(mf.addr);
+  if (k.drivers.modfs.dentries.has(mf.dentry)) k.drivers.addWork(k, { kind: 'call', fn: symbolAddress(k, 'dput'), arg: mf.dentry });
+  else kfree(k, mf.dentry);
   kfree(k, mf.addr);
   putInode(k, file.inode);
+  // The last file of a module's file system that was unmounted lazily.
+  if (file.inode.sb.ofModule === true && file.path.mnt.parent === null) k.vfs.putSuper(file.path.mnt);
   const owner = k.modules.byAddr.get(mf.owner);
   if (owner !== undefined) modulePut(owner);
   k.drivers.putCdev(mf.cdev);

@@ -50,6 +50,7 @@ import { isAppendOnly, isImmutable } from './fileattr.ts';
 import { breakLease } from './lease.ts';
 import { touchModified } from './inode.ts';
 import { fsnotifyCreate, fsnotifyDelete, fsnotifyLinkCount, fsnotifyMove, fsnotifyOpen } from './notify/fsnotify.ts';
+import { nameOpGoing } from './modfs/names.ts';
 import {
   addDentry,
   inGroup,
@@ -126,6 +127,8 @@ function filenameCreate(k: Kernel, parent: Path, name: string, slash: boolean): 
 
 /** Makes a node of any type; -EEXIST when the name is taken. */
 export function vfsMknod(k: Kernel, parent: Path, name: string, mode: number, rdev: number, slash = false, umask = 0): Dentry | number {
+  const going = nameOpGoing(k);
+  if (going !== undefined) return going < 0 ? going : madeByModule(k, parent, name);
   const type = mode & S_IFMT;
   const free = filenameCreate(k, parent, name, slash && type !== S_IFDIR);
   if (free < 0) return free;
@@ -147,7 +150,19 @@ function createIn(k: Kernel, parent: Path, name: string, mode: number, rdev: num
   return dentry;
 }
 
+/** What a module's file system has made under that name. */
+function madeByModule(k: Kernel, parent: Path, name: string): Dentry | number {
+  const dentry = parent.dentry.children.get(name);
+  if (dentry === undefined) return -ENOENT;
+  fsnotifyCreate(k, parent.dentry.inode, dentry);
+  return dentry;
+}
 export function vfsSymlink(k: Kernel, parent: Path, name: string, target: string, slash = false): number {
+  const going = nameOpGoing(k);
+  if (going !== undefined) {
+    const made = going < 0 ? going : madeByModule(k, parent, name);
+    return typeof made === 'number' ? made : 0;
+  }
   const free = filenameCreate(k, parent, name, slash);
   if (free < 0) return free;
   const allowed = mayCreate(k, parent);
@@ -199,6 +214,8 @@ function detach(k: Kernel, parent: Dentry, dentry: Dentry): void {
   touchModified(k, parent.inode);
 }
 export function vfsUnlink(k: Kernel, parent: Path, name: string, slash = false): number {
+  const going = nameOpGoing(k);
+  if (going !== undefined) return going;
   if (readOnlyFs(parent)) return -EROFS;
   const dentry = lookupOne(k, parent.dentry, name);
   if (typeof dentry === 'number') return dentry;
@@ -218,6 +235,8 @@ export function vfsUnlink(k: Kernel, parent: Path, name: string, slash = false):
   return 0;
 }
 export function vfsRmdir(k: Kernel, parent: Path, name: string): number {
+  const going = nameOpGoing(k);
+  if (going !== undefined) return going;
   if (readOnlyFs(parent)) return -EROFS;
   const dentry = lookupOne(k, parent.dentry, name);
   if (typeof dentry === 'number') return dentry;
@@ -226,7 +245,7 @@ export function vfsRmdir(k: Kernel, parent: Path, name: string): number {
   const dir = parent.dentry.inode;
   if (dir.op.unlink === undefined) return -EPERM;
   if (dentry.mounted !== null) return -EBUSY;
-  if (dentry.children.size > 0) return -ENOTEMPTY;
+  if (dentry.children.size > 0 && dir.sb.ofModule !== true) return -ENOTEMPTY;
   const r = dir.op.unlink(k, dir, name, dentry.inode);
   if (r < 0) return r;
   removeDirectory(k, parent.dentry, dentry);
@@ -453,6 +472,7 @@ function finishOpen(k: Kernel, path: Path, flags: number, truncate: boolean): Fi
 }
 function callOpen(k: Kernel, file: File, path: Path, truncate: boolean): File | number {
   const { inode } = file;
+  if (k.current.restart?.['opened'] === true) return truncateOpened(k, file, path);
   const r = openInode(k, file, path);
   // A module's open function has been started; the call, made again, comes back to this very file.
   if (r === BLOCKED && k.current.restart?.['opening'] === file) return BLOCKED;
@@ -462,12 +482,23 @@ function callOpen(k: Kernel, file: File, path: Path, truncate: boolean): File | 
     return r;
   }
   fsnotifyOpen(k, file);
-  if (truncate) {
-    const t = isExecuted(k, inode) ? -ETXTBSY : vfsTruncate(k, path.dentry, 0);
-    if (t < 0) {
-      k.vfs.fput(file);
-      return t;
-    }
+  if (!truncate) return file;
+  if (inode.sb.ofModule === true) {
+    // Its setattr may be waited for: the call, made again, comes back to here.
+    k.current.restart = { ...k.current.restart, opening: file, opened: true };
+    k.current.calls = [];
+    k.current.callIndex = 0;
+  }
+  return truncateOpened(k, file, path);
+}
+/** handle_truncate. */
+function truncateOpened(k: Kernel, file: File, path: Path): File | number {
+  const t = isExecuted(k, file.inode) ? -ETXTBSY : vfsTruncate(k, path.dentry, 0);
+  if (t === BLOCKED) return BLOCKED;
+  if (file.inode.sb.ofModule === true) k.current.restart = null;
+  if (t < 0) {
+    k.vfs.fput(file);
+    return t;
   }
   return file;
 }

@@ -2,6 +2,7 @@ import { EINVAL, ENOENT, ENOTDIR } from '../../abi/errno.ts';
 import { dtypeOf } from '../../abi/fs.ts';
 import type { Kernel } from '../kernel.ts';
 import { fileAccessed } from './inode.ts';
+import { moduleEntries } from './modfs/operations.ts';
 import { isDir } from './namei.ts';
 import { fsnotifyAccess } from './notify/fsnotify.ts';
 import type { Dentry, DirEntry, File } from './types.ts';
@@ -22,7 +23,7 @@ export function iterateDir(k: Kernel, file: File, fill: FillDir): number {
   const dir = dentry.inode;
   if (!isDir(dir)) return -ENOTDIR;
   if (dir.dead) return -ENOENT;
-  const r = dir.op.entries !== undefined || dir.sb.volatile ? iterateList(k, file, fill) : iterateChildren(file, fill);
+  const r = dir.sb.ofModule === true ? iterateModule(k, file, fill) : dir.op.entries !== undefined || dir.sb.volatile ? iterateList(k, file, fill) : iterateChildren(file, fill);
   if (r === 0) {
     fileAccessed(k, file);
     fsnotifyAccess(k, file);
@@ -57,6 +58,16 @@ function iterateChildren(file: File, fill: FillDir): number {
     if (!fill(child.name, child.inode.ino, dtypeOf(child.inode.mode), file.pos)) return 0;
   }
   file.pos = DIR_OFFSET_EOD;
+  return 0;
+}
+/** Directories of modules' file systems: what iterate_shared lists, `.` and `..` too; a position is an index into it. */
+function iterateModule(k: Kernel, file: File, fill: FillDir): number {
+  const list = moduleEntries(k, file);
+  if (typeof list === 'number') return list;
+  for (; file.pos < list.length; file.pos++) {
+    const e = list[file.pos];
+    if (!fill(e.name, e.ino, e.type, file.pos)) return 0;
+  }
   return 0;
 }
 /** Directories that make their list: taken anew when reading starts at the beginning, a position is an index into it. */

@@ -35,6 +35,7 @@ export function inodeSize(inode: Inode): number {
 export function sizeOf(path: Path): number {
   const { inode, children } = path.dentry;
   if (!isDir(inode) || inode.sb.volatile) return inodeSize(inode);
+  if (inode.sb.ofModule === true) return inode.size ?? 0;
   return inode.sb.type === 'ramfs' || inode.sb.type === 'debugfs' ? 0 : inode.dead ? 2 * BOGO_DIRENT_SIZE : (children.size + 2) * BOGO_DIRENT_SIZE;
 }
 /** 512-byte units. */

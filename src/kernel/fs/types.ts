@@ -173,6 +173,8 @@ export interface SuperBlock {
   maxInodes: number;
   /** New inodes keep the owner that the file system gave them. */
   fixedOwners: boolean;
+  /** Of a module (fs/modfs): it keeps dentries, link counts and times itself. */
+  ofModule?: boolean;
   /** Sizes for statfs(2); null: those of the quota. */
   statfs: ((k: Kernel) => StatfsSizes | number) | null;
   /** The file system type keeps user.* and trusted.* attributes. */

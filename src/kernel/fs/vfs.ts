@@ -74,6 +74,9 @@ export class Vfs {
   /** /proc/sys/fs/pipe-max-size. */
   pipeMaxSize = 1048576;
 
+  /** fs/modfs: the mounts of a module's file system are gone. */
+  putModuleMounts: (k: Kernel, sb: SuperBlock) => void = () => {};
+
   constructor(k: Kernel) {
     this.k = k;
   }
@@ -183,7 +186,9 @@ export class Vfs {
 
   /** `m` was taken away: with the last mount of a file system that nobody uses any more the file system goes. */
   putSuper(m: Mount): void {
-    if (!this.mounts.some((x) => x.sb === m.sb) && !this.isBusy(m)) this.killSuper(m.sb);
+    if (this.mounts.some((x) => x.sb === m.sb) || this.isBusy(m)) return;
+    if (m.sb.ofModule === true) this.putModuleMounts(this.k, m.sb);
+    else this.killSuper(m.sb);
   }
   /** The last mount of a memory file system went: its pages go too. */
   private killSuper(sb: SuperBlock): void {

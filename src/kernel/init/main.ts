@@ -13,6 +13,7 @@ import { doExecve } from '../exec.ts';
 import { forkIdle, kernelProcess, linkThread, makeInitTask, taskCachesInit } from '../fork.ts';
 import { pathWalk } from '../fs/namei.ts';
 import { kernelOpen, vfsMknod } from '../fs/open.ts';
+import { putMounts } from '../fs/modfs/super.ts';
 import { hostfsInit } from '../fs/hostfs/super.ts';
 import { overlayInit } from '../fs/overlayfs/super.ts';
 import { procInit } from '../fs/proc/root.ts';
@@ -108,6 +109,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   log('devtmpfs: initialized');
   chrDevInit(k, kmsgOps);
   procInit(k);
+  k.vfs.putModuleMounts = putMounts;
   hostfsInit(k);
   overlayInit(k);
   netInit(k);

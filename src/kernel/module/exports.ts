@@ -50,6 +50,7 @@ import { kobjectExports } from '../drivers/base/kobject_exports.ts';
 import { modelDataExports } from '../drivers/base/objects.ts';
 import { platformExports } from '../drivers/base/platform.ts';
 import { fsExports } from '../fs/exports.ts';
+import { modfsDataExports, modfsExports } from '../fs/modfs/exports.ts';
 import { nlsDataExports, nlsExports } from '../fs/nls_base.ts';
 import { cryptoDataExports, cryptoExports } from '../crypto/exports.ts';
 import { waitBitDataExports, waitBitExports } from '../sched/wait_bit.ts';
@@ -91,6 +92,7 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...firmwareExports,
     ...fpuExports,
     ...fsExports,
+    ...modfsExports,
     ...idrExports,
     ...libraryExports,
     ...cryptoExports,
@@ -146,6 +148,7 @@ export function allDataExports(): readonly DataExport[] {
     ...nlsDataExports,
     ...waitBitDataExports,
     ...mmDataExports,
+    ...modfsDataExports,
     ...modelDataExports,
     ...netClassExports,
     ...netdevDataExports,

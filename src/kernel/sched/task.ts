@@ -75,7 +75,9 @@ export type TaskWork = ModuleWork | LingerWork;
 export type ModuleWork =
   | { readonly kind: 'flush' | 'fasync' | 'fput'; readonly file: File }
   /** vm_ops of a module at a vm_area_struct in guest memory. */
-  | { readonly kind: 'vma_open' | 'vma_close'; readonly vma: number };
+  | { readonly kind: 'vma_open' | 'vma_close'; readonly vma: number }
+  /** A function with one argument (dput). */
+  | { readonly kind: 'call'; readonly fn: number; readonly arg: number };
 /** A closed connection whose data the task waits for until `deadline` (SO_LINGER). */
 export interface LingerWork {
   readonly kind: 'linger';
