@@ -192,7 +192,7 @@ function runTask(k: Kernel, task: Task, insns: number): void {
     if (task.isIdle && task.frames.length === 0) break;
     const before = now;
     const wasUser = machine.regs.mode === 0;
-    const cause = machine.run(end - now);
+    const cause = machine.runTo(end);
     now = machine.instret;
     if (wasUser) {
       task.utime += now - before;

@@ -43,7 +43,8 @@ import { allocPidNumbers, type PidNamespace, pidNrNs } from './pid_namespace.ts'
 import { INIT_USER_NS } from './user_namespace.ts';
 import { pidfdFile } from './pidfd.ts';
 import { cloneEvent, ptraceInitTask, ptraceQueueEvent, ptraceVforkDone, ptraceVforkStop } from './ptrace.ts';
-import { DEFAULT_ACTION, newPending } from './signal.ts';
+import { DEFAULT_ACTION } from './signal.ts';
+import { SigPending } from './signal_types.ts';
 import type { SigHandStruct, SignalStruct } from './signal_types.ts';
 import { newProcessTimers } from './time/posix_timers.ts';
 import { publishPriority } from './sched/core.ts';
@@ -101,7 +102,7 @@ export function newSignalStruct(k: Kernel, from: SignalStruct | null): SignalStr
   }
   return {
     addr,
-    pending: newPending(),
+    pending: new SigPending(),
     pgid: from?.pgid ?? 0,
     sid: from?.sid ?? 0,
     tty: from?.tty ?? null,

@@ -61,9 +61,6 @@ const CORE_DUMPING = [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGSEGV, SIGBUS
 /** Raised by the instruction itself: delivered before others. */
 const SYNCHRONOUS = sigBit(SIGSEGV) | sigBit(SIGBUS) | sigBit(SIGILL) | sigBit(SIGTRAP) | sigBit(SIGFPE) | sigBit(SIGSYS);
 
-export function newPending(): SigPending {
-  return { set: 0n, queue: [] };
-}
 export const DEFAULT_ACTION: SigAction = { handler: SIG_DFL, flags: 0, mask: 0n };
 
 /** Handler of a signal that a kernel thread asked for with allow_signal. */
@@ -73,10 +70,9 @@ function deafThread(task: Task, sig: number): boolean {
   return task.isKernelThread && handlerOf(task, sig) !== SIG_KTHREAD;
 }
 export function signalPending(task: Task): boolean {
-  const own = task.pending.set;
-  const group = task.signal.pending.set;
-  // Sets are rarely anything but empty, and arithmetic on them costs.
-  if ((own !== 0n || group !== 0n) && ((own | group) & ~task.blocked) !== 0n) return true;
+  const own = task.pending;
+  const group = task.signal.pending;
+  if ((own.any || group.any) && ((own.set | group.set) & ~task.blocked) !== 0n) return true;
   // kthread_stop sets TIF_NOTIFY_SIGNAL.
   return task.ptrace?.trap === true || task.kthread?.shouldStop === true;
 }

@@ -23,13 +23,23 @@ export interface SigInfo {
   /** sigqueue's value, timers' value. */
   readonly value?: bigint;
 }
-export interface SigPending {
-  /** bit n-1 for signal n. */
-  set: bigint;
-  /** What guest RAM says of it; undefined = nothing yet. */
-  published?: bigint;
+export class SigPending {
+  private bits = 0n;
+  /** Whether the set has any: it is asked at each entry of the kernel, and arithmetic on sets costs. */
+  any = false;
+  /** Guest RAM says otherwise, or nothing yet. */
+  unpublished = true;
   /** Standard signals queue once, real-time ones each time. */
-  readonly queue: SigInfo[];
+  readonly queue: SigInfo[] = [];
+  /** bit n-1 for signal n. */
+  get set(): bigint {
+    return this.bits;
+  }
+  set set(bits: bigint) {
+    this.bits = bits;
+    this.any = bits !== 0n;
+    this.unpublished = true;
+  }
 }
 export interface SigAction {
   readonly handler: number;

@@ -83,6 +83,8 @@ export interface MachineApi {
    * effects have not happened (an ecall leaves pc at the ecall).
    */
   run(maxInsns: number): number;
+  /** The same until `instret` is `limit`. */
+  runTo(limit: number): number;
   /** satp: physical address of the root page table. Drops cached translations when it changes. */
   setPageTable(rootPa: number): void;
   /** sfence.vma: everything, or one page. The kernel calls these after it narrowed or replaced a PTE that may be cached. */

@@ -106,21 +106,20 @@ export function enterGuest(
 }
 const TIF_SIGPENDING = 1 << 2;
 const TIF_NEED_RESCHED = 1 << 3;
-/** task->pending.signal and signal->shared_pending.signal, the sets that modules test (behind a list head each). */
+/** task->pending.signal and signal->shared_pending.signal, the sets that modules test (behind a list head each): only what has changed is written. */
 function publishPending(k: Kernel, task: Task): void {
-  // At each return from a call of a module: only what has changed is written.
-  publishSet(k, task.pending, task.addr + TASK.pending + 16);
-  publishSet(k, task.signal.pending, task.signal.addr + SIGNAL.shared_pending + 16);
+  const { pending, signal } = task;
+  if (pending.unpublished) publishSet(k, pending, task.addr + TASK.pending + 16);
+  if (signal.pending.unpublished) publishSet(k, signal.pending, signal.addr + SIGNAL.shared_pending + 16);
 }
 function publishSet(k: Kernel, pending: SigPending, at: number): void {
-  if (pending.set === pending.published) return;
-  pending.published = pending.set;
+  pending.unpublished = false;
   k.ram.writeBig(at, BigInt.asIntN(64, pending.set));
 }
 /** Brings thread_info.flags up to date, which signal_pending() and need_resched() of modules read inline. */
 export function publishThreadFlags(k: Kernel, task: Task): void {
   const at = task.addr + TASK.thread_info_flags;
-  const old = k.ram.read32(at);
+  const old = k.ram.u32[at >>> 2];
   const rest = old & ~(TIF_SIGPENDING | TIF_NEED_RESCHED);
   const resched = k.sched.runnableCount > k.cpus;
   publishPending(k, task);

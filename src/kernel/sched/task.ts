@@ -19,7 +19,7 @@ import type { PtraceState } from '../ptrace.ts';
 import type { Rseq } from '../rseq.ts';
 import type { TaskKeyrings } from '../security/keys/process_keys.ts';
 import type { Seccomp } from '../seccomp.ts';
-import type { SigHandStruct, SigPending, SignalStruct } from '../signal_types.ts';
+import { type SigHandStruct, SigPending, type SignalStruct } from '../signal_types.ts';
 import { INIT_USER_NS } from '../user_namespace.ts';
 import type { WaitEntry, WaitQueueHead } from './wait.ts';
 
@@ -235,6 +235,8 @@ export class Task {
   continueReport = false;
   /** Last system call, for views: number and name arguments are in pt_regs. */
   syscallNr = -1;
+  /** exit_state, which modules only read: it is asked at every entry of the kernel. */
+  private exit = 0;
   readonly isKernelThread: boolean;
   /** Of a thread that kthread.ts made. */
   kthread: KthreadState | null = null;
@@ -262,7 +264,7 @@ export class Task {
     this.stack = where.stack;
     this.credAddr = where.credAddr;
     this.ptRegs = this.stack + THREAD_SIZE - Math.ceil(PTREGS.sizeof / 16) * 16;
-    this.pending = { set: 0n, queue: [] };
+    this.pending = new SigPending();
     this.groupLeader = leader ?? this;
     this.threads = leader === null ? [] : leader.threads;
     this.threads.push(this);
@@ -321,15 +323,16 @@ export class Task {
     for (let i = 0; i < 16; i++) this.ram.u8[this.addr + TASK.comm + i] = i < 15 && i < text.length ? text.charCodeAt(i) : 0;
   }
   get state(): number {
-    return this.ram.read32(this.addr + TASK.__state);
+    return this.ram.u32[(this.addr + TASK.__state) >>> 2];
   }
   set state(value: number) {
     this.ram.write32(this.addr + TASK.__state, value);
   }
   get exitState(): number {
-    return this.ram.read32(this.addr + TASK.exit_state);
+    return this.exit;
   }
   set exitState(value: number) {
+    this.exit = value;
     this.ram.write32(this.addr + TASK.exit_state, value);
   }
   get flags(): number {
@@ -339,7 +342,7 @@ export class Task {
     this.ram.write32(this.addr + TASK.flags, value);
   }
   get cpu(): number {
-    return this.ram.read32(this.addr + TASK.thread_info_cpu);
+    return this.ram.u32[(this.addr + TASK.thread_info_cpu) >>> 2];
   }
   set cpu(value: number) {
     this.ram.write32(this.addr + TASK.thread_info_cpu, value);
