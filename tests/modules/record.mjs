@@ -1,7 +1,7 @@
 // node tests/modules/record.mjs RUN_LINUX [SET]: builds a set's modules (without a name the set base, tests/guest/modules) and records what real Linux
 // answers to the cases with them, in tests/fixtures/modules. RUN_LINUX is the oracle's script run-linux.sh (QEMU with Debian's kernel and BusyBox).
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -26,6 +26,11 @@ for (const source of readdirSync(sourcesOf(set)).filter((name) => name.endsWith(
   good.set(name, readFileSync(join(work, name)));
 }
 
+// Files that the set makes of its modules, kept as they are: variants.mjs beside its sources.
+if (existsSync(join(sourcesOf(set), 'variants.mjs'))) {
+  const { variants } = await import(join(sourcesOf(set), 'variants.mjs'));
+  for (const [name, bytes] of variants(good, work)) good.set(name, bytes);
+}
 const cases = readCases(set);
 async function boot(cpus) {
   const dir = mkdtempSync(join(tmpdir(), 'lintel-modules.'));

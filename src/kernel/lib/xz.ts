@@ -7,7 +7,19 @@ const FILTER_LZMA2 = 0x21;
 /** What a decompressed module may hold. */
 const OUTPUT_MAX = 2 ** 28;
 
-class Damaged extends Error {}
+/** What xz_dec_run says (include/linux/xz.h). XZ_OK: the input ends too early. */
+export const XZ_OK = 0;
+export const XZ_FORMAT_ERROR = 5;
+export const XZ_OPTIONS_ERROR = 6;
+export const XZ_DATA_ERROR = 7;
+export const XZ_BUF_ERROR = 8;
+class Damaged extends Error {
+  readonly ret: number;
+  constructor(ret = XZ_DATA_ERROR) {
+    super();
+    this.ret = ret;
+  }
+}
 class Input {
   readonly bytes: Uint8Array;
   at: number;
@@ -18,7 +30,7 @@ class Input {
     this.end = end;
   }
   byte(): number {
-    if (this.at >= this.end) throw new Damaged();
+    if (this.at >= this.end) throw new Damaged(this.end === this.bytes.length ? XZ_OK : XZ_DATA_ERROR);
     return this.bytes[this.at++];
   }
   u16be(): number {
@@ -41,8 +53,12 @@ class Input {
 class Output {
   bytes = new Uint8Array(65536);
   length = 0;
+  readonly max: number;
+  constructor(max: number) {
+    this.max = max;
+  }
   reserve(n: number): void {
-    if (this.length + n > OUTPUT_MAX) throw new Damaged();
+    if (this.length + n > this.max) throw new Damaged(XZ_BUF_ERROR);
     if (this.length + n <= this.bytes.length) return;
     const grown = new Uint8Array(Math.max(this.bytes.length * 2, this.length + n));
     grown.set(this.bytes.subarray(0, this.length));
@@ -283,15 +299,21 @@ function crc32(bytes: Uint8Array): number {
   }
   return ~crc >>> 0;
 }
-function stream(bytes: Uint8Array): Uint8Array {
-  if (MAGIC.some((m, i) => bytes[i] !== m) || bytes[6] !== 0 || bytes[7] > 15) throw new Damaged();
+function stream(bytes: Uint8Array, max: number): Uint8Array {
+  if (bytes.length < 12) throw new Damaged(XZ_OK);
+  if (MAGIC.some((m, i) => bytes[i] !== m)) throw new Damaged(XZ_FORMAT_ERROR);
+  if (bytes[6] !== 0 || bytes[7] > 15) throw new Damaged(XZ_OPTIONS_ERROR);
   const check = bytes[7];
-  const out = new Output();
+  const out = new Output(max);
+  const blocks: [number, number][] = [];
   const input = new Input(bytes, 12, bytes.length);
   for (;;) {
     const start = input.at;
     const sizeByte = input.byte();
-    if (sizeByte === 0) break; // the index
+    if (sizeByte === 0) {
+      index(input, start, blocks);
+      break;
+    }
     const headerEnd = start + (sizeByte + 1) * 4;
     const flags = input.byte();
     if ((flags & 0x3f) !== 0) throw new Damaged(); // one filter
@@ -301,20 +323,40 @@ function stream(bytes: Uint8Array): Uint8Array {
     input.at = headerEnd;
     const before = out.length;
     lzma2(input, out);
+    const unpadded = input.at - start;
     while ((input.at - start) % 4 !== 0) if (input.byte() !== 0) throw new Damaged();
     if (check === 1) {
       const want = input.byte() + input.byte() * 256 + input.byte() * 65536 + input.byte() * 2 ** 24;
       if (want !== crc32(out.bytes.subarray(before, out.length))) throw new Damaged();
     } else input.at += CHECK_SIZES[check];
+    blocks.push([unpadded + CHECK_SIZES[check], out.length - before]);
   }
   return out.bytes.subarray(0, out.length);
 }
-/** The contents of a .xz file, or null. */
-export function unxz(bytes: Uint8Array): Uint8Array | null {
+/** The index, which says again how long each block is, and the stream's end. */
+function index(input: Input, start: number, blocks: readonly (readonly [number, number])[]): void {
+  if (input.vli() !== blocks.length) throw new Damaged();
+  for (const [unpadded, size] of blocks) if (input.vli() !== unpadded || input.vli() !== size) throw new Damaged();
+  while ((input.at - start) % 4 !== 0) if (input.byte() !== 0) throw new Damaged();
+  const u32 = () => input.byte() + input.byte() * 256 + input.byte() * 65536 + input.byte() * 2 ** 24;
+  const end = input.at;
+  if (u32() !== crc32(input.bytes.subarray(start, end))) throw new Damaged();
+  const footer = u32();
+  if (footer !== crc32(input.bytes.subarray(input.at, input.at + 6))) throw new Damaged(input.at + 6 > input.end ? XZ_OK : XZ_DATA_ERROR);
+  if (u32() !== (end - start) / 4 || input.byte() !== input.bytes[6] || input.byte() !== input.bytes[7]) throw new Damaged();
+  if (input.byte() !== 0x59 || input.byte() !== 0x5a) throw new Damaged();
+}
+/** The contents of a .xz file of at most `max` bytes, or what the decoder says. */
+export function xzDecode(bytes: Uint8Array, max: number): Uint8Array | number {
   try {
-    return stream(bytes);
+    return stream(bytes, max);
   } catch (e) {
-    if (e instanceof Damaged) return null;
+    if (e instanceof Damaged) return e.ret;
     throw e;
   }
+}
+/** The contents of a .xz file, or null. */
+export function unxz(bytes: Uint8Array): Uint8Array | null {
+  const out = xzDecode(bytes, OUTPUT_MAX);
+  return typeof out === 'number' ? null : out;
 }

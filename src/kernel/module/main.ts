@@ -5,7 +5,7 @@ import { bug_entry as BUG, exception_table_entry as EX, kernel_param as KP, modu
 import * as M from '../../abi/module.ts';
 import type { Kernel } from '../kernel.ts';
 import { scanForLeaks } from '../mm/memcheck_leaks.ts';
-import { readKernel64, writeKernel32, writeKernel64, writeKernelBytes } from '../mm/maccess.ts';
+import { readKernel64, writeKernel32, writeKernel64, writeKernel8, writeKernelBytes } from '../mm/maccess.ts';
 import { pageAlign } from '../mm/address.ts';
 import { percpuModuleAlloc, percpuModuleFree } from '../mm/percpu.ts';
 import { PAGE_KERNEL, PAGE_KERNEL_READ, PAGE_KERNEL_READ_EXEC } from '../mm/pgtable.ts';
@@ -51,9 +51,9 @@ export function resumeLoading(k: Kernel): number | null {
 }
 /** init_module(2) and finit_module(2) from an image that is in hand. 0, -errno or BLOCKED. */
 export function loadModule(k: Kernel, file: Uint8Array, args: string, flags: number): number {
-  const image = moduleSigCheck(k, file, flags);
-  if (typeof image === 'number') return image;
-  const elf = parseModule(image);
+  const signed = moduleSigCheck(k, file, flags);
+  if (typeof signed === 'number') return signed;
+  const elf = parseModule(signed.file);
   if ('errno' in elf) return refuse(k, elf);
   if (isBlacklisted(k, elf.name)) {
     k.printk.log(3, `Module ${elf.name} is blacklisted`);
@@ -68,7 +68,7 @@ export function loadModule(k: Kernel, file: Uint8Array, args: string, flags: num
   const made = layoutAndAllocate(k, elf);
   if (typeof made === 'number') return made;
   const { mod, layout } = made;
-  const failed = prepare(k, elf, mod, layout, args);
+  const failed = prepare(k, elf, mod, layout, args, signed.good);
   if (failed < 0) {
     freeModule(k, mod);
     return failed;
@@ -128,12 +128,12 @@ function layoutAndAllocate(k: Kernel, elf: ModuleElf): { mod: Module; layout: Mo
 }
 
 /** From a module in memory to one whose code can run. 0 or -errno; the caller frees it then. */
-function prepare(k: Kernel, elf: ModuleElf, mod: Module, layout: ModuleLayout, args: string): number {
+function prepare(k: Kernel, elf: ModuleElf, mod: Module, layout: ModuleLayout, args: string, signed: boolean): number {
   const { addr } = mod;
   mod.state = M.MODULE_STATE_UNFORMED;
   linkModule(k, mod);
   k.mm.check?.stacks.forget();
-  augmentTaints(k, elf, mod);
+  augmentTaints(k, elf, mod, signed);
   if (elf.pcpuIndex !== 0) {
     const s = elf.sections[elf.pcpuIndex];
     const at = percpuModuleAlloc(k, s.size, s.align, elf.image.subarray(s.offset, s.offset + s.size));
@@ -187,7 +187,7 @@ function prepare(k: Kernel, elf: ModuleElf, mod: Module, layout: ModuleLayout, a
 }
 
 /** module_augment_kernel_taints, set_license. */
-function augmentTaints(k: Kernel, elf: ModuleElf, mod: Module): void {
+function augmentTaints(k: Kernel, elf: ModuleElf, mod: Module, signed: boolean): void {
   const { printk } = k;
   const wasProprietary = testTaint(k, M.TAINT_PROPRIETARY_MODULE);
   const taint = (flag: number, lockdepOk = true) => {
@@ -213,12 +213,14 @@ function augmentTaints(k: Kernel, elf: ModuleElf, mod: Module): void {
     if (!testTaint(k, M.TAINT_TEST)) printk.log(4, `${mod.name}: loading test module taints kernel.`);
     taint(M.TAINT_TEST);
   }
-  // No module here is signed with the key of Debian's kernel build.
-  if (!k.modules.unsignedSaid) {
-    k.modules.unsignedSaid = true;
-    printk.log(5, `${mod.name}: module verification failed: signature and/or required key missing - tainting kernel`);
+  writeKernel8(k, mod.addr + MODULE.sig_ok, signed ? 1 : 0);
+  if (!signed) {
+    if (!k.modules.unsignedSaid) {
+      k.modules.unsignedSaid = true;
+      printk.log(5, `${mod.name}: module verification failed: signature and/or required key missing - tainting kernel`);
+    }
+    taint(M.TAINT_UNSIGNED_MODULE);
   }
-  taint(M.TAINT_UNSIGNED_MODULE);
   if (!wasProprietary && testTaint(k, M.TAINT_PROPRIETARY_MODULE)) printk.log(4, `${mod.name}: module license taints kernel.`);
 }
 /** include/linux/license.h. */

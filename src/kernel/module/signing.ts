@@ -2,9 +2,9 @@ import { EBADMSG, EKEYREJECTED, ENODATA, ENOKEY, ENOPKG, EROFS, EINVAL } from '.
 import * as M from '../../abi/module.ts';
 import type { Kernel } from '../kernel.ts';
 import { stringOf } from '../lib/bytes.ts';
+import { verifyModuleSignature } from './pkcs7.ts';
 
-// Signatures at the end of module files (kernel/module/signing.c, kernel/module_signature.c). The key of Debian's kernel build is not here, so none is ever
-// found good: what a signature means is whether it is there and whole.
+// Signatures at the end of module files (kernel/module/signing.c, kernel/module_signature.c). One key is trusted, as in Debian's kernel: its build's own.
 
 const MARKER = '~Module signature appended~\n';
 /** struct module_signature: algo, hash, id_type, signer_len, key_id_len, three unused bytes, length of the signature (big-endian). */
@@ -18,8 +18,13 @@ const REASONS: ReadonlyMap<number, string> = new Map([
   [-ENOPKG, 'module with unsupported crypto'],
   [-ENOKEY, 'module with unavailable key'],
 ]);
+/** A module's file without its signature, and whether that is good (info->sig_ok). */
+export interface SignedFile {
+  readonly file: Uint8Array;
+  readonly good: boolean;
+}
 /** module_sig_check: the file without its signature, or -errno. */
-export function moduleSigCheck(k: Kernel, image: Uint8Array, flags: number): Uint8Array | number {
+export function moduleSigCheck(k: Kernel, image: Uint8Array, flags: number): SignedFile | number {
   // Whoever wants versions ignored has changed the file: its signature says nothing.
   const mangled = (flags & (M.MODULE_INIT_IGNORE_MODVERSIONS | M.MODULE_INIT_IGNORE_VERMAGIC)) !== 0;
   let rest = image;
@@ -29,13 +34,16 @@ export function moduleSigCheck(k: Kernel, image: Uint8Array, flags: number): Uin
     const found = signatureInfo(k, rest);
     if (found < 0) error = found;
     else {
-      rest = rest.subarray(0, rest.length - INFO_SIZE - found);
-      error = -ENOKEY;
+      const info = rest.length - INFO_SIZE;
+      const signature = rest.subarray(info - found, info);
+      rest = rest.subarray(0, info - found);
+      error = verifyModuleSignature(rest, signature, (level, text) => k.printk.log(level, text));
+      if (error === 0) return { file: rest, good: true };
     }
   }
   const reason = REASONS.get(error);
   if (reason === undefined) return error;
-  if (!k.modules.sigEnforce) return rest;
+  if (!k.modules.sigEnforce) return { file: rest, good: false };
   k.printk.log(5, `Loading of ${reason} is rejected`);
   return -EKEYREJECTED;
 }

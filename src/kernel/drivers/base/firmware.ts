@@ -6,13 +6,15 @@ import { kfree, kzalloc } from '../../fs/module_file.ts';
 import { kernelOpen } from '../../fs/open.ts';
 import type { Kernel } from '../../kernel.ts';
 import { text } from '../../lib/access.ts';
+import { XZ_DATA_ERROR, XZ_OK, xzDecode } from '../../lib/xz.ts';
+import { unzstd, zstdContentSize } from '../../lib/zstd.ts';
 import { store64, storeBytes } from '../../lib/guest_memory.ts';
 import { initListHead } from '../../lib/list.ts';
 import { load64 } from '../../lib/guest_memory.ts';
 import { writeKernel64 } from '../../mm/maccess.ts';
 import { vfree } from '../../mm/vmalloc.ts';
 import { callGuest } from '../../module/call.ts';
-import { type FunctionExport, fn, internal, partial } from '../../module/export.ts';
+import { type FunctionExport, fn, internal } from '../../module/export.ts';
 import { modulePut, tryModuleGet } from '../../module/module.ts';
 import { symbolAddress } from '../../module/stubs.ts';
 import { BLOCKED } from '../../sched/wait.ts';
@@ -25,18 +27,37 @@ import { knowsFirmware, rememberFirmware } from './firmware_names.ts';
 const O_RDONLY = 0;
 const NAME_MAX = 256;
 /** Plain, .zst and .xz: each is looked for in all places. */
-const SUFFIXES = ['', '.zst', '.xz'];
+const SUFFIXES = ['', '.zst', '.xz'] as const;
+/** What an unpacked file may hold where no buffer says it. */
+const UNPACKED_MAX = 2 ** 28;
 const WORK_CPU_UNBOUND = 128;
 /** Work of request_firmware_nowait behind its work_struct: name, device, context, function, module. */
 const NOWAIT = { name: WORK.sizeof, device: WORK.sizeof + 8, context: WORK.sizeof + 16, cont: WORK.sizeof + 24, module: WORK.sizeof + 32, sizeof: WORK.sizeof + 40 };
 
-/** The contents of the first file of that name, or -errno. */
-function readFirmware(k: Kernel, name: string): Uint8Array | number {
+/** fw_decompress_zstd, fw_decompress_xz: into a buffer of `room` bytes, or into as many as it takes (0). */
+function unpack(k: Kernel, dev: number, suffix: string, packed: Uint8Array, room: number): Uint8Array | number {
+  if (suffix === '.zst') {
+    const size = room !== 0 ? room : zstdContentSize(packed);
+    return size === null ? -EINVAL : (unzstd(packed, size) ?? -EINVAL);
+  }
+  const out = xzDecode(packed, room !== 0 ? room : UNPACKED_MAX);
+  if (typeof out !== 'number') return out;
+  // In one go there is nothing to wait for: the end of the input is an error of the data.
+  deviceLog(k, 4, dev, `xz decompression failed (xz_ret=${out === XZ_OK && room !== 0 ? XZ_DATA_ERROR : out})\n`);
+  return -EINVAL;
+}
+/** fw_get_filesystem_firmware: the first file of that name that can be had, or what was wrong with the last. */
+function readFirmware(k: Kernel, dev: number, name: string, suffix: string, options: Options): Uint8Array | number {
+  let last = -ENOENT;
   const dirs = [k.drivers.firmwarePath, `/lib/firmware/updates/${UTS_RELEASE}`, '/lib/firmware/updates', `/lib/firmware/${UTS_RELEASE}`, '/lib/firmware'];
   for (const dir of dirs) {
     if (dir === '') continue;
-    const file = kernelOpen(k, `${dir}/${name}`, O_RDONLY);
-    if (typeof file === 'number') continue;
+    const path = `${dir}/${name}${suffix}`;
+    const file = kernelOpen(k, path, O_RDONLY);
+    if (typeof file === 'number') {
+      last = file;
+      continue;
+    }
     const { mapping, mode } = file.inode;
     let result: Uint8Array | number = -EINVAL;
     if ((mode & S_IFMT) === S_IFREG && mapping !== null && mapping.size > 0) {
@@ -44,9 +65,13 @@ function readFirmware(k: Kernel, name: string): Uint8Array | number {
       mapping.read(k, 0, result);
     } else if ((mode & S_IFMT) === S_IFREG && mapping === null) result = -EIO;
     k.vfs.fput(file);
-    return result;
+    if (typeof result === 'number') {
+      if (!options.quiet) deviceLog(k, 4, dev, `loading ${path} failed with error ${result}\n`);
+    } else if (suffix !== '') result = unpack(k, dev, suffix, result, options.buffer === 0 ? 0 : options.size);
+    if (typeof result !== 'number') return result;
+    last = result;
   }
-  return -ENOENT;
+  return last;
 }
 interface Options {
   /** No words about a missing file. */
@@ -80,9 +105,7 @@ function request(k: Kernel, fwp: number, name: string, dev: number, options: Opt
 function load(k: Kernel, fw: number, name: string, dev: number, options: Options): number {
   let contents: Uint8Array | number = -ENOENT;
   for (const suffix of SUFFIXES) {
-    // Packed files are not unpacked: one that is there is an error, not another file.
-    contents = readFirmware(k, name + suffix);
-    if (typeof contents !== 'number' && suffix !== '') contents = -EINVAL;
+    contents = readFirmware(k, dev, name, suffix, options);
     if (typeof contents === 'number') deviceLog(k, 6, dev, `firmware: failed to load ${name} (${contents})\n`);
     if (contents !== -ENOENT) break;
   }
@@ -147,18 +170,17 @@ function nowaitWork(k: Kernel, work: number): number | undefined {
   kfree(k, work);
   return undefined;
 }
-const UNPACKED = 'no .zst and .xz files';
 export const firmwareExports: readonly FunctionExport[] = [
-  partial('request_firmware', UNPACKED, (k, fw, name, dev) => request(k, fw, text(k, name, NAME_MAX), dev, PLAIN)),
-  partial('firmware_request_nowarn', UNPACKED, (k, fw, name, dev) => request(k, fw, text(k, name, NAME_MAX), dev, { ...PLAIN, quiet: true })),
-  partial('request_firmware_direct', UNPACKED, (k, fw, name, dev) => request(k, fw, text(k, name, NAME_MAX), dev, { ...PLAIN, quiet: true })),
-  partial('request_firmware_into_buf', UNPACKED, (k, fw, name, dev, buffer, size) => {
+  fn('request_firmware', (k, fw, name, dev) => request(k, fw, text(k, name, NAME_MAX), dev, PLAIN)),
+  fn('firmware_request_nowarn', (k, fw, name, dev) => request(k, fw, text(k, name, NAME_MAX), dev, { ...PLAIN, quiet: true })),
+  fn('request_firmware_direct', (k, fw, name, dev) => request(k, fw, text(k, name, NAME_MAX), dev, { ...PLAIN, quiet: true })),
+  fn('request_firmware_into_buf', (k, fw, name, dev, buffer, size) => {
     const wanted = text(k, name, NAME_MAX);
     // What the cache of the device holds cannot go into a buffer of somebody's.
     if (knowsFirmware(k, dev, wanted)) return -EOPNOTSUPP;
     return request(k, fw, wanted, dev, { quiet: false, buffer, size });
   }),
-  partial('request_firmware_nowait', UNPACKED, (k, module, _uevent, name, dev) => nowait(k, module, name, dev, k.machine.regs.get(15), k.machine.regs.get(16))),
+  fn('request_firmware_nowait', (k, module, _uevent, name, dev) => nowait(k, module, name, dev, k.machine.regs.get(15), k.machine.regs.get(16))),
   fn('release_firmware', release),
   internal('request_firmware_work_func', (k, work) => nowaitWork(k, work)),
 ];
