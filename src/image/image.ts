@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
+import { UTS_RELEASE } from '../abi/kernel_release.ts';
 import { IMAGE_MAGIC } from '../abi/image_format.ts';
 import type { ImageLayer } from '../kernel/host.ts';
 import { cachePath, writeAtomically } from './cache.ts';
@@ -18,16 +19,26 @@ export interface BootImage {
 }
 
 const named = (...names: string[]) => names.map(pinned);
+const KERNEL = UTS_RELEASE.replace(/-[^-]*$/, '');
+const KERNEL_PACKAGES = [`linux-kbuild-${KERNEL}`, `linux-headers-${KERNEL}-common`, `linux-headers-${UTS_RELEASE}`];
 /** Images that come with Lintel: pinned packages, so that they are the same everywhere. */
 const BUILT_IN: Readonly<Record<string, () => readonly Pin[]>> = {
   base: () => [],
   dev: () => DEV_PINS,
+  // What builds modules in the guest as on any Debian system: image `dev` and the headers of this very kernel, whichever kernel the mirror is at. The package
+  // linux-image, on which they depend, is left out: the kernel is us.
+  kdev: () => [...DEV_PINS, ...named('linux-base', 'pahole', ...KERNEL_PACKAGES)],
   glibc: () =>
     named(
       ...['libc6', 'libgcc-s1', 'libtinfo6', 'bash', 'coreutils', 'libacl1', 'libattr1', 'libcap2', 'libgmp10'],
       ...['libselinux1', 'libpcre2-8-0', 'libssl3t64', 'libsystemd0', 'zlib1g', 'libzstd1'],
     ),
 };
+
+/** Packages of a built-in image; null for one that is not. */
+export function builtInPackages(name: string): readonly Pin[] | null {
+  return BUILT_IN[name]?.() ?? null;
+}
 
 /** A user's image: what was asked for, and what it came to when it was built. */
 interface Recipe {

@@ -40,6 +40,27 @@ export const PINS: readonly Pin[] = [
     'aac824a77f6e91407f5fe0b592a491b026ec7fe4cbb4c053a2f9afeed3981445',
   ),
   pin(
+    'linux-kbuild-6.12.107+deb13',
+    '6.12.107-1',
+    1804276,
+    'l/linux/linux-kbuild-6.12.107+deb13_6.12.107-1_riscv64.deb',
+    'ad015879d97c4a0589a5dab852b96cc33499e87e3cdf1c440202b8f8ef9f6843',
+  ),
+  pin(
+    'linux-base',
+    '4.12.1',
+    25544,
+    'l/linux-base/linux-base_4.12.1_all.deb',
+    'd86e703aff81f404f2104af9411fd2acbae5fdb65f9264e488bb276a77a562be',
+  ),
+  pin(
+    'pahole',
+    '1.30-1',
+    261980,
+    'd/dwarves/pahole_1.30-1_riscv64.deb',
+    'ac0f87bf1e3e2d2c83c70359aee70d31e69e95a9c757ac804080787c59cc0ec3',
+  ),
+  pin(
     'libc6',
     '2.41-12+deb13u4',
     2470128,

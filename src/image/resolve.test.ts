@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { UTS_RELEASE } from '../abi/kernel_release.ts';
+import { builtInPackages } from './image.ts';
 import { test } from 'node:test';
 import { compareVersions, satisfies } from './debian_version.ts';
 import { parsePackages, releaseEntry } from './packages_index.ts';
@@ -72,4 +74,13 @@ test('InRelease names the size and hash of an index', () => {
   const text = 'Suite: s\nMD5Sum:\n 00 1 main/Packages.xz\nSHA256:\n abc 12 main/Packages\n def 7 main/Packages.xz\nEnd: x\n';
   assert.deepEqual(releaseEntry(text, 'main/Packages.xz'), { size: 7, sha256: 'def' });
   assert.equal(releaseEntry(text, 'other'), null);
+});
+
+test('image kdev has the headers of this very kernel, and all that they depend on but the kernel (M19)', () => {
+  const names = builtInPackages('kdev')?.map((p) => `${p.name} ${p.version}`) ?? [];
+  const base = UTS_RELEASE.replace(/-[^-]*$/, '');
+  const version = `${base.replace(/\+.*/, '')}-1`;
+  for (const name of [`linux-headers-${UTS_RELEASE}`, `linux-headers-${base}-common`, `linux-kbuild-${base}`]) assert.ok(names.includes(`${name} ${version}`), name);
+  for (const name of ['gcc-14', 'make', 'kmod', 'pahole', 'libelf1t64', 'libdw1t64', 'libbpf1', 'linux-base']) assert.ok(names.some((n) => n.startsWith(`${name} `)), name);
+  assert.ok(!names.some((n) => n.startsWith('linux-image')));
 });
