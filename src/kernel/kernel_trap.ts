@@ -6,7 +6,7 @@ import { Fault, handleMmFault } from './mm/memory.ts';
 import { kprobeBreakpoint, kprobeEntry, kprobeFault, kprobeReturn } from './kprobes/hit.ts';
 import { rethookRow, rethookTrampoline } from './kprobes/rethook.ts';
 import { publishThreadFlags, returnFromGuest } from './module/call.ts';
-import { exportAtStub, isReturnStub } from './module/stubs.ts';
+import { exportAtEcall, isReturnStub } from './module/stubs.ts';
 import { complainIfAtomic } from './sched/atomic.ts';
 import { TASK_RUNNING, type Task } from './sched/task.ts';
 import { BLOCKED, finishWait, SPINNING } from './sched/wait.ts';
@@ -64,7 +64,7 @@ function callFromKernel(k: Kernel, task: Task): KernelTrap {
     const done = returnFromGuest(k, task);
     return done !== null && done.mode === 0 && done.inSyscall ? 'syscall' : 'run';
   }
-  const row = exportAtStub(k, pc);
+  const row = exportAtEcall(k, pc);
   if (row === null) {
     // Real hardware would enter the firmware, which answers an unknown call with SBI_ERR_NOT_SUPPORTED.
     regs.set(10, -2);

@@ -7,7 +7,7 @@ import { hex64 } from './lib/seq_file.ts';
 import { virtToPhys } from './mm/address.ts';
 import { readKernel64 } from './mm/maccess.ts';
 import { onKernelStack } from './module/call.ts';
-import { exportAtStub, inExportText, isReturnStub } from './module/stubs.ts';
+import { exportAtEcall, inExportText, isReturnStub } from './module/stubs.ts';
 import { printTainted, printTaintedVerbose } from './panic.ts';
 import type { Task } from './sched/task.ts';
 
@@ -145,7 +145,7 @@ export function sleepingStack(k: Kernel, task: Task, wchan: string): string[] {
       if (!isReturnStub(k, pc)) lines.push(sprintSymbol(k, pc, 'B'));
     };
     const pc = Number(context.regs[0]);
-    const row = exportAtStub(k, pc);
+    const row = exportAtEcall(k, pc);
     if (row === null) add(pc);
     else if (row.internal !== true) lines.push(row.name);
     add(Number(context.regs[1]));

@@ -8,7 +8,7 @@ import { readKernel16, readKernel64 } from '../mm/maccess.ts';
 import { type FunctionExport, partial } from '../module/export.ts';
 import { isJumpLabel } from '../module/jump_label.ts';
 import { findModuleAt, type Module } from '../module/module.ts';
-import { exportAtStub } from '../module/stubs.ts';
+import { exportAtStub, trapAtEntry } from '../module/stubs.ts';
 import { isBugAddress, warnAt } from '../traps.ts';
 import { FLAG_DISABLED } from './hit.ts';
 import { decodeProbe, insnLength } from './insn.ts';
@@ -75,7 +75,16 @@ function checkAddress(k: Kernel, addr: number): number {
 }
 /** arch_prepare_kprobe: the point with its instruction, or -errno. */
 function prepare(k: Kernel, p: number, addr: number): ProbePoint | number {
-  const point: ProbePoint = { addr, probes: [], entry: exportAtStub(k, addr) !== null, opcode: 0, kind: 'slot', slot: 0, armed: false, gone: false };
+  const point: ProbePoint = {
+    addr,
+    probes: [],
+    entry: exportAtStub(k, addr) !== null,
+    opcode: 0,
+    kind: 'slot',
+    slot: 0,
+    armed: false,
+    gone: false,
+  };
   if (point.entry) return point;
   if (addr % 2 !== 0) return -EILSEQ;
   // arch_check_kprobe: an instruction begins there, counted from the symbol before it.
@@ -132,8 +141,10 @@ function register(k: Kernel, p: number): number {
 function rearm(k: Kernel, point: ProbePoint): void {
   const wanted = point.probes.some((p) => (load32(k, p + KP.flags) & (FLAG_DISABLED | FLAG_GONE)) === 0);
   const on = wanted && !k.kprobes.allDisarmed;
-  if (point.entry) point.armed = on;
-  else arm(k, point, on);
+  if (point.entry) {
+    point.armed = on;
+    trapAtEntry(k, point.addr, on);
+  } else arm(k, point, on);
 }
 function unregister(k: Kernel, p: number): void {
   const point = pointOf(k, p);
@@ -143,7 +154,8 @@ function unregister(k: Kernel, p: number): void {
     rearm(k, point);
     return;
   }
-  arm(k, point, false);
+  if (point.entry) trapAtEntry(k, point.addr, false);
+  else arm(k, point, false);
   k.kprobes.points.delete(point.addr);
   if (point.entry) k.kprobes.entries--;
 }
@@ -195,7 +207,8 @@ export function showKprobes(k: Kernel, show: boolean): string {
     const symbol = lookupSymbol(k, point.addr);
     for (const p of point.probes) {
       const addr = show ? BigInt.asUintN(64, BigInt(point.addr)).toString(16).padStart(16, '0') : '0'.repeat(16);
-      const name = symbol === null ? `0x${BigInt.asUintN(64, BigInt(point.addr)).toString(16)}` : `${symbol.name}+0x${symbol.offset.toString(16)}`;
+      const name =
+        symbol === null ? `0x${BigInt.asUintN(64, BigInt(point.addr)).toString(16)}` : `${symbol.name}+0x${symbol.offset.toString(16)}`;
       const module = symbol === null ? '' : `  ${symbol.module ?? ' '}`;
       const flags = load32(k, p + KP.flags);
       const marks = `${(flags & FLAG_GONE) !== 0 ? '[GONE]' : ''}${(flags & (FLAG_DISABLED | FLAG_GONE)) === FLAG_DISABLED ? '[DISABLED]' : ''}`;
@@ -205,9 +218,16 @@ export function showKprobes(k: Kernel, show: boolean): string {
   return lines.join('');
 }
 
-const WHERE = "in modules, and functions of lib/ at their entry (other entries -EINVAL, as on Debian); the kernel's own functions have no instructions here";
+const WHERE =
+  "in modules, and functions of lib/ at their entry (other entries -EINVAL, as on Debian); the kernel's own functions have no instructions here";
 /** register_kprobes and its kin: all or none. */
-function several(k: Kernel, array: number, count: number, one: (k: Kernel, p: number) => number, undo: (k: Kernel, p: number) => void): number {
+function several(
+  k: Kernel,
+  array: number,
+  count: number,
+  one: (k: Kernel, p: number) => number,
+  undo: (k: Kernel, p: number) => void,
+): number {
   if ((count | 0) <= 0) return -EINVAL;
   for (let i = 0; i < count; i++) {
     const r = one(k, load64(k, array + i * 8));

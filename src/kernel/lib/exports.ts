@@ -5,11 +5,12 @@ import { load, size, store, storeFill, STRING_MAX, text, writeText } from './acc
 import { LOGLEVEL_DEFAULT } from '../../abi/syslog.ts';
 import { bugInExport, faultInExport, warnInExport } from '../traps.ts';
 import { readKernel8, writeKernel32, writeKernel64, writeKernelBig } from '../mm/maccess.ts';
-import { type FunctionExport, fn } from '../module/export.ts';
+import { type FunctionExport, fast, fn } from '../module/export.ts';
 import { bytesOf } from './bytes.ts';
 import { hexDump } from './hexdump.ts';
 import { fixupRadix, kstrtobool, kstrtoSigned, kstrtoUnsigned, parseInteger } from './kstrtox.ts';
 import { callArguments, slotArguments, type VaList, vaListArguments } from './va_list.ts';
+import { memcmpText, memmoveText, memsetText, strcmpText, strlenText } from './string_text.ts';
 import { vsnprintf } from './vsprintf.ts';
 
 // What lib/ exports: memory and string functions, numbers from text, formatted text.
@@ -71,15 +72,15 @@ function fortifyPanic(k: Kernel, reason: number, avail: number, wanted: number):
 }
 
 export const libExports: readonly FunctionExport[] = [
-  fn('memset', (k, to, value, n) => {
+  fast('memset', memsetText, (k, to, value, n) => {
     // A length that RAM cannot have ends at the first page that is not mapped.
     if (size(n) > k.ram.size) faultInExport(k, to, Access.WRITE);
     else storeFill(k, to, value, size(n));
     return to;
   }),
-  fn('memcpy', copyBytes),
-  fn('memmove', copyBytes),
-  fn('memcmp', (k, a, b, n) => {
+  fast('memcpy', memmoveText, copyBytes),
+  fast('memmove', memmoveText, copyBytes),
+  fast('memcmp', memcmpText, (k, a, b, n) => {
     const [x, y] = [load(k, a, size(n)), load(k, b, size(n))];
     for (let i = 0; i < Math.min(x.length, y.length); i++) if (x[i] !== y[i]) return x[i] - y[i];
     return 0;
@@ -88,9 +89,9 @@ export const libExports: readonly FunctionExport[] = [
     const at = load(k, s, size(n)).indexOf(c & 0xff);
     return at < 0 ? 0 : s + at;
   }),
-  fn('strlen', (k, s) => text(k, s).length),
+  fast('strlen', strlenText, (k, s) => text(k, s).length),
   fn('strnlen', (k, s, n) => text(k, s, size(n)).length),
-  fn('strcmp', (k, a, b) => compare(text(k, a), text(k, b))),
+  fast('strcmp', strcmpText, (k, a, b) => compare(text(k, a), text(k, b))),
   fn('strncmp', (k, a, b, n) => compare(text(k, a, size(n)), text(k, b, size(n)))),
   fn('strcasecmp', (k, a, b) => {
     const [x, y] = [`${text(k, a).toLowerCase()}\0`, `${text(k, b).toLowerCase()}\0`];

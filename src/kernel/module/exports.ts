@@ -71,7 +71,7 @@ import { paramDataExports, paramExports } from './params.ts';
 import type { ModuleState } from './state.ts';
 import { jumpLabelExports } from './jump_label.ts';
 import { kmodExports } from './kmod.ts';
-import { STUB_SIZE } from './stubs.ts';
+import { ECALL, STUB_SIZE, trapAtEntry } from './stubs.ts';
 
 // The table of exported symbols, and their addresses: each function has a stub in the kernel image, 16 bytes that hold an ecall.
 
@@ -170,8 +170,7 @@ const RETURN_STUB_OFFSET = 0xb_f000;
 const TEXT_OFFSET = RETURN_STUB_OFFSET + 0x100;
 /** Room for the machine code of one function. */
 const TEXT_SIZE = 0x200;
-const FIRST_STUB_OFFSET = 0xc_0000;
-const ECALL = 0x00000073;
+const FIRST_STUB_OFFSET = 0xc_2000;
 
 /** Lays out stubs and objects (the kernel image's symbol table). */
 export function exportInit(k: Kernel): void {
@@ -197,6 +196,8 @@ export function exportInit(k: Kernel): void {
   });
   const textAt = (i: number) => KERNEL_LINK_ADDR + TEXT_OFFSET + i * TEXT_SIZE;
   const texts = new Map<number, FunctionExport>();
+  const textEcalls = new Map<number, FunctionExport>();
+  const entryWords = new Map<number, number>();
   withText.forEach((row, i) => {
     texts.set(textAt(i), row);
     add(row.name, textAt(i), TEXT_SIZE, true, row.internal !== true);
@@ -207,6 +208,8 @@ export function exportInit(k: Kernel): void {
     firstStub,
     stubs,
     texts,
+    textEcalls,
+    entryWords,
     symbols,
     byAddress: [],
     listHead,
@@ -225,10 +228,13 @@ export function exportInit(k: Kernel): void {
   withText.forEach((row, i) => {
     const { source, constants } = row.text as ExportText;
     const at = textAt(i);
+    // Memory checks want to see each call.
     const { words } = assemble(source, at, constants(k));
     if (words.length * 4 > TEXT_SIZE) throw new Error(`the code of ${row.name} is too long`);
     for (const [n, word] of words.entries()) k.ram.write32(virtToImage(at) + n * 4, word);
-    texts.set(at + words.length * 4 - 4, row);
+    textEcalls.set(at + words.length * 4 - 4, row);
+    entryWords.set(at, k.mm.check === null ? words[0] : ECALL);
+    trapAtEntry(k, at, false);
   });
   const byAddress = [...symbols.values()].sort((a, b) => a.addr - b.addr);
   k.modules = { ...state, byAddress };

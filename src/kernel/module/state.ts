@@ -10,8 +10,11 @@ export interface ModuleState {
   /** Stub of the first exported function; the others follow at STUB_SIZE. */
   readonly firstStub: number;
   readonly stubs: readonly FunctionExport[];
-  /** Functions with machine code of their own, by the addresses of its beginning and of its ecall. */
+  /** Functions with machine code of their own, by the addresses of its beginning, and of the ecall at its end. */
   readonly texts: ReadonlyMap<number, FunctionExport>;
+  readonly textEcalls: ReadonlyMap<number, FunctionExport>;
+  /** The first instruction of each of these, by address (trapAtEntry). */
+  readonly entryWords: ReadonlyMap<number, number>;
   /** Symbols of the kernel image by name. */
   readonly symbols: ReadonlyMap<string, ExportedSymbol>;
   /** The same by address, for names of addresses. */
