@@ -285,7 +285,7 @@ function userFault(k: Kernel, task: Task, addr: number, cause: number): void {
       doTrap(k, task, SIGBUS, BUS_ADRERR, addr, cause);
       return;
     case Fault.OOM:
-      if (!waitForKswapd(k)) outOfMemory(k, task);
+      if (task.signal.oomKilled || !waitForKswapd(k)) outOfMemory(k, task);
       return;
     default:
       doTrap(k, task, SIGSEGV, r === Fault.ACCERR ? SEGV_ACCERR : SEGV_MAPERR, addr, cause);

@@ -31,6 +31,7 @@ import type { File } from './fs/types.ts';
 import type { MntNamespace } from './fs/mnt_namespace.ts';
 import { IpcNamespace } from './ipc/namespace.ts';
 import { copySemundo } from './ipc/sem.ts';
+import { chargeKernel, unchargeKernel, Use } from './mm/memcontrol.ts';
 import type { Kernel } from './kernel.ts';
 import { objectToVirt, physToVirt, virtToObject } from './mm/address.ts';
 import { dupMm, mmPut } from './mm/memory.ts';
@@ -146,7 +147,10 @@ export function allocTask(k: Kernel): { addr: number; stack: number; credAddr: n
   const addr = k.mm.slab.cacheAlloc(k.caches.task);
   const stack = addr === 0 ? 0 : k.mm.pages.alloc(THREAD_ORDER);
   const credAddr = stack === 0 ? 0 : k.mm.slab.cacheAlloc(k.caches.cred);
-  if (credAddr !== 0) return { addr, stack, credAddr };
+  if (credAddr !== 0) {
+    chargeKernel(k, stack, 1 << THREAD_ORDER, Use.STACK);
+    return { addr, stack, credAddr };
+  }
   if (addr !== 0) k.mm.slab.cacheFree(k.caches.task, addr);
   if (stack !== 0) k.mm.pages.free(stack, THREAD_ORDER);
   return null;
@@ -167,6 +171,7 @@ export function putDeadTasks(k: Kernel): void {
 /** The last reference on a task_struct is gone (__put_task_struct). */
 export function freeTaskMemory(k: Kernel, task: Task): void {
   k.sched.forget(task);
+  unchargeKernel(k, task.stack, 1 << THREAD_ORDER, Use.STACK);
   k.mm.pages.free(task.stack, THREAD_ORDER);
   k.mm.slab.cacheFree(k.caches.cred, task.credPa);
   k.mm.slab.cacheFree(k.caches.task, task.addr);

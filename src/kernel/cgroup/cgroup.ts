@@ -2,10 +2,14 @@ import { EAGAIN, EBUSY, EOPNOTSUPP } from '../../abi/errno.ts';
 import type { KernfsNode } from '../fs/sysfs/kernfs.ts';
 import type { Kernel } from '../kernel.ts';
 import { setFrozen } from '../sched/core.ts';
+import type { MemCgroup } from '../mm/memcontrol.ts';
 import type { Task } from '../sched/task.ts';
 
 // Control groups: the tree, who is in it, and what that limits (kernel/cgroup/cgroup.c, pids.c, freezer.c; cgroups(7)). One hierarchy, version 2.
 
+/** Controllers that there are, in Linux's order. Those of domains count what cannot be told apart by thread. */
+export const CONTROLLERS = ['memory', 'pids'] as const;
+export type Controller = (typeof CONTROLLERS)[number];
 /** A control group. */
 export class Cgroup {
   readonly parent: Cgroup | null;
@@ -16,8 +20,10 @@ export class Cgroup {
   node: KernfsNode | null = null;
   /** Tasks in it itself that have not ended. */
   alive = 0;
-  /** Controllers that its children have: there is one, pids. */
-  subtreePids = false;
+  /** Controllers that its children have. */
+  readonly subtree = new Set<Controller>();
+  /** What pays for memory of its tasks: its own controller, or the next one above. */
+  mem: MemCgroup;
   /** Tasks in it and below, until they are waited for; the most there were, what may be, and how often that was too few (here, and here or below). */
   pids = 0;
   pidsPeak = 0;
@@ -29,7 +35,8 @@ export class Cgroup {
   maxDepth = Number.POSITIVE_INFINITY;
   maxDescendants = Number.POSITIVE_INFINITY;
   dead = false;
-  constructor(parent: Cgroup | null, name: string) {
+  constructor(parent: Cgroup | null, name: string, mem: MemCgroup) {
+    this.mem = mem;
     this.parent = parent;
     this.name = name;
     this.level = parent === null ? 0 : parent.level + 1;
@@ -89,10 +96,11 @@ export function cgroupRelease(task: Task): void {
   charge(task.cgroup, -1);
 }
 
-/** May tasks be in `cg`, beside the groups below it? 0 or -errno (cgroup_migrate_vet_dst; pids can be given out by tasks and groups alike). */
+/** May tasks be in `cg`, beside the groups below it? 0 or -errno (cgroup_migrate_vet_dst; pids can be given out by tasks and groups alike, memory cannot). */
 export function cgroupMayHost(cg: Cgroup): number {
   if (cg.dead) return -EOPNOTSUPP;
-  if (cg.parent === null || !cg.subtreePids) return 0;
+  if (cg.parent === null || cg.subtree.size === 0) return 0;
+  if (cg.subtree.has('memory')) return -EBUSY;
   return [...cg.children.values()].some((c) => c.populated) ? -EBUSY : 0;
 }
 /** Moves tasks that live (cgroup_migrate). */

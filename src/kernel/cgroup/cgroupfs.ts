@@ -7,7 +7,9 @@ import { seqLseek, seqRead, seqWrite } from '../lib/seq_file.ts';
 import { findTaskByVpid } from '../pid.ts';
 import { pidNrNs } from '../pid_namespace.ts';
 import { sendSignalTo } from '../signal.ts';
-import { Cgroup, cgroupFreeze, cgroupMayHost, cgroupMove, tasksOf } from './cgroup.ts';
+import { MemCgroup, memcgOffline, memcgOnline } from '../mm/memcontrol.ts';
+import { Cgroup, cgroupFreeze, cgroupMayHost, cgroupMove, cgroupPath, CONTROLLERS, type Controller, tasksOf } from './cgroup.ts';
+import { MEMORY_FILES, MEMORY_ROOT_FILES } from './memory_files.ts';
 
 // The file system cgroup2: a directory for each group, made and removed by mkdir(2) and rmdir(2) (Documentation/admin-guide/cgroup-v2.rst).
 
@@ -76,25 +78,54 @@ const threadsOps = taskFile(true);
 // --- controllers ---
 
 /** What the parent gives its children. */
-const controllers = (cg: Cgroup) => cg.parent === null || cg.parent.subtreePids;
-/** `+pids`, `-pids` (cgroup_subtree_control_write). */
+const has = (cg: Cgroup, c: Controller) => cg.parent === null || cg.parent.subtree.has(c);
+const words = (list: readonly Controller[]) => `${list.join(' ')}\n`;
+/** `+memory`, `-pids` (cgroup_subtree_control_write). */
 function writeSubtree(k: Kernel, node: KernfsNode, text: string): number {
   const cg = cgOf(node);
-  let on = cg.subtreePids;
+  const wanted = new Set(cg.subtree);
   for (const word of text.trim().split(/\s+/)) {
     if (word === '') continue;
-    if (word !== '+pids' && word !== '-pids') return -EINVAL;
-    on = word === '+pids';
+    const name = CONTROLLERS.find((c) => c === word.slice(1));
+    if (name === undefined || (word[0] !== '+' && word[0] !== '-')) return -EINVAL;
+    if (word[0] === '+') wanted.add(name);
+    else wanted.delete(name);
   }
-  if (on === cg.subtreePids) return 0;
-  if (on && !controllers(cg)) return -ENOENT;
-  if (!on && [...cg.children.values()].some((c) => c.subtreePids)) return -EBUSY;
-  cg.subtreePids = on;
+  const on = CONTROLLERS.filter((c) => wanted.has(c) && !cg.subtree.has(c));
+  const off = CONTROLLERS.filter((c) => !wanted.has(c) && cg.subtree.has(c));
+  if (on.some((c) => !has(cg, c))) return -ENOENT;
+  if (off.some((c) => [...cg.children.values()].some((child) => child.subtree.has(c)))) return -EBUSY;
+  // Groups and tasks side by side cannot share memory out (cgroup_vet_subtree_control_enable).
+  if (on.includes('memory') && cg.parent !== null && cg.alive > 0) return -EBUSY;
+  for (const c of off) cg.subtree.delete(c);
+  for (const c of on) cg.subtree.add(c);
   for (const child of cg.children.values()) {
-    if (on) addPidsFiles(k, child);
-    else removePidsFiles(k, child);
+    for (const c of on) enable(k, child, c);
+    for (const c of off) disable(k, child, c);
   }
   return 0;
+}
+/** A group gets a controller from the one above. */
+function enable(k: Kernel, cg: Cgroup, c: Controller): void {
+  if (c === 'memory') setMemcg(cg, cg.mem, memcgOnline(k, cg.mem, cgroupPath(cg, k.cgroups.root)));
+  for (const [name, mode, attr] of c === 'memory' ? MEMORY_FILES : PIDS_FILES) k.cgroups.fs.createFile(cg.node as KernfsNode, name, mode, attr, cg);
+}
+function disable(k: Kernel, cg: Cgroup, c: Controller): void {
+  if (c === 'pids') cg.pidsMax = NO_LIMIT;
+  for (const [name] of c === 'memory' ? MEMORY_FILES : PIDS_FILES) {
+    const file = cg.node?.children.get(name);
+    if (file !== undefined) k.cgroups.fs.remove(file);
+  }
+  if (c !== 'memory') return;
+  const own = cg.mem;
+  setMemcg(cg, own, (cg.parent as Cgroup).mem);
+  memcgOffline(k, own);
+}
+/** Groups below that have no controller of their own use the next one above. */
+function setMemcg(cg: Cgroup, old: MemCgroup, mem: MemCgroup): void {
+  if (cg.mem !== old) return;
+  cg.mem = mem;
+  for (const child of cg.children.values()) setMemcg(child, old, mem);
 }
 
 const PIDS_FILES: readonly (readonly [name: string, mode: number, attr: Attribute])[] = [
@@ -116,16 +147,6 @@ const PIDS_FILES: readonly (readonly [name: string, mode: number, attr: Attribut
   ['pids.events', 0o444, { show: (_k, n) => `max ${cgOf(n).pidsEvents}\n` }],
   ['pids.events.local', 0o444, { show: (_k, n) => `max ${cgOf(n).pidsEventsLocal}\n` }],
 ];
-function addPidsFiles(k: Kernel, cg: Cgroup): void {
-  for (const [name, mode, attr] of PIDS_FILES) k.cgroups.fs.createFile(cg.node as KernfsNode, name, mode, attr, cg);
-}
-function removePidsFiles(k: Kernel, cg: Cgroup): void {
-  cg.pidsMax = NO_LIMIT;
-  for (const [name] of PIDS_FILES) {
-    const file = cg.node?.children.get(name);
-    if (file !== undefined) k.cgroups.fs.remove(file);
-  }
-}
 
 // --- the files that every group has ---
 
@@ -149,8 +170,8 @@ function switchOf(text: string): number {
 const EVERYWHERE: readonly (readonly [name: string, mode: number, attr: Attribute | null, fop?: FileOperations])[] = [
   ['cgroup.procs', 0o644, { show: () => '', store: () => 0 }, procsOps],
   ['cgroup.threads', 0o644, { show: () => '', store: () => 0 }, threadsOps],
-  ['cgroup.controllers', 0o444, { show: (_k, n) => (controllers(cgOf(n)) ? 'pids\n' : '\n') }],
-  ['cgroup.subtree_control', 0o644, { show: (_k, n) => (cgOf(n).subtreePids ? 'pids\n' : '\n'), store: writeSubtree }],
+  ['cgroup.controllers', 0o444, { show: (_k, n) => words(CONTROLLERS.filter((c) => has(cgOf(n), c))) }],
+  ['cgroup.subtree_control', 0o644, { show: (_k, n) => words(CONTROLLERS.filter((c) => cgOf(n).subtree.has(c))), store: writeSubtree }],
   ['cgroup.max.descendants', 0o644, limitFile('maxDescendants')],
   ['cgroup.max.depth', 0o644, limitFile('maxDepth')],
   [
@@ -158,16 +179,20 @@ const EVERYWHERE: readonly (readonly [name: string, mode: number, attr: Attribut
     0o444,
     {
       show(_k, n) {
-        const { descendants, subtreePids } = cgOf(n);
-        const withPids = (subtreePids ? descendantsWithPids(cgOf(n)) : 0) + (controllers(cgOf(n)) ? 1 : 0);
-        return `nr_descendants ${descendants}\nnr_subsys_pids ${withPids}\nnr_dying_descendants 0\nnr_dying_subsys_pids 0\n`;
+        const cg = cgOf(n);
+        const count = (c: Controller) => (cg.subtree.has(c) ? descendantsWith(cg, c) : 0) + (has(cg, c) ? 1 : 0);
+        const dying = cg.mem.sum((m) => (m.online ? 0 : 1));
+        return (
+          `nr_descendants ${cg.descendants}\n${CONTROLLERS.map((c) => `nr_subsys_${c} ${count(c)}\n`).join('')}` +
+          `nr_dying_descendants ${dying}\n${CONTROLLERS.map((c) => `nr_dying_subsys_${c} ${c === 'memory' ? dying : 0}\n`).join('')}`
+        );
       },
     },
   ],
 ];
-function descendantsWithPids(cg: Cgroup): number {
+function descendantsWith(cg: Cgroup, which: Controller): number {
   let n = 0;
-  for (const c of cg.children.values()) n += 1 + (c.subtreePids ? descendantsWithPids(c) : 0);
+  for (const c of cg.children.values()) n += 1 + (c.subtree.has(which) ? descendantsWith(c, which) : 0);
   return n;
 }
 const BELOW_THE_ROOT: typeof EVERYWHERE = [
@@ -204,7 +229,8 @@ function addFiles(k: Kernel, cg: Cgroup): void {
   const dir = cg.node as KernfsNode;
   for (const [name, mode, attr, fop] of cg.parent === null ? EVERYWHERE : [...EVERYWHERE, ...BELOW_THE_ROOT])
     k.cgroups.fs.createFile(dir, name, mode, attr, cg, fop ?? null);
-  if (cg.parent?.subtreePids === true) addPidsFiles(k, cg);
+  if (cg.parent === null) for (const [name, mode, attr] of MEMORY_ROOT_FILES) k.cgroups.fs.createFile(dir, name, mode, attr, cg);
+  else for (const c of CONTROLLERS) if (cg.parent.subtree.has(c)) enable(k, cg, c);
 }
 
 // --- directories ---
@@ -214,7 +240,7 @@ function mkdir(k: Kernel, parent: KernfsNode, name: string): KernfsNode | number
   if (name.includes('\n')) return -EINVAL;
   for (let at: Cgroup | null = above, depth = 1; at !== null; at = at.parent, depth++)
     if (at.descendants >= at.maxDescendants || depth > at.maxDepth) return -EAGAIN;
-  const cg = new Cgroup(above, name);
+  const cg = new Cgroup(above, name, above.mem);
   const node = k.cgroups.fs.mkdir(parent, name, 0o755, cg);
   if (typeof node === 'number') return node;
   cg.node = node;
@@ -225,6 +251,7 @@ function mkdir(k: Kernel, parent: KernfsNode, name: string): KernfsNode | number
 function rmdir(k: Kernel, node: KernfsNode): number {
   const cg = cgOf(node);
   if (cg.populated || cg.children.size > 0) return -EBUSY;
+  for (const c of CONTROLLERS) if (has(cg, c)) disable(k, cg, c);
   cg.dead = true;
   cg.parent?.children.delete(cg.name);
   k.cgroups.fs.remove(node);
@@ -233,7 +260,7 @@ function rmdir(k: Kernel, node: KernfsNode): number {
 
 /** All groups of the system. */
 export class Cgroups {
-  readonly root = new Cgroup(null, '');
+  readonly root = new Cgroup(null, '', new MemCgroup(0, null, '/'));
   readonly fs = new Kernfs();
 }
 /** cgroup_init: the file system, and its place in /sys. */

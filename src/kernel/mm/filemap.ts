@@ -6,7 +6,7 @@ import { PAGE_SIZE } from './address.ts';
 import { unmapMappingRange } from './memory.ts';
 import type { VmArea } from './mm_struct.ts';
 import { LRU_ACTIVE_ANON, LRU_ACTIVE_FILE, LRU_INACTIVE_FILE, LRU_UNEVICTABLE } from './lru.ts';
-import { frameForUser } from './memcontrol.ts';
+import { chargeSwap, countUse, frameForUser, payerOfEntry, Use } from './memcontrol.ts';
 import { PG_DIRTY, PG_SWAPBACKED, PG_UPTODATE, setPageFlags } from './page.ts';
 import { freeSwapEntry } from './swap_state.ts';
 import { markAccessed, workingsetEviction, workingsetRefault } from './workingset.ts';
@@ -66,7 +66,7 @@ export class AddressSpace {
     const entry = this.swapped.size > 0 ? (this.swapped.get(index) ?? 0) : 0;
     if (entry === 0 && this.quota !== null && this.quota.used >= this.quota.max) return 0;
     k.mm.pages.relieve();
-    pa = frameForUser(k, entry === 0);
+    pa = entry === 0 ? frameForUser(k, true) : frameForUser(k, false, payerOfEntry(k, entry));
     this.readFailed = false;
     if (pa === 0) return 0;
     if (entry !== 0 ? !this.readSwap(k, index, entry, pa) : !this.readPage(k, index, pa)) {
@@ -83,7 +83,12 @@ export class AddressSpace {
     k.mm.lru.add(pa, this.listFor(k, index, pa, faulted));
     k.mm.stat.filePages++;
     if (this.shmem) k.mm.stat.shmemPages++;
+    this.count(k, pa, 1);
     return pa;
+  }
+  private count(k: Kernel, pa: number, n: 1 | -1): void {
+    countUse(k, pa, Use.FILE, n);
+    if (this.shmem) countUse(k, pa, Use.SHMEM, n);
   }
   /** Where a page that has come begins: pages that a fault wants and those of memory file systems are in use; one that was away for a short time was needed. */
   private listFor(k: Kernel, index: number, pa: number, faulted: boolean): number {
@@ -115,7 +120,7 @@ export class AddressSpace {
     if (!this.swappable) return false;
     const entry = k.mm.swap.alloc();
     if (entry === 0) return false;
-    if (!k.mm.swap.write(entry, pa)) {
+    if (!chargeSwap(k, pa, entry) || !k.mm.swap.write(entry, pa)) {
       k.mm.swap.release(entry);
       return false;
     }
@@ -125,6 +130,7 @@ export class AddressSpace {
     k.mm.swappedMappings.add(this);
     k.mm.stat.filePages--;
     k.mm.stat.shmemPages--;
+    this.count(k, pa, -1);
     k.mm.pages.put(pa);
     return true;
   }
@@ -152,6 +158,7 @@ export class AddressSpace {
     if (this.quota !== null) this.quota.used--;
     k.mm.stat.filePages--;
     if (this.shmem) k.mm.stat.shmemPages--;
+    this.count(k, pa, -1);
     k.mm.pages.put(pa);
   }
 

@@ -1,5 +1,6 @@
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from './address.ts';
+import { chargeFrame } from './memcontrol.ts';
 import type { VmArea } from './mm_struct.ts';
 
 // Which frame a private page gets. Nothing in Linux's interface says (only /proc/PID/pagemap shows it), but translated code guesses that pages
@@ -28,6 +29,10 @@ const MAX_RUNS = 64;
 
 /** A frame for the private page at `va` of an area, 0 when memory is out (allocUser). */
 export function anonFrame(k: Kernel, vma: VmArea, va: number, zero = true): number {
+  const pa = anyFrame(k, vma, va, zero);
+  return pa !== 0 && k.mm.memcg.active && !chargeFrame(k, pa) ? 0 : pa;
+}
+function anyFrame(k: Kernel, vma: VmArea, va: number, zero: boolean): number {
   const { pages } = k.mm;
   let { run } = vma;
   if (run === null) {

@@ -44,7 +44,7 @@ import {
   setPte,
   walkRange,
 } from './pgtable.ts';
-import { frameForUser } from './memcontrol.ts';
+import { currentMemcg, frameForUser } from './memcontrol.ts';
 import { pageAddMapping, pageAddNewAnon, pageAddSwapped, pageRemoveMapping } from './rmap.ts';
 import { freeSwapEntry, freeSwapOf, swapInPage } from './swap_state.ts';
 import { entryType } from './swap_slots.ts';
@@ -98,6 +98,7 @@ export function handleMmFault(k: Kernel, mm: MmStruct, addr: number, access: Acc
   const old = k.ram.read32(at);
   const write = access === Access.WRITE;
   k.mm.stat.pgfault++;
+  if (k.mm.memcg.active) countFault(k, 'pgfault');
   k.current.minFlt++;
   if (ptePresent(old)) return presentFault(k, vma, at, page, old, write);
   if (old !== 0) return swapFault(k, vma, at, page, old, write);
@@ -107,9 +108,14 @@ export function handleMmFault(k: Kernel, mm: MmStruct, addr: number, access: Acc
   return Fault.DRIVER;
 }
 
+function countFault(k: Kernel, which: 'pgfault' | 'pgmajfault'): void {
+  const cg = currentMemcg(k);
+  if (cg !== null) cg.vm[which]++;
+}
 /** A fault that had to read: a major one. */
 function countMajor(k: Kernel): void {
   k.mm.stat.pgmajfault++;
+  if (k.mm.memcg.active) countFault(k, 'pgmajfault');
   k.current.minFlt--;
   k.current.majFlt++;
 }

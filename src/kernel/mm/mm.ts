@@ -15,14 +15,16 @@ import {
   VMEMMAP_START,
 } from './address.ts';
 import type { FrameRun } from './frame_runs.ts';
+import { memcgOutOfMemory } from './oom_kill.ts';
 import type { ImageMapping } from './image_mapping.ts';
 import { type OvercommitSettings, overcommitDefaults } from './overcommit.ts';
 import type { File } from '../fs/types.ts';
 import type { AddressSpace } from './filemap.ts';
 import { LruLists } from './lru.ts';
+import { chargeKernel, MemCgroups, unchargeFrames, unchargeKernel, unchargeSwap, Use } from './memcontrol.ts';
 import type { AnonRoot } from './rmap.ts';
 import { Swap } from './swap_slots.ts';
-import { ReclaimState, reclaimQuick, relieve } from './vmscan.ts';
+import { ReclaimState, reclaimQuick, relieve, relieveMemcg } from './vmscan.ts';
 import { NO_TYPE, PGTY_TABLE, setPageType } from './page.ts';
 import { PageAllocator } from './page_alloc.ts';
 import { makePte, mapLarge, PAGE_KERNEL, PAGE_KERNEL_EXEC, PTE_V, setPte } from './pgtable.ts';
@@ -55,6 +57,7 @@ export class MemoryManager {
   /** --check=memory; null = off. */
   check: MemoryCheck | null = null;
   readonly stat = new VmStat();
+  readonly memcg: MemCgroups;
   readonly lru: LruLists;
   readonly swap: Swap;
   /** Open files of swap areas, by number of the area. */
@@ -114,11 +117,12 @@ export class MemoryManager {
   constructor(k: Kernel) {
     const { ram, machine } = k;
     this.k = k;
+    this.memcg = new MemCgroups(k.cgroups.root.mem);
     this.pages = new PageAllocator(machine, RAM_BASE + KERNEL_IMAGE_SIZE);
     this.lru = new LruLists(ram, this.pages);
     this.swap = new Swap(ram);
     this.ownerOf = new Array<AddressSpace | AnonRoot | null>(ram.size / PAGE_SIZE).fill(null);
-    this.pages.onFree = (pa) => this.forgetFrame(pa);
+    this.pages.onFree = (pa, n) => this.forgetFrame(pa, n);
     this.slab = new SlabAllocator(k, this.pages, this.stat);
     this.mmCache = this.slab.createCache('mm_struct', MM_STRUCT_SIZE, 8, SLAB_HWCACHE_ALIGN | SLAB_PANIC | SLAB_ACCOUNT);
     const root = this.allocTable();
@@ -144,10 +148,11 @@ export class MemoryManager {
   }
 
   /** A frame goes back: it is on no list any more, and belongs to nothing. */
-  private forgetFrame(pa: number): void {
+  private forgetFrame(pa: number, pages: number): void {
     const pfn = pa / PAGE_SIZE;
-    if (this.lru.unlink(pfn) < 0) return;
-    this.ownerOf[pfn] = null;
+    const listed = this.lru.unlink(pfn) >= 0;
+    if (this.memcg.active) unchargeFrames(this.k, pa, pages, !listed);
+    if (listed) this.ownerOf[pfn] = null;
   }
 
   /** A zeroed frame for a page table, or 0. */
@@ -156,11 +161,13 @@ export class MemoryManager {
     if (pa === 0) return 0;
     setPageType(this.k.ram, this.pages.pageStruct(pa), PGTY_TABLE);
     this.stat.pageTablePages++;
+    if (this.memcg.active) chargeKernel(this.k, pa, 1, Use.TABLES);
     return pa;
   }
   freeTable(pa: number): void {
     setPageType(this.k.ram, this.pages.pageStruct(pa), NO_TYPE);
     this.stat.pageTablePages--;
+    if (this.memcg.active) unchargeKernel(this.k, pa, 1, Use.TABLES);
     this.pages.free(pa);
   }
 }
@@ -174,6 +181,9 @@ export function mmInit(k: Kernel): void {
   };
   k.mm.pages.onShort = (pages) => reclaimQuick(k, pages);
   k.mm.pages.onLow = () => relieve(k);
+  k.mm.swap.onRelease = (entry) => unchargeSwap(k, entry);
+  k.mm.memcg.outOfMemory = memcgOutOfMemory;
+  k.mm.memcg.relieve = () => relieveMemcg(k);
   k.mm.overcommit = overcommitDefaults(k.mm.pages.freePages);
   if (k.mm.slab.tracksUsers) k.mm.stackDepot.earlyInit(k);
   if (checksMemory(k)) k.mm.check = new MemoryCheck(k, releaseChecked);

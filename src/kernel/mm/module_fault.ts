@@ -11,6 +11,7 @@ import { anonVmaPrepare } from './anon_vma.ts';
 import { readKernel64, writeKernel32, writeKernel64 } from './maccess.ts';
 import { ModuleMapping, operation, pageProtection, publishVma } from './module_mapping.ts';
 import { VM_SHARED, VM_WRITE } from './mm_struct.ts';
+import { frameForUser } from './memcontrol.ts';
 import { outOfMemory } from './oom_kill.ts';
 import { makePte, PTE_D, PTE_W, ptePointer, ptePresent, setPte } from './pgtable.ts';
 import { pageAddMapping, pageAddNewAnon } from './rmap.ts';
@@ -73,7 +74,7 @@ function finishFault(k: Kernel, task: Task, addr: number, page: number, write: b
   }
   const prot = pageProtection(vma.flags);
   if (write && (vma.flags & VM_SHARED) === 0) {
-    const copy = pages.allocUser(0, false);
+    const copy = frameForUser(k, false);
     if (copy !== 0) {
       k.ram.u8.copyWithin(copy, pa, pa + PAGE_SIZE);
       anonVmaPrepare(k, vma);

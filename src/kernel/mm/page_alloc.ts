@@ -70,8 +70,11 @@ export class PageAllocator {
   /** Called before memory is asked for where nothing is held that reclaim could take away: wakes kswapd, or reclaims itself. */
   onLow: () => void = () => {};
 
-  /** Told of each frame of a block that comes back. */
-  onFree: (pa: number) => void = () => {};
+  /** The same for the limits of cgroups, when there are any. */
+  onGroup: (() => void) | null = null;
+
+  /** Told of each block that comes back. */
+  onFree: (pa: number, pages: number) => void = () => {};
 
   /** Told of frames that were handed out or came back (memory checks). */
   onFrames: ((pa: number, pages: number, kind: number) => void) | null = null;
@@ -201,6 +204,7 @@ export class PageAllocator {
   /** A place where it may be waited for memory. */
   relieve(): void {
     if (this.freePages < this.watermarks.low) this.onLow();
+    if (this.onGroup !== null) this.onGroup();
   }
   /** 2^order contiguous frames with reference count 1, zeroed unless told otherwise. The physical address, or 0 when there is none. */
   alloc(order = 0, zero = true): number {
@@ -290,7 +294,7 @@ export class PageAllocator {
     if (ram.readS32(at + PAGE._mapcount) !== -1 && ram.read32(at + PAGE.page_type) >>> 24 < PGTY_BUDDY) {
       this.onBadPage(pa, 'nonzero mapcount');
     }
-    this.onFree(pa);
+    this.onFree(pa, 1 << order);
     for (let i = 0; i < 1 << order; i++) {
       ram.fill(at + i * PAGE.sizeof, PAGE.sizeof);
       setPageType(ram, at + i * PAGE.sizeof, NO_TYPE);

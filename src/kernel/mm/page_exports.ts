@@ -1,5 +1,5 @@
 import { mem_section as SECTION, page as PAGE, sysinfo as SYSINFO } from '../../abi/layout/structs.ts';
-import { GFP_COMP, GFP_DIRECT_RECLAIM, GFP_HIGH, GFP_HIGHMEM, GFP_NOWARN, GFP_ZERO } from '../../abi/gfp.ts';
+import { GFP_ACCOUNT, GFP_COMP, GFP_DIRECT_RECLAIM, GFP_HIGH, GFP_HIGHMEM, GFP_NOWARN, GFP_ZERO } from '../../abi/gfp.ts';
 import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import { type DataExport, type FunctionExport, fn } from '../module/export.ts';
@@ -9,6 +9,7 @@ import { Access } from '../../machine/api.ts';
 import { PAGE_OFFSET, PAGE_SIZE, physToVirt, virtToPhys, VMEMMAP_START } from './address.ts';
 import { writeKernel64, writeKernelBytes } from './maccess.ts';
 import { MAX_ORDER } from './page_alloc.ts';
+import { chargeKernel } from './memcontrol.ts';
 import { warnAlloc } from './show_mem.ts';
 import { wakeKswapd } from './vmscan.ts';
 import { availableMemory } from './vmstat_proc.ts';
@@ -39,6 +40,7 @@ export function allocPages(k: Kernel, gfp: number, order: number): number {
   if ((gfp & GFP_DIRECT_RECLAIM) !== 0) pages.relieve();
   else wakeKswapd(k);
   const pa = reserve ? pages.allocUser(order, zero) : pages.alloc(order, zero);
+  if (pa !== 0 && (gfp & GFP_ACCOUNT) !== 0) chargeKernel(k, pa, 1 << order, -1);
   if (pa === 0) warnAlloc(k, gfp, order);
   else if ((gfp & GFP_COMP) !== 0) pages.makeCompound(pa, order);
   return pa;

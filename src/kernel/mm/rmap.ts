@@ -3,6 +3,7 @@ import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE, physToVirt } from './address.ts';
 import type { AddressSpace } from './filemap.ts';
 import { listFlags, LRU_ACTIVE_ANON } from './lru.ts';
+import { countUse, Use } from './memcontrol.ts';
 import { type MmStruct, VM_EXEC, VM_LOCKED, type VmArea } from './mm_struct.ts';
 import { addMapCount, isAnon, MAPPING_ANON, mapCount, PG_DIRTY, PG_SWAPBACKED, PG_UPTODATE, pageFlags, setPageFlags } from './page.ts';
 import { PTE_A, PTE_D, ptePa, ptePointer, ptePresent, setPte } from './pgtable.ts';
@@ -38,6 +39,7 @@ function becomeAnon(k: Kernel, vma: VmArea, va: number, pa: number): void {
   k.mm.ownerOf[pa / PAGE_SIZE] = vma.root;
   vma.mm.rssAnon++;
   k.mm.stat.anonPages++;
+  countUse(k, pa, Use.ANON, 1);
   if ((vma.flags & VM_LOCKED) !== 0) k.mm.lru.lock(pa, 1, false);
 }
 /** Flags of a page that has just been made. */
@@ -63,7 +65,10 @@ export function pageAddMapping(k: Kernel, vma: Pick<VmArea, 'mm' | 'flags'>, pa:
   const at = k.mm.pages.pageStruct(pa);
   k.mm.pages.get(pa);
   const kind = kindOf(k, pa);
-  if (kind !== 'anon' && mapCount(k.ram, at) === 0) k.mm.stat.fileMapped++;
+  if (kind !== 'anon' && mapCount(k.ram, at) === 0) {
+    k.mm.stat.fileMapped++;
+    countUse(k, pa, Use.FILE_MAPPED, 1);
+  }
   addMapCount(k.ram, at, 1);
   addRss(vma.mm, kind, 1);
   if ((vma.flags & VM_LOCKED) !== 0) k.mm.lru.lock(pa, 1, kind === 'file');
@@ -82,6 +87,7 @@ export function pageRemoveMapping(k: Kernel, vma: VmArea, pa: number): void {
   if (last) {
     if (kind === 'anon') k.mm.stat.anonPages--;
     else k.mm.stat.fileMapped--;
+    countUse(k, pa, kind === 'anon' ? Use.ANON : Use.FILE_MAPPED, -1);
   }
   const entry = kind === 'anon' ? k.mm.swap.entryOf[pa / PAGE_SIZE] : 0;
   k.mm.pages.put(pa);

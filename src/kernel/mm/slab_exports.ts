@@ -347,7 +347,7 @@ export const slabExports: readonly FunctionExport[] = [
     return cache.slabs.size > 0 ? 1 : 0;
   }),
   fn('kmem_cache_size', (k, va) => cacheAt(k, va)?.objectSize ?? 0),
-  partial('kmem_cache_charge', 'nothing is charged to a memory cgroup', () => 1),
+  partial('kmem_cache_charge', 'an object that exists already is not charged to a memory cgroup', () => 1),
   fn('kmemdup_noprof', (k, from, size, gfp) => {
     const bytes = kernelBytes(k, from, unsigned(size));
     if (bytes !== null) return duplicate(k, bytes, gfp);

@@ -1,4 +1,4 @@
-import { SLAB_POISON, SLAB_RECLAIM_ACCOUNT, SLAB_STORE_USER, SLAB_TYPESAFE_BY_RCU } from '../../abi/slab.ts';
+import { SLAB_ACCOUNT, SLAB_POISON, SLAB_RECLAIM_ACCOUNT, SLAB_STORE_USER, SLAB_TYPESAFE_BY_RCU } from '../../abi/slab.ts';
 import { PageKind } from '../../machine/api.ts';
 import type { Ram } from '../../machine/ram.ts';
 import type { Kernel } from '../kernel.ts';
@@ -8,6 +8,7 @@ import type { PageAllocator } from './page_alloc.ts';
 import { type KmemCache, type Slab, SlabPlace } from './slab_cache.ts';
 import { allocDebug, checkObject, freeDebug, setupSlabDebug, TRACK_ALLOC, setTrack } from './slub_debug.ts';
 import { putLent, recall, takeLent } from './slub_cpu.ts';
+import { chargeObject, unchargeObject } from './memcontrol.ts';
 import type { VmStat } from './vmstat.ts';
 import { SLUB_RED_INACTIVE } from '../../abi/slab.ts';
 
@@ -225,6 +226,7 @@ export class Slub {
     const { cache } = slab;
     const obj = slab.pa + index * cache.size + cache.redLeftPad;
     if (this.wantsZero(cache, zero)) this.clear(obj, cache.objectSize);
+    if ((cache.flags & SLAB_ACCOUNT) !== 0) chargeObject(this.k, obj, cache.size, (cache.flags & SLAB_RECLAIM_ACCOUNT) !== 0);
     return obj;
   }
   private clear(obj: number, size: number): void {
@@ -297,6 +299,7 @@ export class Slub {
     slab.used[index] = 0;
     slab.free[slab.freeCount++] = index;
     cache.activeObjects--;
+    if ((cache.flags & SLAB_ACCOUNT) !== 0) unchargeObject(this.k, pa);
     this.writeLink(cache, pa, below);
     if (cache.shared && this.pages.onFrames !== null) this.k.mm.check?.onObjectFree(slab, index);
   }

@@ -72,6 +72,10 @@ export class Swap {
   readonly entryOf: Uint32Array;
   /** When the page of an entry went (shadow entries of mm/workingset.c). */
   readonly shadows = new Map<number, number>();
+  /** The cgroup that pays for an entry, by number (swap_cgroup). */
+  readonly owners = new Map<number, number>();
+  /** An entry is free: who paid for it does so no longer. */
+  onRelease: (entry: number) => void = () => {};
   /** Slots of all areas, and those that are free. */
   total = 0;
   free = 0;
@@ -134,6 +138,7 @@ export class Swap {
     if (area === undefined) return;
     area.inUse--;
     this.shadows.delete(entry);
+    if (this.owners.size > 0) this.onRelease(entry);
     if (!area.closing) this.free++;
   }
   /** Writes the page at `pa` to its slot. False: the host could not. */

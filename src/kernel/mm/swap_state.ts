@@ -3,7 +3,7 @@ import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from './address.ts';
 import { LRU_ACTIVE_ANON } from './lru.ts';
 import { mapCount, PG_DIRTY, PG_SWAPBACKED, PG_SWAPCACHE, PG_UPTODATE, setPageFlags } from './page.ts';
-import { frameForUser } from './memcontrol.ts';
+import { countUse, frameForUser, payerOfEntry, Use } from './memcontrol.ts';
 import { workingsetRefault } from './workingset.ts';
 
 // The swap cache (mm/swap_state.c): a page that is in memory and has a slot as well. It comes there on its way out, and when the first of several
@@ -18,6 +18,7 @@ export function addToSwapCache(k: Kernel, pa: number, entry: number): void {
   const at = pages.pageStruct(pa);
   setPageFlags(k.ram, at, PG_SWAPCACHE | PG_SWAPBACKED);
   k.ram.write64(at + PAGE.private, entry);
+  countUse(k, pa, Use.SWAPCACHE, 1);
 }
 /** delete_from_swap_cache: gives the cache's reference back, and the slot when nobody else uses it. */
 export function deleteFromSwapCache(k: Kernel, pa: number): void {
@@ -28,6 +29,7 @@ export function deleteFromSwapCache(k: Kernel, pa: number): void {
   const at = pages.pageStruct(pa);
   setPageFlags(k.ram, at, 0, PG_SWAPCACHE);
   k.ram.write64(at + PAGE.private, 0);
+  countUse(k, pa, Use.SWAPCACHE, -1);
   if (swap.users(entry) === 0) swap.release(entry);
   pages.put(pa);
 }
@@ -52,7 +54,7 @@ export function swapInPage(k: Kernel, entry: number): number {
   const { swap, pages, lru } = k.mm;
   const cached = swap.cache.get(entry);
   if (cached !== undefined) return cached;
-  const pa = frameForUser(k, false);
+  const pa = frameForUser(k, false, payerOfEntry(k, entry));
   if (pa === 0) return 0;
   k.machine.invalidateCode(pa, PAGE_SIZE);
   if (!swap.read(entry, pa)) {

@@ -9,7 +9,7 @@ import { PAGE_SIZE } from './address.ts';
 import type { AddressSpace } from './filemap.ts';
 import { reclaimImagePages } from './image_mapping.ts';
 import { LRU_ACTIVE, LRU_ACTIVE_ANON, LRU_ACTIVE_FILE, LRU_INACTIVE_ANON, LRU_INACTIVE_FILE, LRU_UNEVICTABLE, type LruVec } from './lru.ts';
-import { type MemCgroup, memcgProtection, memcgsBelow } from './memcontrol.ts';
+import { chargeSwap, currentMemcg, type MemCgroup, memcgEvent, memcgProtection, memcgsBelow, memcgToReclaim } from './memcontrol.ts';
 import type { VmArea } from './mm_struct.ts';
 import { isAnon, mapCount, PG_DIRTY, PG_REFERENCED, pageFlags, setPageFlags } from './page.ts';
 import { PTE_A, ptePa, ptePresent, setPte, walkRange } from './pgtable.ts';
@@ -23,6 +23,8 @@ import { workingsetEviction } from './workingset.ts';
 
 const SWAP_CLUSTER_MAX = 32;
 const DEF_PRIORITY = 12;
+/** From here on a pass without success goes on to what memory.low protects. */
+const LOW_PRIORITY = 0;
 /** Passes of kswapd without any success after which it does not try again by itself (MAX_RECLAIM_RETRIES). */
 const MAX_RETRIES = 16;
 const MAX_SWAPPINESS = 200;
@@ -89,7 +91,7 @@ function checkReferences(k: Kernel, pa: number, file: boolean): number {
   if (again || refs.young > 1 || (refs.exec && file)) return Verdict.ACTIVATE;
   return Verdict.KEEP;
 }
-/** Frees one page that is on no list. False: it must stay. */
+/** Frees one page. False: it must stay. */
 function reclaimPage(k: Kernel, pa: number): boolean {
   const { pages, swap } = k.mm;
   const at = pages.pageStruct(pa);
@@ -108,6 +110,10 @@ function reclaimPage(k: Kernel, pa: number): boolean {
   if (fresh) {
     entry = swap.alloc();
     if (entry === 0) return false;
+    if (!chargeSwap(k, pa, entry)) {
+      swap.release(entry);
+      return false;
+    }
     addToSwapCache(k, pa, entry);
     setPageFlags(k.ram, at, PG_DIRTY);
   }
@@ -190,13 +196,10 @@ function shrinkInactiveList(k: Kernel, vec: LruVec, list: number, count: number,
     const at = k.mm.pages.pageStruct(pa);
     let verdict: number = !sc.mayUnmap && mapCount(k.ram, at) > 0 ? Verdict.KEEP : checkReferences(k, pa, file);
     if (verdict === Verdict.RECLAIM) {
-      // Off its list while it goes: the vector is its own until then.
-      lru.del(pa);
       if (reclaimPage(k, pa)) {
         reclaimed++;
         continue;
       }
-      lru.add(pa, list);
       if (k.mm.swap.isFull) freeSwapOf(k, pa);
       verdict = Verdict.ACTIVATE;
     }
@@ -278,11 +281,27 @@ function shrinkLruvec(k: Kernel, vec: LruVec, sc: ScanControl, protect: (size: n
 }
 /** All groups below the target get their share of the pass (shrink_node). */
 function shrinkNode(k: Kernel, sc: ScanControl): void {
-  for (const cg of memcgsBelow(k, sc.target)) {
-    const vec = k.mm.lru.vecs[cg.id];
-    const protect = memcgProtection(cg, sc.target);
-    if (protect === null) continue;
-    shrinkLruvec(k, vec, sc, protect);
+  // What memory.low protects is next when there is nothing else.
+  for (const low of [false, true]) {
+    const before = sc.reclaimed;
+    let skipped = false;
+    for (const cg of memcgsBelow(k, sc.target)) {
+      const protect = memcgProtection(cg, sc.target, low);
+      if (protect === null) {
+        skipped = true;
+        continue;
+      }
+      const { scanned, reclaimed } = sc;
+      shrinkLruvec(k, k.mm.lru.vecs[cg.id], sc, protect);
+      if (sc.kswapd) {
+        cg.vm.pgscanKswapd += sc.scanned - scanned;
+        cg.vm.pgstealKswapd += sc.reclaimed - reclaimed;
+      } else {
+        cg.vm.pgscanDirect += sc.scanned - scanned;
+        cg.vm.pgstealDirect += sc.reclaimed - reclaimed;
+      }
+    }
+    if (!skipped || sc.reclaimed > before || sc.priority > LOW_PRIORITY) break;
   }
 }
 
@@ -310,8 +329,7 @@ export function adviseOut(k: Kernel, vma: VmArea, from: number, to: number, page
       }
       continue;
     }
-    lru.del(pa);
-    if (!reclaimPage(k, pa)) lru.add(pa, list);
+    reclaimPage(k, pa);
   }
 }
 
@@ -351,9 +369,17 @@ export function reclaimQuick(k: Kernel, pages: number): number {
   stat.pgstealFile += got;
   return drained + got;
 }
+/** The same for the group of the current task: at its limit, or past memory.high, some of its own pages go first. */
+export function relieveMemcg(k: Kernel): void {
+  const own = currentMemcg(k);
+  const over = own === null ? null : memcgToReclaim(own);
+  if (over === null) return;
+  if (over.high) memcgEvent(over.cg, 'high');
+  if (reclaimMemcg(k, over.cg, over.pages, true) > 0 && !over.high) memcgEvent(over.cg, 'max');
+}
 /** Reclaims from a cgroup and those below it (try_to_free_mem_cgroup_pages). */
-export function reclaimMemcg(k: Kernel, target: MemCgroup, want: number, maySwap: boolean): number {
-  return tryToFree(k, newControl(k, Math.max(want, SWAP_CLUSTER_MAX), { target, maySwap }));
+export function reclaimMemcg(k: Kernel, target: MemCgroup, want: number, maySwap: boolean, swappiness = k.mm.reclaim.swappiness): number {
+  return tryToFree(k, newControl(k, Math.max(want, SWAP_CLUSTER_MAX), { target: target.id === 0 ? null : target, maySwap, swappiness }));
 }
 
 // --- kswapd ---
@@ -455,7 +481,6 @@ function dropPageCache(k: Kernel): void {
     for (const [index, pa] of [...mapping.pages]) {
       const list = lru.listOf(pa);
       if (list < 0 || list === LRU_UNEVICTABLE || pages.refCount(pa) !== 1) continue;
-      lru.del(pa);
-      if (!mapping.evict(k, index, pa)) lru.add(pa, list);
+      mapping.evict(k, index, pa);
     }
 }

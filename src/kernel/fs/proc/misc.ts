@@ -1,3 +1,4 @@
+import { CONTROLLERS } from '../../cgroup/cgroup.ts';
 import { showSwaps } from '../../mm/swapfile.ts';
 import { COMPILER_BANNER, UTS_RELEASE, UTS_VERSION } from '../../../abi/kernel_release.ts';
 import { RAM_BASE } from '../../../machine/layout.ts';
@@ -98,7 +99,8 @@ const FILESYSTEM_ORDER = [
 ];
 /** Controllers, the hierarchy that each is in (0: version 2), and how many groups that one has (proc_cgroupstats_show). */
 function showCgroups(k: Kernel): string {
-  return `#subsys_name\thierarchy\tnum_cgroups\tenabled\npids\t0\t${1 + k.cgroups.root.descendants}\t1\n`;
+  const n = 1 + k.cgroups.root.descendants;
+  return `#subsys_name\thierarchy\tnum_cgroups\tenabled\n${CONTROLLERS.map((c) => `${c}\t0\t${n}\t1\n`).join('')}`;
 }
 function showFilesystems(k: Kernel): string {
   const rank = (name: string) => (FILESYSTEM_ORDER.includes(name) ? FILESYSTEM_ORDER.indexOf(name) : FILESYSTEM_ORDER.length);
