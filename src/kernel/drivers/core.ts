@@ -1,3 +1,4 @@
+import { InputState } from './input/state.ts';
 import { ModuleFsState } from '../fs/modfs/state.ts';
 import { addDentry } from '../fs/namei.ts';
 import { EBUSY, EINVAL } from '../../abi/errno.ts';
@@ -58,6 +59,9 @@ export class DriverCore {
   readonly guestInodes: GuestInodes = new Map();
   readonly moduleFiles = new Map<number, File>();
   readonly modfs = new ModuleFsState();
+  readonly input = new InputState();
+  /** Struct files that stand for what is no module's (fget). */
+  readonly plainFiles = new Set<number>();
   readonly model = new DeviceModel();
   /** Work of modules that no task could do when it came up (fput in interrupt context, by a kernel thread, by the host). */
   readonly delayedWorks: TaskWork[] = [];
@@ -163,12 +167,14 @@ export class DriverCore {
     const count = readKernel32(this.k, addr + CDEV.kobj_kref) ?? 0;
     writeKernel32(this.k, addr + CDEV.kobj_kref, count + 1);
   }
-  /** kobject_put of a cdev; 0 = none. */
-  putCdev(addr: number): void {
-    if (addr === 0) return;
+  /** kobject_put of a cdev, 0 = none. When it was the last: the parent, which the caller puts; else 0. */
+  putCdev(addr: number): number {
+    if (addr === 0) return 0;
+    const parent = readKernel64(this.k, addr + CDEV.kobj_parent) ?? 0;
     const count = (readKernel32(this.k, addr + CDEV.kobj_kref) ?? 0) - 1;
     writeKernel32(this.k, addr + CDEV.kobj_kref, count);
     if (count === 0 && this.dynamicCdevs.delete(addr)) kfree(this.k, addr);
+    return count === 0 ? parent : 0;
   }
 
   /** misc_register: `minor` 255 asks for a dynamic one. The minor, or -EBUSY. Makes /dev/NAME. */

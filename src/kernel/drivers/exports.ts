@@ -6,10 +6,10 @@ import { text } from '../lib/access.ts';
 import { initListHead, listAdd, listDel } from '../lib/list.ts';
 import { readKernel32, writeKernel32, writeKernel64, writeKernel8 } from '../mm/maccess.ts';
 import { type FunctionExport, fn } from '../module/export.ts';
-import { runSteps, type Step, stepAction } from '../module/steps.ts';
+import { before, runSteps, type Step, stepAction } from '../module/steps.ts';
 import { warnInExport } from '../traps.ts';
 import { createSteps, findDevice, unregisterSteps } from './base/device.ts';
-import { kobjectSetName, pointer, stringAt } from './base/kobject.ts';
+import { kobjectGet, kobjectSetName, pointer, stringAt, putStep } from './base/kobject.ts';
 
 // Character devices of modules (fs/char_dev.c, drivers/char/misc.c).
 
@@ -56,12 +56,15 @@ function cdevAdd(k: Kernel, cdev: number, dev: number, count: number): number {
   writeKernel32(k, cdev + CDEV.dev, dev);
   writeKernel32(k, cdev + CDEV.count, count);
   k.drivers.cdevs.push({ dev: dev >>> 0, count: count >>> 0, addr: cdev });
+  // What it is part of stays as long as a file of it is open.
+  kobjectGet(k, pointer(k, cdev + CDEV.kobj_parent));
   return 0;
 }
-function cdevDel(k: Kernel, cdev: number): void {
+/** The object to put: the parent, when nobody has it open. */
+function cdevDel(k: Kernel, cdev: number): number {
   const { cdevs } = k.drivers;
   for (let i = cdevs.length - 1; i >= 0; i--) if (cdevs[i].addr === cdev) cdevs.splice(i, 1);
-  k.drivers.putCdev(cdev);
+  return k.drivers.putCdev(cdev);
 }
 function registerChrdev(k: Kernel, major: number, baseMinor: number, count: number, name: string, fops: number): number {
   const m = region(k, major, baseMinor, count, name);
@@ -153,10 +156,7 @@ export const driverExports: readonly FunctionExport[] = [
   }),
   fn('cdev_alloc', cdevAlloc),
   fn('cdev_add', (k, cdev, dev, count) => cdevAdd(k, cdev, dev, count)),
-  fn('cdev_del', (k, cdev) => {
-    cdevDel(k, cdev);
-    return undefined;
-  }),
+  fn('cdev_del', (k, cdev) => runSteps(k, () => [putStep(cdevDel(k, cdev))])),
   fn('cdev_set_parent', (k, cdev, kobj) => {
     writeKernel64(k, cdev + CDEV.kobj_parent, kobj);
     return undefined;
@@ -180,4 +180,4 @@ export const driverExports: readonly FunctionExport[] = [
   fn('misc_register', (k, misc) => runSteps(k, () => miscRegister(k, misc))),
   fn('misc_deregister', (k, misc) => runSteps(k, () => miscDeregister(k, misc))),
 ];
-stepAction('cdev_del', (k, data) => cdevDel(k, data['cdev'] as number));
+stepAction('cdev_del', (k, data, state) => before(state, putStep(cdevDel(k, data['cdev'] as number))));

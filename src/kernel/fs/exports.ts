@@ -1,5 +1,5 @@
 import { EFAULT, EINVAL, ENXIO } from '../../abi/errno.ts';
-import { FMODE_ATOMIC_POS, FMODE_LSEEK, FMODE_PREAD, FMODE_PWRITE, FMODE_STREAM } from '../../abi/fs.ts';
+import { FMODE_ATOMIC_POS, FMODE_LSEEK, FMODE_PREAD, FMODE_PWRITE, FMODE_STREAM, O_PATH } from '../../abi/fs.ts';
 import { file as FILE, inode as INODE } from '../../abi/layout/structs.ts';
 import type { Kernel } from '../kernel.ts';
 import { load, size, store, writeText } from '../lib/access.ts';
@@ -8,6 +8,7 @@ import { readKernel32, readKernel64, writeKernel32, writeKernel64 } from '../mm/
 import { copyFromUserPartial, copyToUserPartial } from '../mm/uaccess.ts';
 import { type FunctionExport, fn, partial } from '../module/export.ts';
 import { dPath } from './d_path.ts';
+import { kfree, kzalloc } from './module_file.ts';
 import type { File } from './types.ts';
 
 // What fs/ exports to drivers: positions, and buffers handed to readers (fs/read_write.c, fs/open.c, fs/libfs.c, fs/d_path.c).
@@ -95,7 +96,38 @@ function pathInto(k: Kernel, file: File | undefined, buffer: number, length: num
   return at;
 }
 
+/** FDPUT_FPUT of struct fd: its user gives a reference back. */
+const FDPUT_FPUT = 1;
+/** fget: the struct file of a descriptor with a reference, 0 = none. A file that is no module's has an empty one, which only its mode and flags are in. */
+function fget(k: Kernel, fd: number): number {
+  const file = k.current.files.fds[fd >>> 0];
+  if (file == null || (file.flags & O_PATH) !== 0) return 0;
+  for (const [addr, open] of k.drivers.moduleFiles) {
+    if (open !== file) continue;
+    file.refs++;
+    return addr;
+  }
+  const addr = kzalloc(k, FILE.sizeof);
+  if (addr === 0) return 0;
+  writeKernel32(k, addr + FILE.f_mode, file.mode);
+  writeKernel32(k, addr + FILE.f_flags, file.flags);
+  writeKernel64(k, addr + FILE.f_count, 1);
+  k.drivers.plainFiles.add(addr);
+  return addr;
+}
+function fput(k: Kernel, addr: number): void {
+  const file = k.drivers.moduleFiles.get(addr);
+  if (file !== undefined) k.vfs.fput(file);
+  else if (k.drivers.plainFiles.delete(addr)) kfree(k, addr);
+}
+
 export const fsExports: readonly FunctionExport[] = [
+  partial('fget', 'files that are not a module\'s have no operations', fget),
+  partial('fdget', 'files that are not a module\'s have no operations', (k, fd) => {
+    const file = fget(k, fd);
+    return file === 0 ? 0 : file + FDPUT_FPUT;
+  }),
+  fn('fput', fput),
   fn('noop_llseek', (k, file) => positionOf(k, file)),
   fn('default_llseek', (k, file, offset, whence) => seek(k, file, offset, whence, S64_MAX, inodeSize(k, file))),
   fn('generic_file_llseek', (k, file, offset, whence) => seek(k, file, offset, whence, S64_MAX, inodeSize(k, file))),

@@ -398,5 +398,6 @@ function freeModuleFile(k: Kernel, file: File): void {
   if (file.inode.sb.ofModule === true && file.path.mnt.parent === null) k.vfs.putSuper(file.path.mnt);
   const owner = k.modules.byAddr.get(mf.owner);
   if (owner !== undefined) modulePut(owner);
-  k.drivers.putCdev(mf.cdev);
+  const parent = k.drivers.putCdev(mf.cdev);
+  if (parent !== 0) k.drivers.addWork(k, { kind: 'call', fn: symbolAddress(k, 'kobject_put'), arg: parent });
 }

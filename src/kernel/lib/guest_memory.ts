@@ -1,6 +1,6 @@
 import { Access } from '../../machine/api.ts';
 import type { Kernel } from '../kernel.ts';
-import { kernelBytes, kernelString, readKernel32, readKernel64, readKernel8, readKernelBig, writeKernel32, writeKernel64, writeKernel8, writeKernelBig, writeKernelBytes } from '../mm/maccess.ts';
+import { kernelBytes, kernelString, readKernel16, readKernel32, readKernel64, readKernel8, readKernelBig, writeKernel16, writeKernel32, writeKernel64, writeKernel8, writeKernelBig, writeKernelBytes } from '../mm/maccess.ts';
 import { faultInExport } from '../traps.ts';
 
 // Loads and stores of exported functions: a wild address is the oops that Linux's code would have had there, after which the task is no more. The
@@ -8,6 +8,9 @@ import { faultInExport } from '../traps.ts';
 
 export function load8(k: Kernel, at: number): number {
   return readKernel8(k, at) ?? fault(k, at);
+}
+export function load16(k: Kernel, at: number): number {
+  return readKernel16(k, at) ?? fault(k, at);
 }
 /** Unsigned. */
 export function load32(k: Kernel, at: number): number {
@@ -35,6 +38,10 @@ export function loadBytes(k: Kernel, at: number, length: number): Uint8Array {
 function fault(k: Kernel, at: number): number {
   faultInExport(k, at, Access.READ);
   return 0;
+}
+export function store16(k: Kernel, at: number, value: number): void {
+  k.mm.check?.stored(at, 2);
+  if (alive(k) && !writeKernel16(k, at, value)) faultInExport(k, at, Access.WRITE);
 }
 export function store32(k: Kernel, at: number, value: number): void {
   k.mm.check?.stored(at, 4);

@@ -45,6 +45,9 @@ import { baseExports } from '../drivers/base/exports.ts';
 import { i2cExports } from '../drivers/i2c/i2c_core.ts';
 import { devPrintkExports } from '../drivers/base/dev_printk.ts';
 import { driverExports } from '../drivers/exports.ts';
+import { inputExports } from '../drivers/input/exports.ts';
+import { inputDataExports } from '../drivers/input/input.ts';
+import { ledDataExports, ledExports } from '../drivers/leds/triggers.ts';
 import { firmwareExports } from '../drivers/base/firmware.ts';
 import { kobjectExports } from '../drivers/base/kobject_exports.ts';
 import { modelDataExports } from '../drivers/base/objects.ts';
@@ -94,6 +97,8 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...fsExports,
     ...modfsExports,
     ...idrExports,
+    ...inputExports,
+    ...ledExports,
     ...libraryExports,
     ...cryptoExports,
     ...nlsExports,
@@ -143,6 +148,8 @@ export function allFunctionExports(): readonly FunctionExport[] {
 }
 export function allDataExports(): readonly DataExport[] {
   return [
+    ...inputDataExports,
+    ...ledDataExports,
     ...libraryDataExports,
     ...cryptoDataExports,
     ...nlsDataExports,

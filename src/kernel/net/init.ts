@@ -16,7 +16,7 @@ import { unixInit } from './unix/af_unix.ts';
 export function netInit(k: Kernel): void {
   sockInit(k);
   k.net.xmit = devQueueXmit;
-  k.net.deviceVariables = netdevVariables;
+  k.drivers.model.classVariables.set('net', netdevVariables);
   k.net.notifiers.push(rtnlEvent);
   k.net.addressNotifiers.push(rtnlAddress);
   loopbackInit(k);

@@ -53,8 +53,6 @@ export class Net {
   nextIfindex = 1;
   readonly notifiers: NetdevNotifier[] = [];
   readonly addressNotifiers: AddressNotifier[] = [];
-  /** netdev_uevent: what events say of the struct device of an interface. */
-  deviceVariables!: (k: Kernel, device: number) => string[];
   /** dev_queue_xmit: a frame to a driver. */
   xmit!: (k: Kernel, dev: NetDevice, frame: Uint8Array, origin: PacketSock | null) => boolean;
   /** Unregistered, to be freed when the lock is given back (net_todo_list). */

@@ -4,7 +4,15 @@ import { NSEC_PER_SEC, TICK_NSEC } from './timekeeping.ts';
 
 // What kernel/time exports: the tick counter and the clocks.
 
+const NS_PER_SEC = 1_000_000_000n;
 export const timeExports: readonly FunctionExport[] = [
+  // struct timespec64 as a result: two registers.
+  fn('ns_to_timespec64', (k) => {
+    const ns = k.machine.regs.getBig(10);
+    const rest = ((ns % NS_PER_SEC) + NS_PER_SEC) % NS_PER_SEC;
+    k.machine.regs.set(11, Number(rest));
+    return (ns - rest) / NS_PER_SEC;
+  }),
   fn('ktime_get', (k) => BigInt(k.time.now())),
   fn('ktime_get_with_offset', (k, offset) => {
     // TK_OFFS_REAL, TK_OFFS_BOOT, TK_OFFS_TAI: the wall clock, and the clock that counts suspension (there is none).

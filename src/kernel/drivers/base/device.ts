@@ -97,7 +97,8 @@ export function deviceVariables(k: Kernel, dev: number): string[] {
   const type = pointer(k, dev + DEV.type);
   const typeName = type === 0 ? '' : stringAt(k, pointer(k, type + TYPE.name));
   if (typeName !== '') variables.push(`DEVTYPE=${typeName}`);
-  if (classOf(k, dev)?.name === 'net') variables.push(...k.net.deviceVariables(k, dev));
+  const own = k.drivers.model.classVariables.get(classOf(k, dev)?.name ?? '');
+  if (own !== undefined) variables.push(...own(k, dev));
   const driver = pointer(k, dev + DEV.driver);
   if (driver !== 0) variables.push(`DRIVER=${stringAt(k, pointer(k, driver + DRIVER.name))}`);
   const { objects } = k.drivers.model;

@@ -10,6 +10,7 @@ import { memDeviceNames } from '../char/mem.ts';
 import { signingInit } from '../../module/signing.ts';
 import { firmwareInit } from './firmware.ts';
 import { modelInit } from './objects.ts';
+import { inputInit } from '../input/exports.ts';
 import { deviceCreate } from './core.ts';
 
 // What the kernel itself shows in /sys: processors, the built-in devices, /sys/kernel (drivers/base/cpu.c, kernel/ksysfs.c, ...).
@@ -173,5 +174,6 @@ export function driverInit(k: Kernel): void {
   classInit(k);
   modelInit(k);
   firmwareInit(k);
+  inputInit(k);
   signingInit(k);
 }

@@ -1,4 +1,5 @@
 import type { KernfsNode } from '../../fs/sysfs/kernfs.ts';
+import type { Kernel } from '../../kernel.ts';
 
 // What the driver model keeps beside the structures in guest memory (drivers/base, lib/kobject.c): by address of the structure.
 
@@ -67,6 +68,8 @@ export interface ModelObjects {
   readonly miscClass: number;
 }
 export class DeviceModel {
+  /** What events about devices of the kernel's own classes say (dev_uevent), by the name of the class. */
+  readonly classVariables = new Map<string, (k: Kernel, device: number) => string[]>();
   /** Directory in sysfs of each kobject that is there. */
   readonly dirs = new Map<number, KernfsNode>();
   readonly devices = new Map<number, DeviceState>();

@@ -131,7 +131,8 @@ export function linkText(link: KernfsNode): string {
   const from = pathOf(link.parent as KernfsNode);
   const to = pathOf(link.target as KernfsNode);
   let common = 0;
-  while (common < from.length && common < to.length && from[common] === to[common]) common++;
+  // The target itself is named, though the link lies below it.
+  while (common < from.length && common < to.length - 1 && from[common] === to[common]) common++;
   return [...from.slice(common).map(() => '..'), ...to.slice(common)].join('/');
 }
 
