@@ -27,6 +27,9 @@ import { RcuState } from './rcu/rcu.ts';
 import { TimerState } from './time/timer_state.ts';
 import { WorkqueueState } from './workqueue_state.ts';
 import type { ModuleState } from './module/state.ts';
+import { testTaint } from './panic.ts';
+import { dumpStack } from './stacktrace.ts';
+import { TAINT_DIE } from '../abi/module.ts';
 import type { Net } from './net/net.ts';
 import type { NsCommon } from './ns_common.ts';
 import type { Printk } from './printk/printk.ts';
@@ -127,6 +130,8 @@ export class Kernel {
   warnedOnce = 0;
   /** A format with a conversion that the kernel has not was reported. */
   formatWarned = false;
+  /** panic= and kernel.panic: seconds until the machine starts anew; negative: at once, 0: never. */
+  panicTimeout = 0;
   panicOnOops = 0;
   /** The CPU that panics: the others stand still. */
   panickingCpu = -1;
@@ -150,6 +155,10 @@ export class Kernel {
     this.commandLine = options.commandLine;
     this.cpus = options.cpus;
     this.seed = options.seed;
+    const panic = Number(this.param('panic') ?? 0);
+    this.panicTimeout = Number.isInteger(panic) ? panic : 0;
+    if (this.param('oops') === 'panic') this.panicOnOops = 1;
+    if (this.param('panic_on_warn') !== null) this.panicOnWarn = 1;
     this.interrupts = new InterruptState(options.cpus);
     this.randomState = options.seed >>> 0;
     this.pointers = new PointerPolicy(this.param('no_hash_pointers') !== null);
@@ -167,11 +176,14 @@ export class Kernel {
     if (this.panickingCpu !== -1) return;
     this.printk.log(0, `Kernel panic - not syncing: ${message}`);
     this.panickingCpu = this.cpu;
+    if (!testTaint(this, TAINT_DIE)) dumpStack(this, this.current);
     if (!notifyPanic(this, message)) this.panicEnd(message);
   }
   /** Behind the chain of who wants to hear of it. */
   panicEnd(message: string): void {
-    this.printk.log(0, `---[ end Kernel panic - not syncing: ${message} ]---`);
+    // With panic= the machine starts anew, after seconds or at once: here it stops all the same.
+    if (this.panicTimeout > 0) this.printk.log(0, `Rebooting in ${this.panicTimeout} seconds..`);
+    if (this.panicTimeout === 0) this.printk.log(0, `---[ end Kernel panic - not syncing: ${message} ]---`);
     this.halted = { reason: 'panic', message };
   }
   /** IPC objects that the current task can name. */

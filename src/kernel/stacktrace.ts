@@ -1,5 +1,6 @@
 import { UTS_RELEASE, UTS_VERSION } from '../abi/kernel_release.ts';
 import { task_struct as TASK } from '../abi/layout/structs.ts';
+import { HARDIRQ_MASK, preemptCount } from './irq/interrupt.ts';
 import { taskState } from './sched/task_state.ts';
 import type { Kernel } from './kernel.ts';
 import { sprintSymbol } from './kallsyms.ts';
@@ -89,6 +90,8 @@ export function dumpBacktrace(k: Kernel, task: Task): void {
   const { regs } = k.machine;
   if (regs.mode === 0) return;
   const inExport = inExportText(k, regs.pc);
+  // An interrupt of the kernel's own has a stack of its own, and no frames here; what it interrupted is not on it.
+  if (!inExport && (preemptCount(k, task) & HARDIRQ_MASK) !== 0) return;
   printFrame(k, inExport ? regs.get(1) : regs.pc);
   walkFrames(k, task, !inExport, (pc) => printFrame(k, pc));
 }

@@ -3,6 +3,7 @@ import { TAINT_SOFTLOCKUP } from '../abi/module.ts';
 import type { ProcEntry } from './fs/proc/generic.ts';
 import { sysctlLive } from './fs/proc/proc_sysctl.ts';
 import { hungTaskChanged } from './hung_task.ts';
+import { addPreemptCount, HARDIRQ_OFFSET } from './irq/interrupt.ts';
 import type { Kernel } from './kernel.ts';
 import { addTaint } from './panic.ts';
 import type { RunQueue } from './sched/core.ts';
@@ -31,11 +32,14 @@ export function watchdog(k: Kernel, rq: RunQueue): void {
   const since = rq.lockupSaid > rq.kernelSince ? rq.lockupSaid + period : touched;
   if (unit(now) <= unit(since) + 2 * thresh) return;
   rq.lockupSaid = now;
+  // The timer that looks is an interrupt.
+  addPreemptCount(k, task, HARDIRQ_OFFSET);
   k.printk.log(0, `watchdog: BUG: soft lockup - CPU#${rq.cpu} stuck for ${unit(now) - unit(touched)}s! [${task.comm}:${task.pid}]`);
   printModules(k);
   showRegs(k, task, -1, 0);
   addTaint(k, TAINT_SOFTLOCKUP, true);
   if (softlockupPanic !== 0) k.panic('softlockup: hung tasks');
+  else addPreemptCount(k, task, -HARDIRQ_OFFSET);
 }
 
 /** LONG_MAX / HZ: seconds that jiffies can count. */

@@ -14,6 +14,7 @@ const KNOWN: readonly string[] = [
   'rdinit',
   'norandmaps',
   'panic',
+  'panic_on_warn',
   'ro',
   'rw',
   'root',

@@ -55,6 +55,7 @@ const LIVE: readonly (readonly [string, IntRow])[] = [
   ['kernel/randomize_va_space', { get: (k) => k.mm.randomizeVaSpace, set: (k, n) => (k.mm.randomizeVaSpace = n), min: -INT_MAX - 1, max: INT_MAX }],
   // One way: no way back to 0.
   ['kernel/modules_disabled', { get: (k) => (k.modules.disabled ? 1 : 0), set: (k) => (k.modules.disabled = true), min: 1, max: 1 }],
+  ['kernel/panic', { get: (k) => k.panicTimeout, set: (k, n) => (k.panicTimeout = n), min: -INT_MAX - 1, max: INT_MAX }],
   ['kernel/panic_on_oops', { get: (k) => k.panicOnOops, set: (k, n) => (k.panicOnOops = n), min: 0, max: INT_MAX }],
   ['kernel/panic_on_warn', { get: (k) => k.panicOnWarn, set: (k, n) => (k.panicOnWarn = n), min: 0, max: 1 }],
   ['kernel/tainted', { get: (k) => k.tainted, set: (k, n) => (k.tainted |= n), min: 0, max: INT_MAX }],
@@ -133,7 +134,6 @@ const STORED: readonly (readonly [string, number, number, number])[] = [
   ['kernel/ctrl-alt-del', 1, 0, INT_MAX],
   ['kernel/overflowgid', 65534, 0, 65535],
   ['kernel/overflowuid', 65534, 0, 65535],
-  ['kernel/panic', 0, -INT_MAX, INT_MAX],
   ['kernel/perf_event_paranoid', 3, -INT_MAX, INT_MAX],
   ['kernel/print-fatal-signals', 0, 0, INT_MAX],
   ['kernel/sched_rr_timeslice_ms', 100, -INT_MAX, INT_MAX],
