@@ -1,10 +1,10 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { cachePath, writeAtomically } from '../image/cache.ts';
 import type { Progress } from '../image/mirror.ts';
 import { BOOK_COMPAT_HEADER, BOOK_FLAGS, BOOK_HEADERS, BOOK_SYMBOLS } from './book_compat.ts';
-import { compile } from './compile.ts';
+import { type Compiled, compile } from './compile.ts';
 import { ElfObject } from './elf_object.ts';
 import { BuildError } from './error.ts';
 import { type Headers, kernelHeaders } from './headers.ts';
@@ -12,6 +12,7 @@ import { type ModulePlan, planBuild } from './kbuild.ts';
 import { describeModule, type ModuleObject, readModuleObject } from './modpost.ts';
 import { runTool } from './run_tool.ts';
 import { type Export, extraSymbols, parseSymvers } from './symvers.ts';
+import { sourceVersion } from './srcversion.ts';
 import { findToolchain, type Toolchain } from './toolchain.ts';
 
 // kbuild's `make M=DIR modules` without kbuild: no make, no host tools, nothing but X.ko left behind.
@@ -99,22 +100,30 @@ class Build {
         object: this.at(m, `${i}.o`),
       })),
     );
-    const warnings: string[] = new Array(jobs.length).fill('');
+    const compiled: Compiled[] = new Array(jobs.length).fill({ warnings: '', files: [] });
     let next = 0;
     const worker = async (): Promise<void> => {
       for (let i = next++; i < jobs.length; i = next++) {
-        warnings[i] = await compile(this.tools, this.headers, jobs[i], this.options.progress);
+        compiled[i] = await compile(this.tools, this.headers, jobs[i], this.options.progress);
       }
     };
     const results = await Promise.allSettled(Array.from({ length: Math.min(availableParallelism(), jobs.length) }, worker));
-    for (const text of warnings) if (text !== '') this.options.diagnostics?.(text);
+    for (const { warnings } of compiled) if (warnings !== '') this.options.diagnostics?.(warnings);
     for (const r of results) if (r.status === 'rejected') throw r.reason;
     const objects = new Map<ModulePlan, ModuleObject>();
+    let first = 0;
     for (const m of modules) {
+      const mine = compiled.slice(first, (first += m.sources.length));
+      const files = mine.flatMap(({ files: read }, i) => {
+        const source = resolve(this.dir, m.sources[i].path);
+        return [source, ...read.filter((f) => f !== source && dirname(f) === dirname(source))];
+      });
       const whole = this.at(m, 'o');
       const parts = m.sources.map((_, i) => this.at(m, `${i}.o`));
       await this.link([...m.linkFlags, '-o', whole, ...parts], m);
-      objects.set(m, readModuleObject(m.name, new ElfObject(readFileSync(whole))));
+      const object = readModuleObject(m.name, new ElfObject(readFileSync(whole)));
+      // modpost sums up the sources of modules that have a version.
+      objects.set(m, object.elf.modinfo('version').length > 0 ? { ...object, srcversion: sourceVersion(files) } : object);
     }
     return objects;
   }

@@ -82,15 +82,21 @@ function compilerArguments(tools: Toolchain, headers: Headers, job: CompileJob):
   return [...preprocessorFlags(headers, job, assembler), ...words(CODE_FLAGS), ...words(WARNINGS), ...own, ...given];
 }
 
-/** Compiles, or finds the object of an equal compilation in the cache. Returns the compiler's warnings. @throws BuildError with its errors */
-export async function compile(tools: Toolchain, headers: Headers, job: CompileJob, progress: Progress): Promise<string> {
+/** What a compilation said and read. */
+export interface Compiled {
+  readonly warnings: string;
+  /** The source and what it includes, without the kernel's headers. */
+  readonly files: readonly string[];
+}
+/** Compiles, or finds the object of an equal compilation in the cache. @throws BuildError with the compiler's errors */
+export async function compile(tools: Toolchain, headers: Headers, job: CompileJob, progress: Progress): Promise<Compiled> {
   const args = compilerArguments(tools, headers, job);
   const place = job.generated ? [] : [job.source, job.prefix, process.cwd()];
   const key = hash(JSON.stringify([tools.identity, args, place, hash(readFileSync(job.source))]));
   const cached = recall(key);
   if (cached !== null) {
     writeAtomically(job.object, cached.object);
-    return cached.warnings;
+    return { warnings: cached.warnings, files: cached.files };
   }
   if (!job.generated) progress(`  CC [M]  ${job.source}`);
   const dependencies = `${job.object}.d`;
@@ -99,7 +105,7 @@ export async function compile(tools: Toolchain, headers: Headers, job: CompileJo
   if (status !== 0) throw new BuildError(`${job.source}: compilation failed`, output);
   const own = job.generated ? [] : ownDependencies(readFileSync(dependencies, 'utf8'), headers);
   remember(key, own, readFileSync(job.object), output);
-  return output;
+  return { warnings: output, files: own };
 }
 
 /** The files that a compilation read, without the kernel's headers, which never change. */
@@ -121,12 +127,12 @@ interface Remembered {
 const hash = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex').slice(0, 32);
 const stateOf = (files: readonly string[]) => hash(files.map((f) => (existsSync(f) ? hash(readFileSync(f)) : 'gone')).join(' '));
 
-function recall(key: string): { object: Uint8Array; warnings: string } | null {
+function recall(key: string): { object: Uint8Array; warnings: string; files: readonly string[] } | null {
   const [note, object] = [cachePath('objects', `${key}.json`), cachePath('objects', `${key}.o`)];
   if (!existsSync(note) || !existsSync(object)) return null;
   const kept = JSON.parse(readFileSync(note, 'utf8')) as Remembered;
   if (stateOf(kept.dependencies) !== kept.state) return null;
-  return { object: readFileSync(object), warnings: kept.warnings };
+  return { object: readFileSync(object), warnings: kept.warnings, files: kept.dependencies };
 }
 function remember(key: string, dependencies: readonly string[], object: Uint8Array, warnings: string): void {
   const dir = cachePath('objects');

@@ -14,6 +14,8 @@ export interface ModuleObject {
   readonly name: string;
   readonly elf: ElfObject;
   readonly exports: readonly (Export & { readonly isFunction: boolean })[];
+  /** The sum of its sources, where it has a version. */
+  readonly srcversion?: string;
 }
 
 export function readModuleObject(name: string, elf: ElfObject): ModuleObject {
@@ -110,6 +112,7 @@ function modSource(
     ...versions.map((v) => `  { ${hex(v.crc)}, "${v.name}" },`),
     '};',
     `MODULE_INFO(depends, "${depends.join(',')}");`,
+    module.srcversion === undefined ? '' : `MODULE_INFO(srcversion, "${module.srcversion}");`,
     'MODULE_INFO(vermagic, VERMAGIC_STRING);',
   ];
   return `${lines.filter((l) => l !== '').join('\n')}\n`;
