@@ -26,7 +26,7 @@ for (const [cpus, seed] of [
   });
 }
 
-// vmaops makes random calls of mmap, munmap, mprotect, mremap, madvise, mlock and fork from eight seeds, with stores in between: after each of 4,500 steps the
+// vmaops makes random calls of mmap, munmap, mprotect, mremap, madvise, mlock and fork from fifteen seeds, with stores in between: after each of 8,600 steps the
 // same answer, the same areas (lines of /proc/self/maps) and the same contents as in Linux.
 for (const [cpus, megabytes] of [
   [1, 64],

@@ -182,6 +182,8 @@ function anonFault(k: Kernel, vma: VmArea, at: number, page: number, write: bool
 function fileFault(k: Kernel, vma: VmArea, mapping: AddressSpace, at: number, page: number, write: boolean): number {
   const { ram } = k;
   const index = vma.pgoff + (page - vma.start) / PAGE_SIZE;
+  // Before it is known that there is a page: do_cow_fault prepares for one also behind the file's end.
+  if (write && (vma.flags & (VM_SHARED | VM_PFNMAP)) === 0) anonVmaPrepare(k, vma);
   if (index * PAGE_SIZE >= mapping.size) return Fault.SIGBUS;
   const known = mapping.pages.has(index);
   const swapped = mapping.swapped.has(index);
@@ -202,7 +204,6 @@ function fileFault(k: Kernel, vma: VmArea, mapping: AddressSpace, at: number, pa
     if (pa !== 0) ram.u8.copyWithin(pa, cached, cached + PAGE_SIZE);
     k.mm.pages.put(cached);
     if (pa === 0) return Fault.OOM;
-    anonVmaPrepare(k, vma);
     pageAddNewAnon(k, vma, page, pa);
     setPte(ram, at, makePte(pa, protOf(vma) | PTE_W | PTE_D));
     return Fault.DONE;

@@ -15,6 +15,7 @@ import {
   VM_READ,
   VM_SHARED,
   VM_WRITE,
+  type VmArea,
 } from './mm_struct.ts';
 import { ptePa, ptePresent, walkRange } from './pgtable.ts';
 import { kindOf } from './rmap.ts';
@@ -48,28 +49,29 @@ function countLocks(mm: MmStruct, start: number, end: number, on: boolean): void
   }
 }
 
-/** Faults in the pages of the areas in the range, for writing where that breaks copy-on-write. 0 or -errno of the first hole. */
-export function populate(k: Kernel, mm: MmStruct, start: number, length: number): number {
+/**
+ * Faults in the pages of the areas in the range, for writing where that breaks copy-on-write. Where a page cannot be had it goes on with the next area
+ * (mm_populate), or with `strict` ends: 0 or -errno of that page (__mm_populate for mlock).
+ */
+export function populate(k: Kernel, mm: MmStruct, start: number, length: number, strict = false): number {
   const end = start + length;
-  let r = 0;
   for (let i = mm.indexAbove(start); i < mm.vmas.length && mm.vmas[i].start < end; i++) {
-    const vma = mm.vmas[i];
-    if ((vma.flags & (VM_IO | VM_PFNMAP)) !== 0 || (vma.flags & VM_LOCKONFAULT) !== 0) continue;
-    // A shared area that can only be written is written to, too.
-    const write = (vma.flags & VM_WRITE) !== 0 && (vma.flags & (VM_SHARED | VM_READ)) !== (VM_SHARED | VM_READ);
-    const access = write ? Access.WRITE : (vma.flags & VM_READ) !== 0 ? Access.READ : Access.EXEC;
-    if ((vma.flags & (VM_READ | VM_WRITE | VM_EXEC)) === 0) {
-      if ((vma.flags & VM_LOCKED) !== 0) r = -EFAULT;
-      continue;
-    }
-    for (let va = Math.max(start, vma.start); va < Math.min(end, vma.end); va += PAGE_SIZE) {
-      if (k.machine.translate(mm.pgd, va, access, 0, false) >= 0) continue;
-      const fault = handleMmFault(k, mm, va, access);
-      if (fault !== Fault.DONE) {
-        r = fault === Fault.OOM ? -ENOMEM : -EFAULT;
-        break;
-      }
-    }
+    const r = populateArea(k, mm, mm.vmas[i], start, end);
+    if (r < 0 && strict) return r;
   }
-  return r;
+  return 0;
+}
+/** populate_vma_page_range of what the area has of [start, end). */
+function populateArea(k: Kernel, mm: MmStruct, vma: VmArea, start: number, end: number): number {
+  if ((vma.flags & (VM_IO | VM_PFNMAP | VM_LOCKONFAULT)) !== 0) return 0;
+  if ((vma.flags & (VM_READ | VM_WRITE | VM_EXEC)) === 0) return -EFAULT;
+  // A shared area that can only be written is written to, too.
+  const write = (vma.flags & VM_WRITE) !== 0 && (vma.flags & (VM_SHARED | VM_READ)) !== (VM_SHARED | VM_READ);
+  const access = write ? Access.WRITE : (vma.flags & VM_READ) !== 0 ? Access.READ : Access.EXEC;
+  for (let va = Math.max(start, vma.start); va < Math.min(end, vma.end); va += PAGE_SIZE) {
+    if (k.machine.translate(mm.pgd, va, access, 0, false) >= 0) continue;
+    const fault = handleMmFault(k, mm, va, access);
+    if (fault !== Fault.DONE) return fault === Fault.OOM ? -ENOMEM : -EFAULT;
+  }
+  return 0;
 }

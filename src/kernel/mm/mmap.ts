@@ -11,9 +11,6 @@ import {
   MAP_SHARED_VALIDATE,
   MAP_TYPE,
   PROT_EXEC,
-  PROT_GROWSDOWN,
-  PROT_GROWSUP,
-  PROT_READ,
   PROT_WRITE,
 } from '../../abi/mman.ts';
 import { MS_NOEXEC } from '../../abi/mount.ts';
@@ -22,7 +19,7 @@ import type { Kernel } from '../kernel.ts';
 import { anonJoinable, anonMergeable, takeAnon } from './anon_vma.ts';
 import { PAGE_SIZE, pageAlign, TASK_SIZE } from './address.ts';
 import { type AddressSpace, SharedAnon } from './filemap.ts';
-import { changeProtection, freeTablesAround, STACK_GUARD_GAP, zapRange } from './memory.ts';
+import { freeTablesAround, STACK_GUARD_GAP, zapRange } from './memory.ts';
 import {
   type MmStruct,
   VM_ACCESS,
@@ -108,7 +105,7 @@ function join(mm: MmStruct, a: VmArea, b: VmArea): void {
   mm.resize(a, a.start, end);
 }
 /** Gives [from, to) of an area other flags: splits it, and joins the part with its neighbours (vma_modify). */
-function modifyArea(mm: MmStruct, from: number, to: number, flags: number): void {
+export function modifyArea(mm: MmStruct, from: number, to: number, flags: number): void {
   splitAt(mm, from, true);
   splitAt(mm, to);
   const part = mm.find(from);
@@ -125,7 +122,8 @@ function tooManyAreas(k: Kernel, mm: MmStruct, start: number, end: number): bool
 
 /** Is any area of [start, end) sealed? */
 export function isSealed(mm: MmStruct, start: number, end: number): boolean {
-  for (let i = mm.indexAbove(start); i < mm.vmas.length && mm.vmas[i].start < end; i++) if ((mm.vmas[i].flags & VM_SEALED) !== 0) return true;
+  for (let i = mm.indexAbove(start); i < mm.vmas.length && mm.vmas[i].start < end; i++)
+    if ((mm.vmas[i].flags & VM_SEALED) !== 0) return true;
   return false;
 }
 /** mseal(2): from now on the areas of [start, start + length) stay as they are (mm/mseal.c). */
@@ -370,56 +368,6 @@ export function changeFlags(mm: MmStruct, start: number, end: number, change: (f
   }
   mm.publishCounts();
   return r;
-}
-
-/** mprotect. Areas change one after the other: an error in the middle leaves the first ones changed, as in Linux. */
-export function doMprotect(k: Kernel, mm: MmStruct, addr: number, length: number, prot: number): number {
-  const grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP);
-  if (grows === (PROT_GROWSDOWN | PROT_GROWSUP)) return -EINVAL;
-  if (addr % PAGE_SIZE !== 0) return -EINVAL;
-  if (length === 0) return 0;
-  if (addr < 0 || length < 0 || addr + pageAlign(length) > TASK_SIZE) return -ENOMEM;
-  if ((prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | 8 | PROT_GROWSDOWN | PROT_GROWSUP)) !== 0) return -EINVAL;
-  const end = addr + pageAlign(length);
-  const first = mm.vmas[mm.indexAbove(addr)];
-  if (first === undefined) return -ENOMEM;
-  let start = addr;
-  if ((grows & PROT_GROWSDOWN) !== 0) {
-    if (first.start >= end) return -ENOMEM;
-    start = first.start;
-    if ((first.flags & VM_GROWSDOWN) === 0) return -EINVAL;
-  } else {
-    if (first.start > start) return -ENOMEM;
-    if (grows !== 0) return -EINVAL;
-  }
-  let at = start;
-  while (at < end) {
-    const vma = mm.vmas[mm.indexAbove(at)];
-    if (vma === undefined || vma.start > at) return -ENOMEM;
-    const r = protectArea(k, mm, vma, at, Math.min(end, vma.end), prot & VM_ACCESS);
-    if (r < 0) return r;
-    at = r;
-  }
-  return 0;
-}
-/** One area's part. Its end, or -errno. */
-function protectArea(k: Kernel, mm: MmStruct, vma: VmArea, from: number, to: number, access: number): number {
-  let flags = (vma.flags & ~VM_ACCESS) | access;
-  if ((vma.flags & VM_SEALED) !== 0) return -EPERM;
-  if (((flags >> 4) & access & VM_ACCESS) !== access) return -EACCES;
-  if (flags === vma.flags) return to;
-  const pages = (to - from) / PAGE_SIZE;
-  if ((access & VM_WRITE) !== 0 && (vma.flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED | VM_NORESERVE)) === 0) {
-    if (!mayExpand(k, mm, flags, 0) || !enoughMemory(k, pages)) return -ENOMEM;
-    flags |= VM_ACCOUNT;
-  } else if ((flags & VM_WRITE) === 0 && (vma.flags & VM_ACCOUNT) !== 0 && vma.mapping === null && vma.anon === 0) flags &= ~VM_ACCOUNT; // no page of it is there
-  if ((vma.start < from || vma.end > to) && mm.vmas.length + (vma.start < from && vma.end > to ? 1 : 0) >= k.mm.maxMapCount) return -ENOMEM;
-  modifyArea(mm, from, to, flags);
-  const part = mm.find(from);
-  if (part === undefined) return -ENOMEM;
-  changeProtection(k, mm, part, from, to);
-  mm.publishCounts();
-  return to;
 }
 
 /** brk: returns the new break, or the old one when it cannot move. */

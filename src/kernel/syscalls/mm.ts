@@ -1,4 +1,4 @@
-import { EBADF, EBUSY, EINVAL, ENOMEM, EPERM } from '../../abi/errno.ts';
+import { EAGAIN, EFAULT, EBADF, EBUSY, EINVAL, ENOMEM, EPERM } from '../../abi/errno.ts';
 import { PATH_MAX } from '../../abi/fs.ts';
 import * as M from '../../abi/mman.ts';
 import * as NR from '../../abi/syscall_nr.ts';
@@ -9,7 +9,8 @@ import { doMadvise } from '../mm/madvise.ts';
 import { getMempolicy } from '../mm/mempolicy.ts';
 import { pageState } from '../mm/memory.ts';
 import { applyMlock, populate } from '../mm/mlock.ts';
-import { doBrk, doMmap, doMprotect, doMseal, doMunmap, insertVma } from '../mm/mmap.ts';
+import { doBrk, doMmap, doMseal, doMunmap, insertVma } from '../mm/mmap.ts';
+import { doMprotect } from '../mm/mprotect.ts';
 import { doMremap } from '../mm/mremap.ts';
 import {
   type MmStruct,
@@ -86,7 +87,9 @@ function sysMlock(k: Kernel, start: number, length: number, flags: number): numb
   if (denied < 0) return denied;
   const r = applyMlock(mm, from, len, VM_LOCKED | ((flags & M.MLOCK_ONFAULT) !== 0 ? VM_LOCKONFAULT : 0));
   if (r < 0) return r;
-  return populate(k, mm, from, len) < 0 ? -ENOMEM : 0;
+  // What POSIX names it (__mlock_posix_error_return).
+  const populated = populate(k, mm, from, len, true);
+  return populated === -EFAULT ? -ENOMEM : populated === -ENOMEM ? -EAGAIN : populated;
 }
 
 function sysMlockall(k: Kernel, flags: number): number {

@@ -217,8 +217,11 @@ int main(int argc, char **argv)
 	mkdir("/tmp", 0777);
 	if (argc > 3) show_from = atoi(argv[3]);
 	if (argc > 2) play(atoi(argv[1]), atoi(argv[2]));
-	else
-		for (uint32_t seed = 1; seed <= 8; seed++) play(seed, 400);
+	else {
+		// Beyond the first eight, those that found something wrong.
+		static const uint32_t seeds[] = { 1, 2, 3, 4, 5, 6, 7, 8, 38, 56, 62, 74, 76, 125, 140 };
+		for (unsigned i = 0; i < sizeof(seeds) / sizeof(*seeds); i++) play(seeds[i], 400);
+	}
 	if (getpid() == 1) {
 		sync();
 		reboot(RB_POWER_OFF);
