@@ -77,7 +77,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   log(`Kernel command line: ${k.commandLine}`, 5);
   const { unknown } = initArguments(k);
   if (unknown.length > 0) log(`Unknown kernel command line parameters "${unknown.join(' ')}", will be passed to user space.`, 5);
-  log(`Built 1 zonelists, mobility grouping off.  Total pages: ${k.mm.pages.totalPages}`);
+  log(`Built 1 zonelists, mobility grouping ${k.mm.pages.mobility ? 'on' : 'off'}.  Total pages: ${k.mm.pages.totalPages}`);
   log(`SLUB: HWalign=64, Order=0-3, MinObjects=0, CPUs=${k.cpus}, Nodes=1`);
   k.sched = new Scheduler(k);
   k.vfs = new Vfs(k);

@@ -2,6 +2,7 @@ import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from './address.ts';
 import { chargeFrame } from './memcontrol.ts';
 import type { VmArea } from './mm_struct.ts';
+import { Migrate } from './page_alloc.ts';
 
 // Which frame a private page gets. Nothing in Linux's interface says (only /proc/PID/pagemap shows it), but translated code guesses that pages
 // and their frames are equally far apart as last time (machine/translator), and loops over memory gain when that is right. So an area that
@@ -36,13 +37,13 @@ function anyFrame(k: Kernel, vma: VmArea, va: number, zero: boolean): number {
   const { pages } = k.mm;
   let { run } = vma;
   if (run === null) {
-    if (vma.end - vma.start < MIN_AREA || ++vma.touched <= FIRST_PAGES) return pages.allocUser(0, zero);
+    if (vma.end - vma.start < MIN_AREA || ++vma.touched <= FIRST_PAGES) return pages.allocUser(0, zero, Migrate.MOVABLE);
     run = beginRun(k, vma, va);
   } else if (run.misses === MAX_MISSES) {
     endRun(k, vma);
     run = beginRun(k, vma, va);
   }
-  if (run === null) return pages.allocUser(0, zero);
+  if (run === null) return pages.allocUser(0, zero, Migrate.MOVABLE);
   const pa = pages.allocUserAt(va + run.distance, zero);
   if (pa !== 0) {
     run.misses = 0;
@@ -51,7 +52,7 @@ function anyFrame(k: Kernel, vma: VmArea, va: number, zero: boolean): number {
   run.misses++;
   // The next frames are for the next pages.
   const other = pages.frameOutside(run.from, run.to);
-  return (other < 0 ? 0 : pages.allocUserAt(other, zero)) || pages.allocUser(0, zero);
+  return (other < 0 ? 0 : pages.allocUserAt(other, zero)) || pages.allocUser(0, zero, Migrate.MOVABLE);
 }
 
 /**

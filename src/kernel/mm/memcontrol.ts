@@ -1,6 +1,7 @@
 import type { Kernel } from '../kernel.ts';
 import { PAGE_SIZE } from './address.ts';
 import { LruVec } from './lru.ts';
+import { Migrate } from './page_alloc.ts';
 
 // What memory cgroups pay for (mm/memcontrol.c, page_counter.c). A frame or an object is charged to the group of the task that asked for it, and to all groups above;
 // it is given back when it is freed, wherever the task is by then. The root has no limits and is not counted.
@@ -229,7 +230,7 @@ export function chargeFrame(k: Kernel, pa: number, payer: MemCgroup | null = cur
 }
 /** A frame for user memory or a file, charged. 0 = no memory, or the group may have no more. */
 export function frameForUser(k: Kernel, zero: boolean, payer: MemCgroup | null = currentMemcg(k)): number {
-  const pa = k.mm.pages.allocUser(0, zero);
+  const pa = k.mm.pages.allocUser(0, zero, Migrate.MOVABLE);
   return pa !== 0 && !chargeFrame(k, pa, payer) ? 0 : pa;
 }
 /** Memory of the kernel for a task: pages from `pa` on. Its limit is not asked: so little does not decide. */

@@ -184,6 +184,7 @@ export function mmInit(k: Kernel): void {
   k.mm.swap.onRelease = (entry) => unchargeSwap(k, entry);
   k.mm.memcg.outOfMemory = memcgOutOfMemory;
   k.mm.memcg.relieve = () => relieveMemcg(k);
+  k.mm.pages.enablePerCpu(k.cpus, () => k.cpu);
   k.mm.overcommit = overcommitDefaults(k.mm.pages.freePages);
   if (k.mm.slab.tracksUsers) k.mm.stackDepot.earlyInit(k);
   if (checksMemory(k)) k.mm.check = new MemoryCheck(k, releaseChecked);

@@ -35,6 +35,7 @@ function generator(seed: number): (below: number) => number {
 /** What must hold of the free lists at any time. */
 function checkBuddies(k: Kernel): void {
   const { pages } = k.mm;
+  pages.pcp?.drain();
   const orderAt = new Map<number, number>();
   let total = 0;
   const count = new Array<number>(MAX_ORDER + 1).fill(0);
@@ -132,6 +133,7 @@ function pageSteps(k: Kernel, steps: number, next: (below: number) => number): v
 
 test('the buddy system against a model: a long random run', () => {
   const { k } = mmTestKit(64);
+  k.mm.pages.pcp?.drain();
   const fresh = [...k.mm.pages.freeCount];
   pageSteps(k, STEPS, generator(7));
   assert.deepEqual(k.mm.pages.freeCount, fresh, 'all blocks are as large again as they were');

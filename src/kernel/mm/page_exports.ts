@@ -1,5 +1,5 @@
 import { mem_section as SECTION, page as PAGE, sysinfo as SYSINFO } from '../../abi/layout/structs.ts';
-import { GFP_ACCOUNT, GFP_COMP, GFP_DIRECT_RECLAIM, GFP_HIGH, GFP_HIGHMEM, GFP_NOWARN, GFP_ZERO } from '../../abi/gfp.ts';
+import { GFP_ACCOUNT, GFP_COMP, GFP_DIRECT_RECLAIM, GFP_HIGH, GFP_HIGHMEM, GFP_MOVABLE_BIT, GFP_NOWARN, GFP_RECLAIMABLE, GFP_ZERO } from '../../abi/gfp.ts';
 import { RAM_BASE } from '../../machine/layout.ts';
 import type { Kernel } from '../kernel.ts';
 import { type DataExport, type FunctionExport, fn } from '../module/export.ts';
@@ -8,7 +8,7 @@ import { faultInExport, warnAt } from '../traps.ts';
 import { Access } from '../../machine/api.ts';
 import { PAGE_OFFSET, PAGE_SIZE, physToVirt, virtToPhys, VMEMMAP_START } from './address.ts';
 import { writeKernel64, writeKernelBytes } from './maccess.ts';
-import { MAX_ORDER } from './page_alloc.ts';
+import { MAX_ORDER, Migrate } from './page_alloc.ts';
 import { chargeKernel } from './memcontrol.ts';
 import { warnAlloc } from './show_mem.ts';
 import { wakeKswapd } from './vmscan.ts';
@@ -39,7 +39,8 @@ export function allocPages(k: Kernel, gfp: number, order: number): number {
   const reserve = (gfp & (GFP_HIGH | GFP_DIRECT_RECLAIM)) === GFP_DIRECT_RECLAIM;
   if ((gfp & GFP_DIRECT_RECLAIM) !== 0) pages.relieve();
   else wakeKswapd(k);
-  const pa = reserve ? pages.allocUser(order, zero) : pages.alloc(order, zero);
+  const type = (gfp & GFP_MOVABLE_BIT) !== 0 ? Migrate.MOVABLE : (gfp & GFP_RECLAIMABLE) !== 0 ? Migrate.RECLAIMABLE : Migrate.UNMOVABLE;
+  const pa = reserve ? pages.allocUser(order, zero, type) : pages.alloc(order, zero, type);
   if (pa !== 0 && (gfp & GFP_ACCOUNT) !== 0) chargeKernel(k, pa, 1 << order, -1);
   if (pa === 0) warnAlloc(k, gfp, order);
   else if ((gfp & GFP_COMP) !== 0) pages.makeCompound(pa, order);
@@ -132,7 +133,7 @@ export const pageExports: readonly FunctionExport[] = [
     const v = new DataView(out.buffer);
     const put = (offset: number, n: number) => v.setBigUint64(offset, BigInt(n), true);
     put(SYSINFO.totalram, k.mm.pages.managedPages);
-    put(SYSINFO.freeram, k.mm.pages.freePages);
+    put(SYSINFO.freeram, k.mm.pages.buddyPages);
     put(SYSINFO.sharedram, k.mm.stat.shmemPages);
     v.setUint32(SYSINFO.mem_unit, PAGE_SIZE, true);
     // The caller's uptime, loads, swap and process count are not si_meminfo's: only these members are written.

@@ -23,7 +23,7 @@ export function showMem(k: Kernel): void {
   say(
     `active_anon:${activeAnon} inactive_anon:${inactiveAnon} isolated_anon:0\n active_file:${activeFile} inactive_file:${inactiveFile} isolated_file:0\n unevictable:${unevictable} dirty:0 writeback:0\n` +
       ` slab_reclaimable:${stat.slabReclaimable} slab_unreclaimable:${stat.slabUnreclaimable}\n mapped:${stat.fileMapped} shmem:${stat.shmemPages} pagetables:${stat.pageTablePages}\n` +
-      ` sec_pagetables:0 bounce:0\n kernel_misc_reclaimable:0\n free:${pages.freePages} free_pcp:0 free_cma:0`,
+      ` sec_pagetables:0 bounce:0\n kernel_misc_reclaimable:0\n free:${pages.buddyPages} free_pcp:${pages.freePages - pages.buddyPages} free_cma:0`,
   );
   const lists = `active_anon:${kb(activeAnon)} inactive_anon:${kb(inactiveAnon)} active_file:${kb(activeFile)} inactive_file:${kb(inactiveFile)} unevictable:${kb(unevictable)}`;
   const reclaimable = allUnreclaimable(k) ? 'yes' : 'no';
@@ -32,15 +32,16 @@ export function showMem(k: Kernel): void {
       `writeback_tmp:0kB kernel_stack:${stacks}kB pagetables:${kb(stat.pageTablePages)} sec_pagetables:0kB all_unreclaimable? ${reclaimable}`,
   );
   say(
-    `Node 0 DMA32 free:${kb(pages.freePages)} boost:0kB min:${kb(wm.min)} low:${kb(wm.low)} high:${kb(wm.high)} reserved_highatomic:0KB ${lists} writepending:0kB ` +
-      `present:${kb(pages.totalPages)} managed:${kb(pages.managedPages)} mlocked:${kb(lru.mlocked)} bounce:0kB free_pcp:0kB local_pcp:0kB free_cma:0kB`,
+    `Node 0 DMA32 free:${kb(pages.buddyPages)} boost:0kB min:${kb(wm.min)} low:${kb(wm.low)} high:${kb(wm.high)} reserved_highatomic:0KB ${lists} writepending:0kB ` +
+      `present:${kb(pages.totalPages)} managed:${kb(pages.managedPages)} mlocked:${kb(lru.mlocked)} bounce:0kB free_pcp:${kb(pages.freePages - pages.buddyPages)} local_pcp:${kb(pages.pcp?.count[k.cpu] ?? 0)} free_cma:0kB`,
   );
   say('lowmem_reserve[]: 0 0 0 0');
   let blocks = '';
   let total = 0;
   for (let o = 0; o <= MAX_ORDER; o++) {
     const n = pages.freeCount[o];
-    blocks += ` ${n}*${KB << o}kB${n > 0 ? ` (M)` : ''}`;
+    const types = [...'UME'].filter((_, t) => pages.freeByType[t * (MAX_ORDER + 1) + o] > 0).join('');
+    blocks += ` ${n}*${KB << o}kB${types === '' ? '' : ` (${types})`}`;
     total += n << o;
   }
   say(`Node 0 DMA32:${blocks} = ${kb(total)}`);

@@ -4,7 +4,7 @@ import type { Ram } from '../../machine/ram.ts';
 import type { Kernel } from '../kernel.ts';
 import { PAGE_OFFSET, PAGE_SIZE, physToVirt } from './address.ts';
 import { NO_TYPE, PGTY_SLAB, setPageType } from './page.ts';
-import type { PageAllocator } from './page_alloc.ts';
+import { Migrate, type PageAllocator } from './page_alloc.ts';
 import { type KmemCache, type Slab, SlabPlace } from './slab_cache.ts';
 import { allocDebug, checkObject, freeDebug, setupSlabDebug, TRACK_ALLOC, setTrack } from './slub_debug.ts';
 import { putLent, recall, takeLent } from './slub_cpu.ts';
@@ -94,7 +94,7 @@ export class Slub {
   /** A slab of its own, not yet part of the cache (allocate_slab), or null. */
   newSlab(cache: KmemCache): Slab | null {
     const { ram, pages } = this;
-    const pa = cache.order < 0 ? 0 : pages.alloc(cache.order, this.initOnAlloc);
+    const pa = cache.order < 0 ? 0 : pages.alloc(cache.order, this.initOnAlloc, (cache.flags & SLAB_RECLAIM_ACCOUNT) !== 0 ? Migrate.RECLAIMABLE : Migrate.UNMOVABLE);
     if (pa === 0) return null;
     const slab: Slab = {
       cache,

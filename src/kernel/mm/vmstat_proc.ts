@@ -57,7 +57,7 @@ pgdemote_direct pgdemote_khugepaged
 
 /** Pages that no promise may touch: the high watermark (totalreserve_pages). */
 export function availablePages(pages: PageAllocator): number {
-  return Math.max(0, pages.freePages - pages.watermarks.high);
+  return Math.max(0, pages.buddyPages - pages.watermarks.high);
 }
 
 /** MemAvailable, in pages (si_mem_available). */
@@ -75,7 +75,7 @@ function values(k: Kernel): ReadonlyMap<string, number> {
   // vm.dirty_ratio and dirty_background_ratio: 20 and 10 % of what could hold dirty pages.
   const dirtyable = availablePages(pages) + files;
   return new Map([
-    ['nr_free_pages', pages.freePages],
+    ['nr_free_pages', pages.buddyPages],
     ...LISTS.flatMap((name, list) => [
       [`nr_zone_${name}`, lru.size[list]] as const,
       [`nr_${name}`, lru.size[list]] as const,
@@ -153,7 +153,6 @@ export function showBuddyinfo(k: Kernel): string {
   return `${out}\n`;
 }
 
-/** There is no grouping by mobility: all free memory is Movable, as in a system that has just started. */
 export function showPagetypeinfo(k: Kernel): string {
   const { pages } = k.mm;
   const types = ['Unmovable', 'Movable', 'Reclaimable', 'HighAtomic', 'Isolate'];
@@ -164,13 +163,12 @@ export function showPagetypeinfo(k: Kernel): string {
   out += '\n';
   for (const type of types) {
     out += `Node    0, zone ${'DMA32'.padStart(8)}, type ${type.padStart(12)} `;
-    for (let o = 0; o <= MAX_ORDER; o++) out += `${pad(type === 'Movable' ? pages.freeCount[o] : 0, 6)} `;
+    for (let o = 0; o <= MAX_ORDER; o++) out += `${pad(pages.freeByType[types.indexOf(type) * (MAX_ORDER + 1) + o] ?? 0, 6)} `;
     out += '\n';
   }
   out += `\n${'Number of blocks type '.padEnd(23)}${types.map((t) => `${t.padStart(12)} `).join('')}\n`;
-  const blocks = Math.ceil(pages.totalPages / 512);
-  const reserved = Math.ceil((pages.totalPages - pages.managedPages) / 512);
-  const counts = types.map((t) => (t === 'Unmovable' ? reserved : t === 'Movable' ? blocks - reserved : 0));
+  const blocks = pages.countBlocks();
+  const counts = types.map((_, t) => blocks[t] ?? 0);
   return `${out}Node 0, zone ${'DMA32'.padStart(8)} ${counts.map((n) => `${pad(n, 12)} `).join('')}\n`;
 }
 
@@ -189,14 +187,14 @@ export function showZoneinfo(k: Kernel): string {
   const wm = pages.watermarks;
   const stat = (name: string) => `      ${name.padEnd(12)} ${now.get(name) ?? 0}\n`;
   const row = (label: string, n: number) => `        ${label.padEnd(8)} ${n}\n`;
-  let out = `Node 0, zone ${'DMA32'.padStart(8)}\n  per-node stats\n${NODE_ROWS.map(stat).join('')}  pages free     ${pages.freePages}\n`;
+  let out = `Node 0, zone ${'DMA32'.padStart(8)}\n  per-node stats\n${NODE_ROWS.map(stat).join('')}  pages free     ${pages.buddyPages}\n`;
   out += row('boost', 0) + row('min', wm.min) + row('low', wm.low) + row('high', wm.high) + row('promo', wm.promo);
   out += row('spanned', pages.totalPages) + row('present', pages.totalPages) + row('managed', pages.managedPages) + row('cma', 0);
   out += '        protection: (0, 0, 0, 0)\n';
   const zoneRows = ROWS.slice(0, ROWS.indexOf('numa_other') + 1);
   out += `${zoneRows.map(stat).join('')}  pagesets\n`;
   for (let cpu = 0; cpu < k.cpus; cpu++)
-    out += `    cpu: ${cpu}\n              count: 0\n              high:  0\n              batch: 1\n  vm stats threshold: 8\n`;
+    out += `    cpu: ${cpu}\n              count: ${pages.pcp?.count[cpu] ?? 0}\n              high:  ${pages.pcp?.high ?? 0}\n              batch: ${pages.pcp?.batch ?? 1}\n  vm stats threshold: 8\n`;
   out += `  node_unreclaimable:  0\n  start_pfn:           0\n`;
   return out + emptyZone('Normal', 0) + emptyZone('Movable', 32) + emptyZone('Device', 0);
 }

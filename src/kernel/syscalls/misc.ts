@@ -124,13 +124,13 @@ function sysSetdomainname(k: Kernel, ptr: number, length: number): number {
 function sysSysinfo(k: Kernel, buf: number): number {
   const bytes = new Uint8Array(112);
   const v = new DataView(bytes.buffer);
-  const { managedPages, freePages } = k.mm.pages;
+  const { managedPages, buddyPages } = k.mm.pages;
   v.setBigInt64(0, BigInt(Math.ceil((k.time.now() + k.current.nsproxy.time.offsets.boottime) / 1e9)), true);
   k.sched.loadAvg.forEach((load, i) => {
     v.setBigUint64(8 + i * 8, BigInt(Math.round(load * 65536)), true);
   });
   v.setBigUint64(32, BigInt(managedPages * PAGE_SIZE), true);
-  v.setBigUint64(40, BigInt(freePages * PAGE_SIZE), true);
+  v.setBigUint64(40, BigInt(buddyPages * PAGE_SIZE), true);
   v.setBigUint64(48, BigInt(k.mm.stat.shmemPages * PAGE_SIZE), true);
   v.setBigUint64(64, BigInt(k.mm.swap.total * PAGE_SIZE), true);
   v.setBigUint64(72, BigInt(k.mm.swap.free * PAGE_SIZE), true);

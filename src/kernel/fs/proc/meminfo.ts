@@ -21,7 +21,7 @@ export function showMeminfo(k: Kernel): string {
   const stacks = kernelStackKb(k.sched.tasks.size);
   return (
     page('MemTotal', pages.managedPages) +
-    page('MemFree', pages.freePages) +
+    page('MemFree', pages.buddyPages) +
     page('MemAvailable', availableMemory(k)) +
     zero('Buffers') +
     page('Cached', stat.filePages) +
