@@ -691,6 +691,8 @@ export const SYMVERS: Readonly<Record<string, readonly [crc: number, gpl: 0 | 1]
   kernel_fpu_end: [0x38722f80, 1],
   kernel_kobj: [0x1b0cf5ef, 1],
   kernel_map: [0xa2495342, 0],
+  kernel_param_lock: [0xad138035, 0],
+  kernel_param_unlock: [0x88f11998, 0],
   kernel_sigaction: [0x6df1aaf1, 0],
   kernel_vector_begin: [0x8e8da052, 1],
   kernel_vector_end: [0xf1b8829d, 1],

@@ -181,7 +181,8 @@ function runTask(k: Kernel, task: Task, insns: number): void {
     takeDelayedWorks(k, task);
     // A call that blocked is made again before any signal is looked at: it settles its own result (rule 3).
     if (task.inSyscall) doSyscall(k, task);
-    if (task.state === TASK_RUNNING) returnToUser(k, task);
+    // The call may have gone into code of a module.
+    if (task.state === TASK_RUNNING && machine.regs.mode === 0) returnToUser(k, task);
   }
   // Only machine.run() retires instructions.
   let now = begin;

@@ -70,6 +70,7 @@ import { pollExports } from '../fs/module_poll.ts';
 import { uaccessExports } from '../mm/uaccess_exports.ts';
 import { coreExports } from './core_exports.ts';
 import type { DataExport, ExportedSymbol, ExportText, FunctionExport } from './export.ts';
+import { newParamLock, paramLockExports } from './param_lock.ts';
 import { paramDataExports, paramExports } from './params.ts';
 import type { ModuleState } from './state.ts';
 import { jumpLabelExports } from './jump_label.ts';
@@ -119,6 +120,7 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...netlinkExports,
     ...notifierExports,
     ...paramExports,
+    ...paramLockExports,
     ...percpuExports,
     ...platformExports,
     ...pollExports,
@@ -228,6 +230,7 @@ export function exportInit(k: Kernel): void {
     noVersionSaid: false,
     forcedName: '',
     charpCopies: new Set(),
+    builtinParams: newParamLock(),
   };
   // Objects may hold addresses of stubs (param_ops_int.set), so they come second.
   k.modules = state;

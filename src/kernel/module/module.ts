@@ -2,6 +2,7 @@ import { module as MODULE } from '../../abi/layout/structs.ts';
 import { MOD_MEM_NUM_TYPES, MODULE_STATE_COMING, MODULE_STATE_GOING, MODULE_STATE_UNFORMED, TAINT_FLAGS } from '../../abi/module.ts';
 import type { KernfsNode } from '../fs/sysfs/kernfs.ts';
 import type { Kernel } from '../kernel.ts';
+import { newParamLock } from './param_lock.ts';
 import { readKernel32, readKernel64, writeKernel32, writeKernel64 } from '../mm/maccess.ts';
 
 /** One of a module's memories: guest address and bytes, whole pages. */
@@ -53,6 +54,7 @@ export class Module {
   coreSymbols: readonly ModuleSymbol[] = [];
   exports: ReadonlyMap<string, ModuleExport> = new Map();
   usingGplOnlySymbols = false;
+  readonly paramLock = newParamLock();
   /** Namespaces it imports. */
   importNamespaces: readonly string[] = [];
   params: Table = EMPTY;

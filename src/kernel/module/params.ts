@@ -5,7 +5,8 @@ import {
   kparam_array as ARRAY,
   kparam_string as STRING,
 } from '../../abi/layout/structs.ts';
-import { KERNEL_PARAM_OPS_FL_NOARG } from '../../abi/module.ts';
+import { KERNEL_PARAM_FL_UNSAFE, KERNEL_PARAM_OPS_FL_NOARG, TAINT_USER } from '../../abi/module.ts';
+import { addTaint } from '../panic.ts';
 import type { Kernel } from '../kernel.ts';
 import { bytesOf } from '../lib/bytes.ts';
 import { kstrtobool, kstrtoSigned, kstrtoUnsigned } from '../lib/kstrtox.ts';
@@ -350,7 +351,9 @@ export function parseArgs(k: Kernel, mod: Module): number {
     } else {
       const ops = readKernel64(k, kp + KP.ops) ?? 0;
       const noArg = ((readKernel32(k, ops + OPS.flags) ?? 0) & KERNEL_PARAM_OPS_FL_NOARG) !== 0;
-      const r = value === null && !noArg ? -EINVAL : setParam(k, ops, value, paramAt(k, kp));
+      const refused = value === null && !noArg;
+      if (!refused && k.current.calls.length === 0) checkUnsafe(k, kp);
+      const r = refused ? -EINVAL : setParam(k, ops, value, paramAt(k, kp));
       if (r === BLOCKED) return BLOCKED;
       if (r !== 0) {
         paramError(k, mod.name, name, value, r, ops);
@@ -387,6 +390,16 @@ export function visibleParams(k: Kernel, mod: Module): { name: string; mode: num
     if (mode !== 0) out.push({ name: nameOf(k, kp), mode, kp });
   }
   return out;
+}
+/** The module whose parameter it is; null for one that is built in. */
+export function paramModule(k: Kernel, kp: number): Module | null {
+  return k.modules.byAddr.get(readKernel64(k, kp + KP.mod) ?? 0) ?? null;
+}
+/** param_check_unsafe: whoever sets a dangerous one is told, and so is who reads the log later. */
+export function checkUnsafe(k: Kernel, kp: number): void {
+  if (((readKernel8(k, kp + KP.flags) ?? 0) & KERNEL_PARAM_FL_UNSAFE) === 0) return;
+  k.printk.log(5, `Setting dangerous option ${nameOf(k, kp)} - tainting kernel`);
+  addTaint(k, TAINT_USER, true);
 }
 export function paramOps(k: Kernel, kp: number): number {
   return readKernel64(k, kp + KP.ops) ?? 0;

@@ -1,5 +1,6 @@
 import type { ExportedSymbol, FunctionExport } from './export.ts';
 import type { Module } from './module.ts';
+import type { ParamLock } from './param_lock.ts';
 
 /** What the module loader knows: exported symbols of the kernel and the modules (kernel/module/main.c's globals). */
 export interface ModuleState {
@@ -37,4 +38,6 @@ export interface ModuleState {
   forcedName: string;
   /** Guest addresses of the copies of text that charp parameters point to. */
   readonly charpCopies: Set<number>;
+  /** The lock of parameters of what is built in. */
+  readonly builtinParams: ParamLock;
 }

@@ -8,7 +8,9 @@ import { stringOf } from '../lib/bytes.ts';
 import { hex64 } from '../lib/seq_file.ts';
 import { kernelBytes } from '../mm/maccess.ts';
 import type { Module, ModuleSection } from './module.ts';
-import { getParam, paramAt, paramOps, setParam, visibleParams } from './params.ts';
+import { lockParams, unlockParams } from './param_lock.ts';
+import { checkUnsafe, getParam, paramAt, paramModule, paramOps, setParam, visibleParams } from './params.ts';
+import { BLOCKED } from '../sched/wait.ts';
 
 // /sys/module/NAME (kernel/module/sysfs.c, kernel/params.c).
 
@@ -43,10 +45,32 @@ const note: Attribute = {
     return stringOf(kernelBytes(k, s.addr, s.size) ?? new Uint8Array(0));
   },
 };
-const readParam = (k: Kernel, n: KernfsNode) => getParam(k, paramOps(k, paramOf(n)), paramAt(k, paramOf(n)));
+/** param_attr_show and param_attr_store: one parameter of the module at a time. */
+function locked<T extends string | number>(k: Kernel, n: KernfsNode, begin: () => void, operation: () => T): T | number {
+  const lock = paramModule(k, paramOf(n))?.paramLock ?? k.modules.builtinParams;
+  const now = lockParams(k, lock);
+  if (now === BLOCKED) return BLOCKED;
+  if (now === 'taken') begin();
+  const r = operation();
+  if (r !== BLOCKED) unlockParams(k, lock);
+  return r;
+}
+const readParam = (k: Kernel, n: KernfsNode) =>
+  locked(
+    k,
+    n,
+    () => {},
+    () => getParam(k, paramOps(k, paramOf(n)), paramAt(k, paramOf(n))),
+  );
 const writeParam = (k: Kernel, n: KernfsNode, value: string) => {
   const ops = paramOps(k, paramOf(n));
-  return ops === 0 ? -EPERM : setParam(k, ops, value, paramAt(k, paramOf(n)));
+  if (ops === 0) return -EPERM;
+  return locked(
+    k,
+    n,
+    () => checkUnsafe(k, paramOf(n)),
+    () => setParam(k, ops, value, paramAt(k, paramOf(n))),
+  );
 };
 
 /** mod_sysfs_setup. */
