@@ -4,6 +4,8 @@ import fc from 'fast-check';
 import { Trap } from '../../machine/trap.ts';
 import { imageToVirt, PAGE_SIZE, physToVirt } from '../mm/address.ts';
 import { mmTestKit } from '../mm/testkit.ts';
+import type { FunctionExport } from '../module/export.ts';
+import { coreExports } from '../module/core_exports.ts';
 import { assemble } from './assembler.ts';
 import { libExports } from './exports.ts';
 
@@ -12,16 +14,15 @@ import { libExports } from './exports.ts';
 const ROOM = 3 * PAGE_SIZE;
 const RETURN = -0x7000_0000;
 const NAMES = ['memset', 'memcpy', 'memmove', 'memcmp', 'strlen', 'strcmp'] as const;
-type Name = (typeof NAMES)[number];
 
-function kit(tier: 'auto' | 'hot' | 'cold') {
+function kit(tier: 'auto' | 'hot' | 'cold', names: readonly string[] = NAMES, rows: readonly FunctionExport[] = libExports) {
   const { k } = mmTestKit(32, 'norandmaps', 1, tier);
   const { machine } = k;
   const { regs } = machine;
   machine.setPageTable(k.mm.swapperPgDir);
   const entries = new Map<string, number>();
-  for (const name of NAMES) {
-    const text = libExports.find((r) => r.name === name)?.text;
+  for (const name of names) {
+    const text = rows.find((r) => r.name === name)?.text;
     assert.ok(text !== undefined, name);
     const pa = k.mm.imageAlloc(0x200, 64);
     for (const [i, word] of assemble(text.source, imageToVirt(pa), text.constants(k)).words.entries()) k.ram.write32(pa + i * 4, word);
@@ -29,7 +30,7 @@ function kit(tier: 'auto' | 'hot' | 'cold') {
   }
   const base = k.mm.pages.alloc(2);
   /** Null: left to TypeScript, or a fault. */
-  const call = (name: Name, ...args: number[]): number | null => {
+  const call = (name: string, ...args: number[]): number | null => {
     regs.mode = 1;
     regs.sstatus = 0x102;
     regs.set(1, RETURN);
@@ -109,3 +110,44 @@ for (const tier of ['auto', 'hot', 'cold'] as const)
     assert.equal(call('memset', va, 0, -1), null);
     assert.equal(call('memcpy', va, va, 2 ** 40), null);
   });
+
+test('lists in order are what the machine code of list_add and list_del says 1 to', () => {
+  const [ADD, DEL] = ['__list_add_valid_or_report', '__list_del_entry_valid_or_report'];
+  const { ram, base, va, call } = kit('hot', [ADD, DEL], coreExports);
+  const NODES = 5;
+  const POISONS = [0n, 0xdead000000000100n - 2n ** 64n, 0xdead000000000122n - 2n ** 64n];
+  const at = (i: number) => va + i * 16;
+  let good = 0;
+  fc.assert(
+    fc.property(
+      fc.boolean(),
+      fc.array(fc.tuple(fc.nat(NODES * 2 - 1), fc.nat(NODES + 2)), { maxLength: 3 }),
+      fc.tuple(fc.nat(NODES), fc.nat(NODES), fc.nat(NODES)),
+      (del, changes, [a, b, c]) => {
+        // A ring of nodes, with some pointers that are wrong; one more node that is not in it.
+        const pointers = Array.from({ length: NODES * 2 }, (_, i) =>
+          BigInt(at((Math.floor(i / 2) + (i % 2 === 0 ? 1 : NODES - 1)) % NODES)),
+        );
+        for (const [i, to] of changes) pointers[i] = to < NODES ? BigInt(at(to)) : POISONS[to - NODES];
+        pointers.push(0n, 0n);
+        for (const [i, p] of pointers.entries()) ram.writeBig(base + i * 8, p);
+        const next = (i: number) => pointers[i * 2];
+        const prev = (i: number) => pointers[i * 2 + 1];
+        const index = (p: bigint) => (Number(p) - va) / 16;
+        let right: boolean;
+        if (del)
+          right =
+            ![next(a), prev(a)].some((p) => POISONS.includes(p)) &&
+            next(index(prev(a))) === BigInt(at(a)) &&
+            prev(index(next(a))) === BigInt(at(a));
+        else right = prev(c) === BigInt(at(b)) && next(b) === BigInt(at(c)) && a !== b && a !== c;
+        const got = del ? call(DEL, at(a)) : call(ADD, at(a), at(b), at(c));
+        assert.equal(got, right ? 1 : null);
+        if (right) good++;
+      },
+    ),
+    { numRuns: 1000, seed: 4 },
+  );
+  assert.ok(good > 100);
+  assert.equal(call(ADD, at(0), 0, at(1)), null);
+});

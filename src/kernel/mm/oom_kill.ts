@@ -212,7 +212,7 @@ function dumpUnreclaimableSlabs(k: Kernel): void {
     const total = c.totalObjects;
     if ((c.flags & SLAB_RECLAIM_ACCOUNT) !== 0 || total === 0) continue;
     const kb = (objects: number) => `${String(Math.floor((objects * c.size) / 1024)).padStart(10)}KB`;
-    k.printk.log(KERN_INFO, `${c.name.padEnd(17)} ${kb(total - c.partialFree)} ${kb(total)}`);
+    k.printk.log(KERN_INFO, `${c.name.padEnd(17)} ${kb(total - k.mm.slab.slub.partialFree(c))} ${kb(total)}`);
   }
 }
 function dumpTask(k: Kernel, t: Task, mm: MmStruct): void {

@@ -73,8 +73,8 @@ export interface Slab {
   readonly used: Uint8Array;
   /** SlabPlace. */
   place: number;
-  /** The CPU whose machine code hands out its objects, -1 = none: then `free`, `freeCount` and `used` are as they were when it got it (slub_cpu.ts). */
-  lentTo: number;
+  /** Physical address of the CPU_SLAB that it is lent to (slub_cpu.ts), 0 = none. While it is, `free`, `freeCount` and `used` are as they were then. */
+  lent: number;
   /** Objects that modules have, by index, while memory is checked; null = there was none. */
   checked: (CheckedObject | null)[] | null;
 }
@@ -83,6 +83,9 @@ export interface CpuSlabs {
   slab: Slab | null;
   /** Slabs with free objects that other allocations of this CPU will use. */
   partial: Slab[];
+  /** The slab that is lent for frees; the one that the last free in TypeScript went to. */
+  freed: Slab | null;
+  lastFreed: Slab | null;
 }
 
 export interface CacheOptions {
@@ -168,7 +171,7 @@ export class KmemCache {
     this.perSlab = this.order < 0 ? 0 : Math.floor((PAGE_SIZE << this.order) / this.size);
     this.minPartial = Math.min(10, Math.max(5, Math.floor(Math.log2(this.size) / 2)));
     if ((flags & SLAB_DEBUG_FLAGS) === 0) this.setCpuPartial(this.size >= PAGE_SIZE ? 6 : this.size >= 1024 ? 24 : this.size >= 256 ? 52 : 120);
-    this.cpus = Array.from({ length: cpus }, () => ({ slab: null, partial: [] }));
+    this.cpus = Array.from({ length: cpus }, () => ({ slab: null, partial: [], freed: null, lastFreed: null }));
   }
   setCpuPartial(objects: number): void {
     this.cpuPartial = objects;

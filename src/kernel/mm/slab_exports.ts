@@ -267,8 +267,8 @@ function roundUp(k: Kernel, size: number): number {
 const STRING_MAX = 2 ** 22;
 
 /** What machine code could not do is done, and the next can, if there is a slab for it. */
-function thenLend(k: Kernel, cache: KmemCache | null): void {
-  if (cache !== null) lend(k.mm.slab.slub, cache);
+function thenLend(k: Kernel, cache: KmemCache | null, freed = 0): void {
+  if (cache !== null) lend(k.mm.slab.slub, cache, freed);
 }
 function kmallocSlow(k: Kernel, size: number, gfp: number): number {
   const va = kmalloc(k, size, gfp);
@@ -283,12 +283,12 @@ function allocSlow(k: Kernel, cacheVa: number, gfp: number): number {
 function kfreeSlow(k: Kernel, va: number): void {
   const cache = k.mm.slab.cacheOf(virtToPhys(va));
   kfree(k, va);
-  thenLend(k, cache);
+  thenLend(k, cache, virtToPhys(va));
 }
 function freeToSlow(k: Kernel, cacheVa: number, va: number): void {
   const cache = k.mm.slab.cacheOf(virtToPhys(va));
   freeTo(k, cacheVa, va);
-  thenLend(k, cache);
+  thenLend(k, cache, virtToPhys(va));
 }
 
 export const slabExports: readonly FunctionExport[] = [

@@ -9,7 +9,7 @@ export function showSlabinfo(k: Kernel): string {
   // Newest first, as Linux lists them.
   for (const c of [...k.mm.slab.caches].reverse()) {
     const slabs = c.slabs.size;
-    out += `${c.name.padEnd(17)} ${pad(c.totalObjects - c.partialFree, 6)} ${pad(slabs * c.perSlab, 6)} ${pad(c.size, 6)} ${pad(c.perSlab, 4)} ${pad(1 << c.order, 4)}`;
+    out += `${c.name.padEnd(17)} ${pad(c.totalObjects - k.mm.slab.slub.partialFree(c), 6)} ${pad(slabs * c.perSlab, 6)} ${pad(c.size, 6)} ${pad(c.perSlab, 4)} ${pad(1 << c.order, 4)}`;
     out += ` : tunables ${pad(0, 4)} ${pad(0, 4)} ${pad(0, 4)} : slabdata ${pad(slabs, 6)} ${pad(slabs, 6)} ${pad(0, 6)}\n`;
   }
   return out;

@@ -4,6 +4,7 @@ import type { Attribute, KernfsNode } from '../fs/sysfs/kernfs.ts';
 import type { Kernel } from '../kernel.ts';
 import { sprintSymbol } from '../kallsyms.ts';
 import type { CpuSlabs, KmemCache } from './slab_cache.ts';
+import { recallFreed } from './slub_cpu.ts';
 import { validateCache } from './slub_debug.ts';
 
 // /sys/kernel/slab (mm/slub.c): a directory for each cache that shares nothing with others, else one that the names link to.
@@ -13,7 +14,8 @@ const number = (get: (c: KmemCache) => number): Attribute => ({ show: (_k, n) =>
 const flag = (bit: number) => number((c) => ((c.flags & bit) !== 0 ? 1 : 0));
 /** A count, and the same by node (show_slab_objects). */
 const counted = (get: (c: KmemCache) => number): Attribute => ({
-  show: (_k, n) => {
+  show: (k, n) => {
+    recallFreed(k.mm.slab.slub, cacheOf(n));
     const count = get(cacheOf(n));
     return `${count}${count > 0 ? ` N0=${count}` : ''}\n`;
   },

@@ -7,7 +7,7 @@ import { NO_TYPE, PGTY_SLAB, setPageType } from './page.ts';
 import { Migrate, type PageAllocator } from './page_alloc.ts';
 import { type KmemCache, type Slab, SlabPlace } from './slab_cache.ts';
 import { allocDebug, checkObject, freeDebug, setupSlabDebug, TRACK_ALLOC, setTrack } from './slub_debug.ts';
-import { putLent, recall, takeLent } from './slub_cpu.ts';
+import { putLent, recall, recallFreed, takeLent } from './slub_cpu.ts';
 import { chargeObject, unchargeObject } from './memcontrol.ts';
 import type { VmStat } from './vmstat.ts';
 import { SLUB_RED_INACTIVE } from '../../abi/slab.ts';
@@ -103,7 +103,7 @@ export class Slub {
       freeCount: cache.perSlab,
       used: new Uint8Array(cache.perSlab),
       place: SlabPlace.NONE,
-      lentTo: -1,
+      lent: 0,
       checked: null,
     };
     for (let p = 0; p < 1 << cache.order; p++) this.slabOfFrame[pa / PAGE_SIZE + p] = slab;
@@ -147,6 +147,7 @@ export class Slub {
   /** The slab that the next allocation of this CPU will come from, or null: a new one is needed. */
   private refill(cache: KmemCache): Slab | null {
     recall(this, cache, this.k.cpu);
+    recallFreed(this, cache);
     const c = cache.cpus[this.k.cpu];
     if (c.slab !== null) {
       if (c.slab.freeCount > 0) return c.slab;
@@ -205,7 +206,7 @@ export class Slub {
   /** Physical address of an object, or 0. `size`: what a caller of kmalloc asked for. */
   alloc(cache: KmemCache, zero: boolean, size = cache.objectSize): number {
     const own = cache.cpus[this.k.cpu].slab;
-    if (own !== null && own.lentTo >= 0) {
+    if (own !== null && own.lent !== 0) {
       const index = takeLent(this, own);
       if (index >= 0) return this.handOut(own, index, zero);
     }
@@ -279,7 +280,8 @@ export class Slub {
     const index = (pa - slab.pa - cache.redLeftPad) / cache.size;
     if (cache.debug) return this.freeChecked(cache, slab, pa);
     if (!Number.isInteger(index) || index < 0 || index >= cache.perSlab) return 'Invalid object pointer';
-    if (slab.lentTo >= 0 && putLent(this, slab, index, pa)) return null;
+    if (slab.lent !== 0 && putLent(this, slab, index, pa)) return null;
+    recallFreed(this, cache);
     if (slab.used[index] === 0) return 'Object already free';
     this.push(cache, slab, index, pa);
     const c = cache.cpus[this.k.cpu];
@@ -332,8 +334,14 @@ export class Slub {
     if (slab.freeCount === cache.perSlab && cache.partial.size >= cache.minPartial) this.discard(slab);
     else if (slab.freeCount > 0) this.toPartial(slab);
   }
+  /** Free objects in partial slabs of the node. */
+  partialFree(cache: KmemCache): number {
+    recallFreed(this, cache);
+    return cache.partialFree;
+  }
   /** flush_all: what CPUs keep goes to the node. */
   flush(cache: KmemCache): void {
+    recallFreed(this, cache);
     cache.cpus.forEach((c, cpu) => {
       recall(this, cache, cpu);
       if (c.slab !== null) {

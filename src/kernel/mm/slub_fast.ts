@@ -11,7 +11,7 @@ import { KMALLOC_MAX_CACHE_SIZE, kmallocIndex } from './slab.ts';
 import { CPU_SLAB } from './slub_cpu.ts';
 
 // The ordinary case of kmalloc and kfree as machine code of the kernel image, so that module code does not leave translated code for it: an object of the slab
-// that this CPU was lent (slub_cpu.ts). Everything else is the ecall at the end, with the arguments as they were: the exported function in TypeScript.
+// that this CPU was lent, or back to one of two (slub_cpu.ts). Everything else is the ecall at the end, with the arguments as they were: the exported function in TypeScript.
 //
 // No lock and no masking of interrupts: a task is interrupted only at a backward or an indirect transfer (machine/README.md, "Slices"), and up to the last
 // store that belongs to the list there are only forward branches.
@@ -124,14 +124,19 @@ head:
   li   t5, slab_type
   bne  t4, t5, slow
 ${check}
-# The slab that is lent to this CPU?
+# One of the slabs that are lent to this CPU?
   ld   t0, cpu_slab(t3)
   beqz t0, slow
   lw   t2, cpu(tp)
   slli t2, t2, unit_shift
   add  t0, t0, t2
   ld   t2, slab(t0)
+  beq  t2, t1, lent
+  lwu  t2, next(t0)
+  add  t0, t0, t2
+  ld   t2, slab(t0)
   bne  t2, t1, slow
+lent:
 # Its number, if it is the start of an object in use.
   ld   t1, base(t0)
   sub  t1, ${p}, t1
@@ -145,8 +150,10 @@ ${check}
   add  t1, t1, t0
   lbu  t4, used(t1)
   beqz t4, slow
-  sb   zero, used(t1)
   lw   t4, count(t0)
+  lw   t5, limit(t0)
+  bgeu t4, t5, slow
+  sb   zero, used(t1)
   slli t1, t4, 2
   add  t1, t1, t0
   sh   t2, list(t1)
