@@ -63,7 +63,7 @@ for m in $(cat /names); do
   awk -v m=$m 'BEGIN { RS = ""; ORS = "\\n\\n" } index($0, "module       : " m "\\n")' /proc/crypto
   modprobe -r $m; echo "modprobe -r $?"
   lsmod | awk 'NR > 1 { print $1 }' | sort
-  dmesg -r | grep -v 'module verification failed' | mask
+  dmesg -r | grep -vE 'module verification failed|hrtimer: interrupt took' | mask
   for left in $(lsmod | awk 'NR > 1 { print $1 }') $(lsmod | awk 'NR > 1 { print $1 }'); do rmmod $left 2> /dev/null; done
 done
 echo "@@ end"

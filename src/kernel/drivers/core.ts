@@ -1,3 +1,4 @@
+import type { Uploads } from './base/firmware_upload.ts';
 import { InputState } from './input/state.ts';
 import { ModuleFsState } from '../fs/modfs/state.ts';
 import { addDentry } from '../fs/namei.ts';
@@ -60,6 +61,8 @@ export class DriverCore {
   readonly moduleFiles = new Map<number, File>();
   readonly modfs = new ModuleFsState();
   readonly input = new InputState();
+  /** struct fw_upload by address. */
+  readonly uploads: Uploads = new Map();
   /** Struct files that stand for what is no module's (fget). */
   readonly plainFiles = new Set<number>();
   readonly model = new DeviceModel();

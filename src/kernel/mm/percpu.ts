@@ -89,6 +89,8 @@ export const percpuDataExports: readonly DataExport[] = [
       return imageToVirt(pa);
     },
   },
+  // One node: 0 for every CPU.
+  { name: 'numa_node', place: (k) => k.percpu.alloc(4, 4) },
   // Every inline spin_unlock touches it (asm-generic/mmiowb.h).
   { name: '__mmiowb_state', place: (k) => k.percpu.alloc(4, 4) },
 ];

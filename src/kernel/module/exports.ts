@@ -28,6 +28,7 @@ import { spinlockExports } from '../locking/spinlock.ts';
 import { sysctlDataExports, sysctlExports } from '../sysctl.ts';
 import { netClassExports } from '../net/core/dev_proc.ts';
 import { netdevDataExports, netdevExports } from '../net/core/netdev_exports.ts';
+import { pernetExports } from '../net/core/pernet.ts';
 import { rtnlDataExports } from '../net/core/rtnl_lock.ts';
 import { skbExports } from '../net/core/skb_alloc.ts';
 import { netlinkExports } from '../net/netlink/kernel_sock.ts';
@@ -41,6 +42,7 @@ import { delayExports } from '../time/delay.ts';
 import { timerExports } from '../time/timer.ts';
 import { workqueueDataExports, workqueueExports } from '../workqueue.ts';
 import { timeDataExports, timeExports } from '../time/exports.ts';
+import { auditDataExports, auditExports } from '../audit.ts';
 import { baseExports } from '../drivers/base/exports.ts';
 import { i2cExports } from '../drivers/i2c/i2c_core.ts';
 import { devPrintkExports } from '../drivers/base/dev_printk.ts';
@@ -48,6 +50,7 @@ import { driverExports } from '../drivers/exports.ts';
 import { inputExports } from '../drivers/input/exports.ts';
 import { inputDataExports } from '../drivers/input/input.ts';
 import { ledDataExports, ledExports } from '../drivers/leds/triggers.ts';
+import { firmwareUploadDataExports, firmwareUploadExports } from '../drivers/base/firmware_upload.ts';
 import { firmwareExports } from '../drivers/base/firmware.ts';
 import { kobjectExports } from '../drivers/base/kobject_exports.ts';
 import { modelDataExports } from '../drivers/base/objects.ts';
@@ -82,6 +85,7 @@ import { ECALL, STUB_SIZE, trapAtEntry } from './stubs.ts';
 /** Every exported function, for documents and for dispatch. */
 export function allFunctionExports(): readonly FunctionExport[] {
   return [
+    ...auditExports,
     ...baseExports,
     ...i2cExports,
     ...bitmapExports,
@@ -94,6 +98,7 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...driverExports,
     ...fasyncExports,
     ...firmwareExports,
+    ...firmwareUploadExports,
     ...fpuExports,
     ...fsExports,
     ...modfsExports,
@@ -118,6 +123,7 @@ export function allFunctionExports(): readonly FunctionExport[] {
     ...mutexExports,
     ...netdevExports,
     ...netlinkExports,
+    ...pernetExports,
     ...notifierExports,
     ...paramExports,
     ...paramLockExports,
@@ -150,6 +156,8 @@ export function allFunctionExports(): readonly FunctionExport[] {
 }
 export function allDataExports(): readonly DataExport[] {
   return [
+    ...auditDataExports,
+    ...firmwareUploadDataExports,
     ...inputDataExports,
     ...ledDataExports,
     ...libraryDataExports,

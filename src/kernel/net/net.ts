@@ -57,6 +57,9 @@ export class Net {
   xmit!: (k: Kernel, dev: NetDevice, frame: Uint8Array, origin: PacketSock | null) => boolean;
   /** Unregistered, to be freed when the lock is given back (net_todo_list). */
   readonly todo: NetDevice[] = [];
+  /** struct pernet_operations in the order of registration, and the numbers that they have. */
+  readonly pernet: number[] = [];
+  readonly pernetIds = new Set<number>();
   /** What a module said beside its errno (struct netlink_ext_ack). */
   extack = '';
   /** struct rtnl_link_ops of modules, in the order of their registration (link_ops). */

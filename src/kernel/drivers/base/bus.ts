@@ -148,16 +148,61 @@ stepAction('probed', (k, data, state) => {
   const r = state.result;
   const dir = k.drivers.model.dirs.get(dev);
   if (r === 0 && driver !== undefined && dir !== undefined) {
-    driver.bound.push(dev);
-    k.sysfs.createLink(dir, 'driver', driver.dir);
-    k.sysfs.createLink(driver.dir, deviceName(k, dev), dir);
-    createGroups(k, dev, pointer(k, drv + DRIVER.dev_groups));
-    kobjectUevent(k, dev, 'bind', state);
+    bound(k, dev, driver, dir, state);
     return;
   }
   const name = stringAt(k, pointer(k, drv + DRIVER.name));
   if (r !== 0 && r !== EPROBE_DEFER && r !== -ENODEV && r !== -ENXIO) deviceLog(k, 3, dev, `probe with driver ${name} failed with error ${r}\n`);
   before(state, { act: 'devres_release_all', data: { device: dev } }, { act: 'unbound', data: { dev } });
+});
+/** driver_bound: links both ways, the driver's groups, the event. */
+function bound(k: Kernel, dev: number, driver: DriverState, dir: KernfsNode, state: StepState): void {
+  driver.bound.push(dev);
+  k.sysfs.createLink(dir, 'driver', driver.dir);
+  k.sysfs.createLink(driver.dir, deviceName(k, dev), dir);
+  createGroups(k, dev, pointer(k, driver.addr + DRIVER.dev_groups));
+  kobjectUevent(k, dev, 'bind', state);
+}
+/** device_bind_driver: to the driver that dev->driver names, without asking it. */
+stepAction('bind_driver', (k, data, state) => {
+  const dev = data['dev'] as number;
+  const driver = k.drivers.model.drivers.get(pointer(k, dev + DEV.driver));
+  const dir = k.drivers.model.dirs.get(dev);
+  state.value = driver === undefined || dir === undefined ? -EINVAL : 0;
+  if (driver !== undefined && dir !== undefined) bound(k, dev, driver, dir, state);
+});
+/** driver_attach: every device of the bus that has none. */
+export function driverAttachSteps(k: Kernel, drv: number): Step[] {
+  const driver = k.drivers.model.drivers.get(drv);
+  if (driver === undefined) return [];
+  return [...driver.bus.devs.filter((dev) => pointer(k, dev + DEV.driver) === 0).flatMap((dev) => tryDriver(k, dev, driver)), { act: 'value', data: { value: 0 } }];
+}
+/** device_attach: 1 when it has a driver now, 0 when not. */
+export function deviceAttachSteps(k: Kernel, dev: number): Step[] | number {
+  const driver = pointer(k, dev + DEV.driver);
+  if (driver !== 0) {
+    const known = k.drivers.model.drivers.get(driver);
+    return known === undefined || known.bound.includes(dev) ? 1 : [{ act: 'bind_driver', data: { dev } }, { act: 'value', data: { value: 1 } }];
+  }
+  return [{ act: 'bus_probe_device', data: { dev } }, { act: 'attached_value', data: { dev } }];
+}
+stepAction('attached_value', (k, data, state) => {
+  state.value = pointer(k, (data['dev'] as number) + DEV.driver) === 0 ? 0 : 1;
+});
+/** bus_for_each_dev and bus_for_each_drv from `start` (0: the first) on: fn(object, data) until it is not 0, which is the result. */
+export function busEachSteps(k: Kernel, addr: number, drivers: boolean, start: number, data: number, fn: number): Step[] | number {
+  const bus = k.drivers.model.buses.get(addr);
+  if (bus === undefined) return -EINVAL;
+  const objects = drivers ? bus.drvs.map((d) => d.addr) : bus.devs;
+  const from = start === 0 ? 0 : objects.indexOf(start);
+  return objects.slice(Math.max(0, from)).map((object): Step => ({ act: 'bus_each', data: { object, data, fn } }));
+}
+stepAction('bus_each', (_k, data, state) => {
+  before(state, { call: data['fn'] as number, args: [data['object'] as number, data['data'] as number] }, { act: 'bus_each_result', data: {} });
+});
+stepAction('bus_each_result', (_k, _data, state) => {
+  state.value = state.result;
+  if (state.result !== 0) state.steps.length = 0;
 });
 /** device_release_driver. */
 stepAction('release_driver', (k, data, state) => {

@@ -13,7 +13,7 @@ import { BLOCKED } from '../../sched/wait.ts';
 import { type FunctionExport, fn, internal, partial } from '../../module/export.ts';
 import { runSteps, type Step } from '../../module/steps.ts';
 import { warnInExport } from '../../traps.ts';
-import { busRegister, busUnregister, driverRegister, driverUnregisterSteps } from './bus.ts';
+import { busEachSteps, deviceAttachSteps, driverAttachSteps, busRegister, busUnregister, driverRegister, driverUnregisterSteps } from './bus.ts';
 import {
   classCreate,
   classRegister,
@@ -184,6 +184,12 @@ export const baseExports: readonly FunctionExport[] = [
   }),
   fn('bus_create_file', (k, bus, attr) => fileIn(k, 'buses', bus, attr)),
   fn('bus_remove_file', (k, bus, attr) => noFileIn(k, 'buses', bus, attr)),
+  fn('driver_attach', (k, drv) => runSteps(k, () => driverAttachSteps(k, drv))),
+  fn('device_attach', (k, dev) => runSteps(k, () => deviceAttachSteps(k, dev))),
+  fn('device_bind_driver', (k, dev) => runSteps(k, () => [{ act: 'bind_driver', data: { dev } }])),
+  fn('device_release_driver', (k, dev) => asVoid(k, () => [{ act: 'release_driver', data: { dev } }])),
+  fn('bus_for_each_dev', (k, bus, start, data, call) => runSteps(k, () => busEachSteps(k, bus, false, start, data, call))),
+  fn('bus_for_each_drv', (k, bus, start, data, call) => runSteps(k, () => busEachSteps(k, bus, true, start, data, call))),
   fn('driver_register', (k, drv) => runSteps(k, () => driverRegister(k, drv))),
   fn('driver_unregister', (k, drv) => asVoid(k, () => driverUnregisterSteps(k, drv))),
   fn('driver_create_file', (k, drv, attr) => fileIn(k, 'drivers', drv, attr)),

@@ -61,8 +61,10 @@ function readFirmware(k: Kernel, dev: number, name: string, suffix: string, opti
     const { mapping, mode } = file.inode;
     let result: Uint8Array | number = -EINVAL;
     if ((mode & S_IFMT) === S_IFREG && mapping !== null && mapping.size > 0) {
-      result = new Uint8Array(mapping.size);
-      mapping.read(k, 0, result);
+      const from = options.offset ?? 0;
+      // A part is as much as the buffer takes.
+      result = new Uint8Array(options.offset === null ? mapping.size : Math.max(0, Math.min(mapping.size - from, options.size)));
+      mapping.read(k, from, result);
     } else if ((mode & S_IFMT) === S_IFREG && mapping === null) result = -EIO;
     k.vfs.fput(file);
     if (typeof result === 'number') {
@@ -79,8 +81,10 @@ interface Options {
   /** A buffer of the caller's, and its size; 0 = none. */
   readonly buffer: number;
   readonly size: number;
+  /** A part only, from there on; null = the whole file. */
+  readonly offset: number | null;
 }
-const PLAIN: Options = { quiet: false, buffer: 0, size: 0 };
+const PLAIN: Options = { quiet: false, buffer: 0, size: 0, offset: null };
 /** _request_firmware: *fw gets a struct firmware or NULL. 0 or -errno. */
 function request(k: Kernel, fwp: number, name: string, dev: number, options: Options): number {
   store64(k, fwp, 0);
@@ -92,6 +96,10 @@ function request(k: Kernel, fwp: number, name: string, dev: number, options: Opt
   const fw = kzalloc(k, FW.sizeof);
   if (fw === 0) return -ENOMEM;
   const r = load(k, fw, name, dev, options);
+  if (r === EMPTY) {
+    kfree(k, fw);
+    return -ENOENT;
+  }
   if (r < 0) {
     kfree(k, fw);
     if (!options.quiet) deviceLog(k, 4, dev, `Direct firmware load for ${name} failed with error ${r}\n`);
@@ -101,15 +109,19 @@ function request(k: Kernel, fwp: number, name: string, dev: number, options: Opt
   if (options.buffer === 0) rememberFirmware(k, dev, name);
   return 0;
 }
+/** What load says when there was nothing: not an errno. */
+const EMPTY = 1;
 /** fw_get_filesystem_firmware. */
 function load(k: Kernel, fw: number, name: string, dev: number, options: Options): number {
   let contents: Uint8Array | number = -ENOENT;
-  for (const suffix of SUFFIXES) {
+  for (const suffix of options.offset === null ? SUFFIXES : ['']) {
     contents = readFirmware(k, dev, name, suffix, options);
     if (typeof contents === 'number') deviceLog(k, 6, dev, `firmware: failed to load ${name} (${contents})\n`);
     if (contents !== -ENOENT) break;
   }
   if (typeof contents === 'number') return contents;
+  // assign_fw: nothing was read.
+  if (contents.length === 0) return EMPTY;
   if (options.buffer !== 0 && contents.length > options.size) return -EFBIG;
   const data = options.buffer !== 0 ? options.buffer : k.mm.vmalloc.alloc(k, contents.length);
   if (data === 0) return -ENOMEM;
@@ -178,7 +190,12 @@ export const firmwareExports: readonly FunctionExport[] = [
     const wanted = text(k, name, NAME_MAX);
     // What the cache of the device holds cannot go into a buffer of somebody's.
     if (knowsFirmware(k, dev, wanted)) return -EOPNOTSUPP;
-    return request(k, fw, wanted, dev, { quiet: false, buffer, size });
+    return request(k, fw, wanted, dev, { ...PLAIN, buffer, size });
+  }),
+  fn('request_partial_firmware_into_buf', (k, fw, name, dev, buffer, size) => {
+    const wanted = text(k, name, NAME_MAX);
+    if (knowsFirmware(k, dev, wanted)) return -EOPNOTSUPP;
+    return request(k, fw, wanted, dev, { ...PLAIN, buffer, size, offset: k.machine.regs.get(15) });
   }),
   fn('request_firmware_nowait', (k, module, _uevent, name, dev) => nowait(k, module, name, dev, k.machine.regs.get(15), k.machine.regs.get(16))),
   fn('release_firmware', release),

@@ -8,6 +8,7 @@ import { slabSysfsInit } from '../../mm/slab_sysfs.ts';
 import { cpuList, hex } from '../../lib/seq_file.ts';
 import { memDeviceNames } from '../char/mem.ts';
 import { signingInit } from '../../module/signing.ts';
+import { firmwareUploadInit } from './firmware_upload.ts';
 import { firmwareInit } from './firmware.ts';
 import { modelInit } from './objects.ts';
 import { inputInit } from '../input/exports.ts';
@@ -174,6 +175,7 @@ export function driverInit(k: Kernel): void {
   classInit(k);
   modelInit(k);
   firmwareInit(k);
+  firmwareUploadInit(k);
   inputInit(k);
   signingInit(k);
 }

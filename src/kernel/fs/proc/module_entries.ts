@@ -1,6 +1,6 @@
 import { EINVAL, EIO, ENOENT, ENOMEM } from '../../../abi/errno.ts';
 import { S_IFDIR, S_IFMT, S_IFREG } from '../../../abi/fs.ts';
-import { file as FILE, file_operations as FOPS, proc_ops as OPS } from '../../../abi/layout/structs.ts';
+import { file as FILE, file_operations as FOPS, net as NET, proc_ops as OPS } from '../../../abi/layout/structs.ts';
 import type { Kernel } from '../../kernel.ts';
 import { text } from '../../lib/access.ts';
 import { readKernel64, writeKernel64 } from '../../mm/maccess.ts';
@@ -48,9 +48,10 @@ const removedOps: FileOperations = {
   llseek: () => -EINVAL,
 };
 
-/** Where `parent` is: /proc itself for NULL. */
+/** Where `parent` is: /proc itself for NULL, /proc/net for init_net.proc_net. */
 function directory(k: Kernel, parent: number): ProcEntry | null {
   if (parent === 0) return k.procfs.root;
+  if (parent === readKernel64(k, symbolAddress(k, 'init_net') + NET.proc_net)) return k.procfs.net;
   return k.procfs.moduleEntries.get(parent)?.entry ?? null;
 }
 interface Spec {
@@ -203,6 +204,31 @@ export const procExports: readonly FunctionExport[] = [
       stateSize: stateSize >>> 0,
       fill: seqFill('proc_seq_open', stateSize === 0 ? 'seq_release' : 'seq_release_private'),
     }),
+  ),
+  // seq_open_net: the private data begins with the namespace.
+  internal('proc_net_seq_open', (k, _inode, file) => {
+    const handle = handleOfFile(k, file);
+    if (handle === null) return -EINVAL;
+    const data = seqOpenPrivate(k, file, handle.seqOps, Math.max(handle.stateSize, 8));
+    if (data === 0) return -ENOMEM;
+    writeKernel64(k, data, symbolAddress(k, 'init_net'));
+    return 0;
+  }),
+  internal('proc_net_single_open', (k, _inode, file) => {
+    const handle = handleOfFile(k, file);
+    return handle === null ? -EINVAL : singleOpen(k, file, handle.show, symbolAddress(k, 'init_net'));
+  }),
+  fn('proc_create_net_data', (k, name, mode, parent, seqOps, stateSize) =>
+    create(k, text(k, name, 4096), parent, {
+      mode: fileMode(mode),
+      data: k.machine.regs.get(16),
+      seqOps,
+      stateSize: stateSize >>> 0,
+      fill: seqFill('proc_net_seq_open', 'seq_release_private'),
+    }),
+  ),
+  fn('proc_create_net_single', (k, name, mode, parent, show, data) =>
+    create(k, text(k, name, 4096), parent, { mode: fileMode(mode), data, show, fill: seqFill('proc_net_single_open', 'single_release') }),
   ),
   ...(['proc_mkdir', 'proc_mkdir_mode', 'proc_mkdir_data'] as const).map((variant) =>
     fn(variant, (k, name, a1, a2, a3) => {

@@ -9,7 +9,7 @@ import { load32, load64, loadBytes, store32, store64, store8, storeBytes } from 
 import { initListHead, listAddTail, listDel } from '../../lib/list.ts';
 import { callArguments } from '../../lib/va_list.ts';
 import { vsnprintf } from '../../lib/vsprintf.ts';
-import { writeKernel16 } from '../../mm/maccess.ts';
+import { writeKernel16, writeKernel64 } from '../../mm/maccess.ts';
 import { type DataExport, type FunctionExport, fn, internal, partial } from '../../module/export.ts';
 import { runSteps } from '../../module/steps.ts';
 import { imageObject } from '../../module/stubs.ts';
@@ -204,6 +204,8 @@ export const netdevDataExports: readonly DataExport[] = [
     place(k) {
       const at = imageObject(k, NET.sizeof, 64);
       initListHead(k, at + NET.dev_base_head);
+      // What stands for /proc/net: only its identity is looked at.
+      writeKernel64(k, at + NET.proc_net, imageObject(k, 8, 8));
       return at;
     },
   },
