@@ -1,8 +1,10 @@
 // What the system says of its memory in different places agrees, to the page (M45, M51, M53, M58): one process reads all texts at one moment and lays copies over
-// them, so that Debian's tools (free, vmstat, slabtop, pmap) read the same moment; the kernel's own books (frame_audit.ts) say the same.
+// them, so that Debian's tools (free, vmstat, slabtop, pmap, smem, numactl) read the same moment; the kernel's own books (frame_audit.ts) say the same.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { boot } from '../dist/index.js';
+import { debFiles } from '../dist/image/deb.js';
+import { fetchPinned } from '../dist/image/mirror.js';
 import { auditFrames } from '../dist/kernel/mm/frame_audit.js';
 
 const FILES = ['meminfo', 'zoneinfo', 'buddyinfo', 'pagetypeinfo', 'vmstat', 'slabinfo'].map((name) => `/proc/${name}`);
@@ -82,6 +84,10 @@ test('pages: meminfo, zoneinfo, buddyinfo, pagetypeinfo, vmstat and the node agr
     ['PageTables', 'nr_page_table_pages'],
     ['Active(anon)', 'nr_active_anon'],
     ['Active(file)', 'nr_active_file'],
+    ['Inactive(anon)', 'nr_inactive_anon'],
+    ['Inactive(file)', 'nr_inactive_file'],
+    ['Unevictable', 'nr_unevictable'],
+    ['Mlocked', 'nr_mlock'],
   ]) {
     assert.equal(number(mem, name), number(stat, row) * 4, name);
     assert.equal(number(at.sys_devices_system_node_node0_meminfo, name), number(mem, name), name);
@@ -92,7 +98,8 @@ test('pages: meminfo, zoneinfo, buddyinfo, pagetypeinfo, vmstat and the node agr
   // Nothing is lost in between: what is not free is in one of these.
   const { pages } = vm.kernel.mm;
   const used = ['Cached', 'AnonPages', 'Slab', 'PageTables'].reduce((n, name) => n + number(mem, name), 0) + number(mem, 'VmallocUsed');
-  const rest = number(mem, 'MemTotal') - number(mem, 'MemFree') - used;
+  const percpu = [...zone.matchAll(/^ +count: (\d+)/gm)].reduce((n, m) => n + Number(m[1]) * 4, 0);
+  const rest = number(mem, 'MemTotal') - number(mem, 'MemFree') - percpu - used;
   assert.ok(rest >= 0 && rest <= 64, `${rest} kB are in no row`);
   assert.equal(number(mem, 'MemTotal'), pages.managedPages * 4);
 });
@@ -161,6 +168,62 @@ test('free and vmstat say what meminfo says', async () => {
     assert.match(out, new RegExp(`^ *${value} ${what}$`, 'm'));
   const line = out.trim().split('\n').at(-1).trim().split(/\s+/).map(Number);
   assert.deepEqual([line[3], line[5]], [m('MemFree'), m('Cached') + m('SReclaimable')]);
+});
+
+// Debian packages of trixie that no image of ours holds.
+const TOOLS = [
+  {
+    name: 'smem',
+    version: '1.5-3',
+    path: 'pool/main/s/smem/smem_1.5-3_all.deb',
+    size: 10800,
+    sha256: '3e123497422ad21c7ac4a2a9c584a7c87b6eb34c965c27c720d8f9e7e8668676',
+  },
+  {
+    name: 'libnuma1',
+    version: '2.0.19-1',
+    path: 'pool/main/n/numactl/libnuma1_2.0.19-1_riscv64.deb',
+    size: 23228,
+    sha256: '7aa7b8ab3460bf501fcaa903a6a211f79e21d59a685c0718a27053f7c631b294',
+  },
+  {
+    name: 'numactl',
+    version: '2.0.19-1',
+    path: 'pool/main/n/numactl/numactl_2.0.19-1_riscv64.deb',
+    size: 37928,
+    sha256: '1f50cc7bbf416312a5195edf69df68f80828c9e7dd269df8da619681bcc054e5',
+  },
+];
+test('smem and numactl say what meminfo, the node and smaps say', async () => {
+  for (const pin of TOOLS)
+    for (const entry of await debFiles(await fetchPinned(pin, () => {}))) {
+      const name = entry.name.split('/').at(-1);
+      if (/^(smem|numactl|libnuma\.so\.1\.\d.*)$/.test(name) && entry.data.length > 0) vm.writeFile(`/tmp/${name}`, entry.data);
+    }
+  await sh('chmod 755 /tmp/smem /tmp/numactl; ln -s /tmp/libnuma.so.1.* /tmp/libnuma.so.1');
+  const m = (name) => number(at.proc_meminfo, name);
+  const system = await sh('mount --bind /tmp/now/proc_meminfo /proc/meminfo; /tmp/smem -w -H; umount /proc/meminfo');
+  const row = (name) => system.match(new RegExp(`^${name} +(\\d+) +(\\d+) +(\\d+)`, 'm')).slice(1).map(Number);
+  const user = m('AnonPages') + m('Mapped');
+  const dynamic = m('MemTotal') - m('MemFree') - user;
+  const cache = m('Buffers') + m('SReclaimable') + m('Cached') - m('Mapped');
+  assert.deepEqual(row('kernel dynamic memory'), [dynamic, cache, dynamic - cache]);
+  assert.deepEqual(row('userspace memory'), [user, m('Mapped'), m('AnonPages')]);
+  assert.deepEqual(row('free memory'), [m('MemFree'), m('MemFree'), 0]);
+  // One process, while it sleeps: what it has for itself, and all that it has.
+  const out = await sh('pid=$(pgrep -x sleep | head -n 1); /tmp/smem -H -c "pid rss uss swap" -P "^sleep"; cat /proc/$pid/smaps /proc/$pid/status; echo "the pid $pid"');
+  const pid = /the pid (\d+)/.exec(out)[1];
+  const sum = (...fields) => [...out.matchAll(new RegExp(`^(?:${fields.join('|')}): +(\\d+) kB`, 'gm'))].reduce((n, f) => n + Number(f[1]), 0);
+  const line = out.match(new RegExp(`^ *${pid} +(\\d+) +(\\d+) +(\\d+) *$`, 'm')).slice(1).map(Number);
+  assert.deepEqual(line, [sum('Rss'), sum('Private_Clean', 'Private_Dirty'), 0]);
+  assert.equal(number(out, 'VmRSS'), sum('Rss'));
+  const node = '/sys/devices/system/node/node0/meminfo';
+  const numa = await sh(`mount --bind /tmp/now/${node.slice(1).replaceAll('/', '_')} ${node}; LD_LIBRARY_PATH=/tmp /tmp/numactl -H; umount ${node}`);
+  const mb = (name) => Math.floor(m(name) / 1024);
+  assert.equal(
+    numa.replace(/ +$/gm, ''),
+    `available: 1 nodes (0)\nnode 0 cpus: 0 1\nnode 0 size: ${mb('MemTotal')} MB\nnode 0 free: ${mb('MemFree')} MB\nnode distances:\nnode     0\n   0:   10\n`,
+  );
 });
 
 test('and the kernel finds every frame', () => {
