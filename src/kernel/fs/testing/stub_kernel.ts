@@ -13,6 +13,7 @@ import { initNsProxy } from '../../nsproxy.ts';
 import type { MntNamespace } from '../mnt_namespace.ts';
 import { INIT_USER_NS } from '../../user_namespace.ts';
 import type { Task } from '../../sched/task.ts';
+import { SigPending } from '../../signal_types.ts';
 import { tmpfsInit } from '../tmpfs.ts';
 import { Vfs } from '../vfs.ts';
 
@@ -90,7 +91,7 @@ export function stubKernel(memoryBytes = 48 << 20): StubKernel {
     timedOut: false,
     blocked: 0n,
     savedSigmask: null,
-    pending: { set: 0n },
+    pending: new SigPending(),
     mm: null,
     get cred() {
       return cred;
@@ -99,7 +100,7 @@ export function stubKernel(memoryBytes = 48 << 20): StubKernel {
       cred = c;
     },
     capable: (n: number) => (cred.capEffective & (1n << BigInt(n))) !== 0n,
-    signal: { pending: { set: 0n, queue: [] }, pgid: 1, sid: 1, rlimit: (n: number) => (n === 7 ? 1024 : Number.POSITIVE_INFINITY) },
+    signal: { pending: new SigPending(), pgid: 1, sid: 1, rlimit: (n: number) => (n === 7 ? 1024 : Number.POSITIVE_INFINITY) },
   };
   const current = task as unknown as Task;
   loose['sched'] = { tasks: new Map([[1, current]]), sendSignal: (_t: Task, n: number) => signals.push(n) };
