@@ -11,6 +11,7 @@ import type { Kernfs } from './fs/sysfs/kernfs.ts';
 import type { File, Inode } from './fs/types.ts';
 import type { Vfs } from './fs/vfs.ts';
 import type { HostDoors } from './host.ts';
+import { newLockdown } from './security/lockdown.ts';
 import { newTrace } from './trace/trace.ts';
 import { newHungTask, newWatchdog } from './watchdog_state.ts';
 import { newKprobes } from './kprobes/points.ts';
@@ -97,6 +98,7 @@ export class Kernel {
   turnEnds = Number.POSITIVE_INFINITY;
   /** reboot(2)'s CAD switch: whether Ctrl-Alt-Del reboots at once. */
   ctrlAltDel = true;
+  readonly lockdown = newLockdown();
   readonly trace = newTrace();
   readonly watchdog = newWatchdog();
   readonly hungTask = newHungTask();

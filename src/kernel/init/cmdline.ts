@@ -35,6 +35,7 @@ const KNOWN: readonly string[] = [
   'lsm',
   'apparmor',
   'module_blacklist',
+  'lockdown',
   ...BOOT_PARAMETERS,
   'selinux',
 ];

@@ -44,6 +44,7 @@ import type { Task } from '../sched/task.ts';
 import { Timekeeper } from '../time/timekeeping.ts';
 import { timersInit } from '../time/timer.ts';
 import { hungTaskInit } from '../hung_task.ts';
+import { lockdownParam, securityfsInit } from '../security/lockdown.ts';
 import { tracefsInit } from '../trace/tracefs.ts';
 import { watchdogSysctlInit } from '../watchdog.ts';
 import { builtinParamsInit, sysctlParamsInit } from './boot_params.ts';
@@ -85,7 +86,8 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   log('sched_clock: 64 bits at 1000MHz, resolution 1ns, wraps every 4398046511103ns');
   log('Calibrating delay loop (skipped), value calculated using timer frequency.. 2000.00 BogoMIPS (lpj=4000000)');
   log('pid_max: default: 32768 minimum: 301');
-  log('LSM: initializing lsm=capability');
+  lockdownParam(k);
+  log('LSM: initializing lsm=lockdown,capability');
   tmpfsInit(k);
   k.sched.initTask = makeInitTask(k);
   k.current = k.sched.initTask;
@@ -119,6 +121,7 @@ export function startKernel(machine: MachineApi, host: HostDoors, options: BootP
   debugfsInit(k);
   kprobesDebugfsInit(k);
   tracefsInit(k);
+  securityfsInit(k);
   moduleProcInit(k);
   watchdogSysctlInit(k);
   log('clocksource: Switched to clocksource riscv_clocksource');

@@ -5,8 +5,9 @@ import {
   kparam_array as ARRAY,
   kparam_string as STRING,
 } from '../../abi/layout/structs.ts';
-import { KERNEL_PARAM_FL_UNSAFE, KERNEL_PARAM_OPS_FL_NOARG, TAINT_USER } from '../../abi/module.ts';
+import { KERNEL_PARAM_FL_HWPARAM, KERNEL_PARAM_FL_UNSAFE, KERNEL_PARAM_OPS_FL_NOARG, TAINT_USER } from '../../abi/module.ts';
 import { addTaint } from '../panic.ts';
+import { lockedDown } from '../security/lockdown.ts';
 import type { Kernel } from '../kernel.ts';
 import { bytesOf } from '../lib/bytes.ts';
 import { kstrtobool, kstrtoSigned, kstrtoUnsigned } from '../lib/kstrtox.ts';
@@ -352,8 +353,8 @@ export function parseArgs(k: Kernel, mod: Module): number {
       const ops = readKernel64(k, kp + KP.ops) ?? 0;
       const noArg = ((readKernel32(k, ops + OPS.flags) ?? 0) & KERNEL_PARAM_OPS_FL_NOARG) !== 0;
       const refused = value === null && !noArg;
-      if (!refused && k.current.calls.length === 0) checkUnsafe(k, kp);
-      const r = refused ? -EINVAL : setParam(k, ops, value, paramAt(k, kp));
+      const unsafe = !refused && k.current.calls.length === 0 && !checkUnsafe(k, kp);
+      const r = refused ? -EINVAL : unsafe ? -EPERM : setParam(k, ops, value, paramAt(k, kp));
       if (r === BLOCKED) return BLOCKED;
       if (r !== 0) {
         paramError(k, mod.name, name, value, r, ops);
@@ -395,11 +396,14 @@ export function visibleParams(k: Kernel, mod: Module): { name: string; mode: num
 export function paramModule(k: Kernel, kp: number): Module | null {
   return k.modules.byAddr.get(readKernel64(k, kp + KP.mod) ?? 0) ?? null;
 }
-/** param_check_unsafe: whoever sets a dangerous one is told, and so is who reads the log later. */
-export function checkUnsafe(k: Kernel, kp: number): void {
-  if (((readKernel8(k, kp + KP.flags) ?? 0) & KERNEL_PARAM_FL_UNSAFE) === 0) return;
+/** param_check_unsafe: false where it names hardware and the kernel is locked down. Whoever sets a dangerous one is told, and so is who reads the log later. */
+export function checkUnsafe(k: Kernel, kp: number): boolean {
+  const flags = readKernel8(k, kp + KP.flags) ?? 0;
+  if ((flags & KERNEL_PARAM_FL_HWPARAM) !== 0 && lockedDown(k, 'moduleParameters') < 0) return false;
+  if ((flags & KERNEL_PARAM_FL_UNSAFE) === 0) return true;
   k.printk.log(5, `Setting dangerous option ${nameOf(k, kp)} - tainting kernel`);
   addTaint(k, TAINT_USER, true);
+  return true;
 }
 export function paramOps(k: Kernel, kp: number): number {
   return readKernel64(k, kp + KP.ops) ?? 0;

@@ -2,6 +2,7 @@ import { EBADMSG, EKEYREJECTED, ENODATA, ENOKEY, ENOPKG, EROFS, EINVAL } from '.
 import * as M from '../../abi/module.ts';
 import type { Kernel } from '../kernel.ts';
 import { stringOf } from '../lib/bytes.ts';
+import { lockedDown } from '../security/lockdown.ts';
 import { verifyModuleSignature } from './pkcs7.ts';
 
 // Signatures at the end of module files (kernel/module/signing.c, kernel/module_signature.c). One key is trusted, as in Debian's kernel: its build's own.
@@ -43,7 +44,10 @@ export function moduleSigCheck(k: Kernel, image: Uint8Array, flags: number): Sig
   }
   const reason = REASONS.get(error);
   if (reason === undefined) return error;
-  if (!k.modules.sigEnforce) return { file: rest, good: false };
+  if (!k.modules.sigEnforce) {
+    const locked = lockedDown(k, 'moduleSignature');
+    return locked < 0 ? locked : { file: rest, good: false };
+  }
   k.printk.log(5, `Loading of ${reason} is rejected`);
   return -EKEYREJECTED;
 }

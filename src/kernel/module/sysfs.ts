@@ -46,11 +46,14 @@ const note: Attribute = {
   },
 };
 /** param_attr_show and param_attr_store: one parameter of the module at a time. */
-function locked<T extends string | number>(k: Kernel, n: KernfsNode, begin: () => void, operation: () => T): T | number {
+function locked<T extends string | number>(k: Kernel, n: KernfsNode, begin: () => boolean, operation: () => T): T | number {
   const lock = paramModule(k, paramOf(n))?.paramLock ?? k.modules.builtinParams;
   const now = lockParams(k, lock);
   if (now === BLOCKED) return BLOCKED;
-  if (now === 'taken') begin();
+  if (now === 'taken' && !begin()) {
+    unlockParams(k, lock);
+    return -EPERM;
+  }
   const r = operation();
   if (r !== BLOCKED) unlockParams(k, lock);
   return r;
@@ -59,7 +62,7 @@ const readParam = (k: Kernel, n: KernfsNode) =>
   locked(
     k,
     n,
-    () => {},
+    () => true,
     () => getParam(k, paramOps(k, paramOf(n)), paramAt(k, paramOf(n))),
   );
 const writeParam = (k: Kernel, n: KernfsNode, value: string) => {

@@ -7,6 +7,7 @@ import type { Dentry, FileOperations, InodeOperations, SuperBlock } from '../fs/
 import type { Kernel } from '../kernel.ts';
 import { bytesOf } from '../lib/bytes.ts';
 import { kstrtoUnsigned } from '../lib/kstrtox.ts';
+import { lockedDown } from '../security/lockdown.ts';
 import { waitInterruptible } from '../sched/wait.ts';
 import { showTrace, traceReset, traceTake, traceWrite } from './trace.ts';
 
@@ -19,6 +20,8 @@ const MARKER_MAX = 1024;
 /** trace_pipe: waits for entries and takes them out. One reader at a time. */
 const pipeOps: FileOperations = {
   open(k) {
+    const locked = lockedDown(k, 'tracefs');
+    if (locked < 0) return locked;
     if (k.trace.readers > 0) return -EBUSY;
     k.trace.readers++;
     return 0;
@@ -39,6 +42,10 @@ const pipeOps: FileOperations = {
     table?.add(k.trace.wait);
     return k.trace.entries.length > 0 ? POLLIN | POLLRDNORM : 0;
   },
+};
+const traceTextOps: FileOperations = {
+  ...textFileOps,
+  open: (k, inode, file) => lockedDown(k, 'tracefs') || (textFileOps.open?.(k, inode, file) ?? 0),
 };
 const files: readonly (readonly [string, number, TextFile | FileOperations])[] = [
   ['trace', 0o640, { show: showTrace, store: () => 0, truncate: traceReset } satisfies TextFile],
@@ -80,7 +87,7 @@ const inodeOps: InodeOperations = { setattr: () => 0 };
 function populate(k: Kernel, sb: SuperBlock, dir: Dentry): void {
   for (const [name, mode, file] of files) {
     const text = file !== pipeOps;
-    const inode = k.vfs.newInode(sb, S_IFREG | mode, inodeOps, text ? textFileOps : pipeOps);
+    const inode = k.vfs.newInode(sb, S_IFREG | mode, inodeOps, text ? traceTextOps : pipeOps);
     addDentry(dir, name, { ...inode, data: text ? file : null, size: 0 });
   }
 }

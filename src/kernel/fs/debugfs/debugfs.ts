@@ -1,12 +1,15 @@
 import { EACCES, EEXIST, EIO, ENOENT, ENOMEM, EPERM } from '../../../abi/errno.ts';
-import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/fs.ts';
+import { FMODE_WRITE, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/fs.ts';
+import { file_operations as FOPS } from '../../../abi/layout/structs.ts';
 import type { Kernel } from '../../kernel.ts';
 import { text } from '../../lib/access.ts';
+import { load64 } from '../../lib/guest_memory.ts';
+import { lockedDown } from '../../security/lockdown.ts';
 import { type FunctionExport, fn, partial } from '../../module/export.ts';
 import { addDentry } from '../namei.ts';
 import { kfree, makeGuestDentry, openModuleFile } from '../module_file.ts';
 import { type TextFile, textFileOps } from '../text_file.ts';
-import type { Dentry, FileOperations, Inode, InodeOperations, SuperBlock } from '../types.ts';
+import type { Dentry, File, FileOperations, Inode, InodeOperations, SuperBlock } from '../types.ts';
 
 // The debug file system (fs/debugfs/inode.c).
 
@@ -29,10 +32,22 @@ const debugInodeOps: InodeOperations = {
   readlink: (_k, inode) => (inode.data as { readonly target: string }).target,
   setattr: () => 0,
 };
+/** debugfs_locked_down: what everybody may read, and only read, is harmless; unless it does more than that (`more`: ioctl, mmap). */
+export function lockedFile(k: Kernel, inode: Inode, file: File, more: boolean): number {
+  if ((inode.mode & 0o7777 & ~0o444) === 0 && (file.mode & FMODE_WRITE) === 0 && !more) return 0;
+  return lockedDown(k, 'debugfs');
+}
+const debugTextOps: FileOperations = {
+  ...textFileOps,
+  open: (k, inode, file) => lockedFile(k, inode, file, false) || (textFileOps.open?.(k, inode, file) ?? 0),
+};
 const moduleDebugOps: FileOperations = {
   open(k, inode, file) {
     const { fops, data } = inode.data as ModuleDebugFile;
     if (inode.nlink === 0) return -ENOENT;
+    const more = [FOPS.unlocked_ioctl, FOPS.compat_ioctl, FOPS.mmap].some((member) => load64(k, fops + member) !== 0);
+    const locked = lockedFile(k, inode, file, more);
+    if (locked < 0) return locked;
     return openModuleFile(k, inode, file, { fops, privateData: 0, cdev: 0, inodePrivate: data });
   },
 };
@@ -58,7 +73,7 @@ export function debugText(k: Kernel, path: string, mode: number, file: TextFile)
   const { sb } = k.debugfs;
   const at = path.lastIndexOf('/');
   const dir = debugDir(k, path.slice(0, at), 0o755);
-  addDentry(dir, path.slice(at + 1), { ...k.vfs.newInode(sb, S_IFREG | mode, debugInodeOps, textFileOps), data: file, size: 0 });
+  addDentry(dir, path.slice(at + 1), { ...k.vfs.newInode(sb, S_IFREG | mode, debugInodeOps, debugTextOps), data: file, size: 0 });
 }
 
 /** A new entry below `parent` (0 = the root): its handle, or -errno as a pointer. Errors of a parent are passed on. */

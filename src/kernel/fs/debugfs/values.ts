@@ -12,7 +12,7 @@ import { type FunctionExport, fn } from '../../module/export.ts';
 import { kzalloc } from '../module_file.ts';
 import { genericLlseek } from '../read_write.ts';
 import type { File, FileOperations } from '../types.ts';
-import { debugCreate } from './debugfs.ts';
+import { debugCreate, lockedFile } from './debugfs.ts';
 
 // Single values of a driver as files (fs/debugfs/file.c): debugfs_create_u32 and its kin, bool, atomic_t, str, blob.
 
@@ -115,6 +115,7 @@ function writeString(k: Kernel, at: number, iter: IovIter, pos: number): number 
   return count;
 }
 const valueOps: FileOperations = {
+  open: (k, inode, file) => lockedFile(k, inode, file, false),
   read,
   write,
   llseek: (k, file, offset, whence) => genericLlseek(file, offset, whence, contents(k, valueIn(file))?.length ?? 0),
