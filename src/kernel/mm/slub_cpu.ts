@@ -53,7 +53,7 @@ function isPlain(s: Slub, cache: KmemCache): boolean {
   );
 }
 /** Copying the list of a slab with more objects does not pay for one free. */
-const FEW_OBJECTS = 64;
+const FEW_OBJECTS = 16;
 
 /** Makes the per-CPU structs of a cache. False: there is no memory for them. */
 function hasStructs(s: Slub, cache: KmemCache): boolean {

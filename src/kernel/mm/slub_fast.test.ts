@@ -263,28 +263,34 @@ test('a task is interrupted where no list is half changed', () => {
 });
 
 test('the kernel survives whatever a module writes over the list of a CPU', () => {
+  const lent = [0, 0];
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fc.nat(255), fc.nat(255), fc.nat(20)), { minLength: 1, maxLength: 6 }),
       fc.infiniteStream(fc.nat(100)),
       (stores, choices) => {
         const c = new Caller(true);
-        const cache = c.k.mm.slab.kmallocCache(64) as KmemCache;
+        // Eight objects a slab: both structs of the CPU are in use.
+        const cache = c.k.mm.slab.kmallocCache(512) as KmemCache;
         const held: number[] = [];
         const some = (n: number) => {
           for (let i = 0; i < n; i++) {
             const { value } = choices.next();
             if (value < 55 || held.length === 0) {
-              const va = value < 10 ? physToVirt(c.k.mm.slab.cacheAlloc(cache)) : c.call(0, '__kmalloc_noprof', 64, GFP_KERNEL);
+              const va = value < 10 ? physToVirt(c.k.mm.slab.cacheAlloc(cache)) : c.call(0, '__kmalloc_noprof', 512, GFP_KERNEL);
               if (va !== 'fault') held.push(va);
             } else c.call(0, 'kfree', held.splice(value % held.length, 1)[0], 0);
           }
         };
-        some(20);
+        some(60);
         const at = c.k.percpu.instance(cache.cpuSlab, 0);
+        const next = c.k.ram.read32(at + CPU_SLAB.next);
+        const there = [0, 0];
         for (const [offset, byte, more] of stores) {
           // Not over the addresses themselves: where they point to, the machine code stores.
-          c.k.ram.write8(at + CPU_SLAB.count + (offset < 16 ? offset % 8 : 32 + offset), byte);
+          const which = (byte >> 3) & 1;
+          if (c.k.ram.read64(at + which * next) !== 0) there[which]++;
+          c.k.ram.write8(at + which * next + CPU_SLAB.count + (offset < 16 ? offset % 8 : 32 + (offset % 48)), byte);
           some(more);
         }
         c.settle();
@@ -293,8 +299,10 @@ test('the kernel survives whatever a module writes over the list of a CPU', () =
           assert.equal(new Set(s.free.subarray(0, s.freeCount)).size, s.freeCount, 'no object is free twice');
         }
         some(50);
+        for (const w of [0, 1]) lent[w] += there[w];
       },
     ),
-    { numRuns: 60, seed: 1 },
+    { numRuns: 80, seed: 1 },
   );
+  assert.ok(lent[0] > 20 && lent[1] > 20, `slabs were lent when something was written: ${lent}`);
 });
