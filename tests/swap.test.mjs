@@ -1,4 +1,4 @@
-// Swap (M69): what programs see of it against real Linux (tests/guest/mm/swaptest.c, whose answers on a RAM disk tests/guest/mm/build.sh recorded), and memory that
+// Reclaim and swap (M69): what programs see of it against real Linux (tests/guest/mm/swaptest.c, whose answers on a RAM disk tests/guest/mm/build.sh recorded), and memory that
 // is filled past RAM, with Debian's mkswap, swapon and swapoff on a file of a host directory.
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { boot } from '../dist/index.js';
 import { auditFrames } from '../dist/kernel/mm/frame_audit.js';
+import { fixtureFiles } from './modules/suite.mjs';
 
 const fixture = (name) => readFileSync(new URL(`fixtures/mm/${name}`, import.meta.url));
 
@@ -92,6 +93,22 @@ test('memory filled past RAM', () =>
       [0, 0, 0],
     );
     await run('rm /mnt/a /host/swap');
+  }));
+
+test('caches of modules give memory back when it is short (M63)', () =>
+  withHost({ memory: '64M' }, async (vm, run) => {
+    vm.writeFile('/hog', gunzipSync(fixture('hog.gz')));
+    vm.writeFile('/lr_shrink.ko', fixtureFiles('reclaim').get('lr_shrink.ko'));
+    // More than is free, unless the cache shrinks: 300,000 objects of 64 bytes.
+    const before = number(await run('chmod 755 /hog; insmod /lr_shrink.ko objects=300000; cat /proc/meminfo'), 'MemFree');
+    const hog = Math.ceil(before / 1024) + 4;
+    const out = await run(`/hog ${hog} went on; cd /sys/module/lr_shrink/parameters; for i in held freed asked; do echo $i $(cat $i); done; cat /proc/vmstat; rmmod lr_shrink`);
+    assert.match(out, /^went\n/);
+    assert.equal(number(out, 'held') + number(out, 'freed'), 300000);
+    assert.ok(number(out, 'freed') > 60000, out);
+    assert.equal(number(out, 'slabs_scanned'), number(out, 'asked'));
+    assert.equal(number(out, 'oom_kill'), 0);
+    assert.ok(number(out, 'pageoutrun') > 0);
   }));
 
 test('when swap is full a process is killed', () =>

@@ -44,7 +44,7 @@ export function memInode(k: Kernel, sb: SuperBlock, mode: number, rdev: number):
   inode.rdev = rdev;
   sb.usedInodes++;
   if ((mode & S_IFMT) === S_IFREG) {
-    inode.mapping = sb.type === 'ramfs' ? new AddressSpace(sb.quota) : new ShmemMapping(sb.quota);
+    inode.mapping = sb.type === 'ramfs' || sb.options.split(',').includes('noswap') ? new AddressSpace(sb.quota) : new ShmemMapping(sb.quota);
     if (sb.type !== 'ramfs') inode.seals = F_SEAL_SEAL;
   }
   return inode;
@@ -75,6 +75,8 @@ interface MemOptions {
   /** Pages and inodes; null = not given. */
   pages: number | null;
   inodes: number | null;
+  /** Pages stay in memory (since 6.4). */
+  noswap: boolean;
 }
 /** A size with k, m, g, or % of memory (memparse). Null when it is none. */
 function parseSize(k: Kernel, text: string): number | null {
@@ -120,7 +122,9 @@ function parseOptions(k: Kernel, type: string, text: string, into: MemOptions): 
       case 'inode64':
       case 'huge':
       case 'mpol':
+        break;
       case 'noswap':
+        into.noswap = true;
         break;
       default:
         return -EINVAL;
@@ -138,6 +142,7 @@ function showOptions(type: string, o: MemOptions): string {
   if (o.uid !== 0) parts.push(`uid=${o.uid}`);
   if (o.gid !== 0) parts.push(`gid=${o.gid}`);
   parts.push('inode64');
+  if (o.noswap) parts.push('noswap');
   return parts.join(',');
 }
 function applyOptions(k: Kernel, sb: SuperBlock, type: string, o: MemOptions): void {
@@ -152,7 +157,7 @@ function applyOptions(k: Kernel, sb: SuperBlock, type: string, o: MemOptions): v
 }
 
 function mountMem(k: Kernel, type: string, magic: number, options: string): SuperBlock | number {
-  const o: MemOptions = { mode: type === 'tmpfs' ? 0o1777 : 0o755, uid: 0, gid: 0, pages: null, inodes: null };
+  const o: MemOptions = { mode: type === 'tmpfs' ? 0o1777 : 0o755, uid: 0, gid: 0, pages: null, inodes: null, noswap: false };
   if (type === 'tmpfs' && k.current?.cred !== undefined) {
     o.uid = k.current.cred.fsuid;
     o.gid = k.current.cred.fsgid;
@@ -169,7 +174,7 @@ function mountMem(k: Kernel, type: string, magic: number, options: string): Supe
 }
 function remountMem(k: Kernel, sb: SuperBlock, options: string): number {
   const root = sb.root.inode;
-  const o: MemOptions = { mode: root.mode & 0o7777, uid: root.uid, gid: root.gid, pages: null, inodes: null };
+  const o: MemOptions = { mode: root.mode & 0o7777, uid: root.uid, gid: root.gid, pages: null, inodes: null, noswap: false };
   const bad = parseOptions(k, sb.type, options, o);
   if (bad < 0) return bad;
   if (sb.type === 'ramfs' || options === '') return 0;
@@ -190,7 +195,7 @@ const FLAG_KEYS = ['inode32', 'inode64', 'noswap'];
 function checkParameter(k: Kernel, type: string, key: string, value: string | null): 'unknown' | 'bad' | 'ok' {
   if (!(type === 'tmpfs' ? TMPFS_KEYS : ['mode']).includes(key)) return 'unknown';
   if ((value === null) !== FLAG_KEYS.includes(key)) return 'bad';
-  const o: MemOptions = { mode: 0, uid: 0, gid: 0, pages: null, inodes: null };
+  const o: MemOptions = { mode: 0, uid: 0, gid: 0, pages: null, inodes: null, noswap: false };
   return parseOptions(k, type, value === null ? key : `${key}=${value}`, o) < 0 ? 'bad' : 'ok';
 }
 

@@ -28,7 +28,7 @@ function showShm(k: Kernel): string {
   let s =
     '       key      shmid perms                  size  cpid  lpid nattch   uid   gid  cuid  cgid      atime      dtime      ctime                   rss                  swap\n';
   for (const m of k.ipc.shms.all())
-    s += `${head(m.perm)}${pad(m.size, 21)} ${pad(m.cpid, 5)} ${pad(m.lpid, 5)}  ${pad(m.nattch, 5)} ${owners(m.perm)} ${pad(m.atime, 10)} ${pad(m.dtime, 10)} ${pad(m.ctime, 10)} ${pad(residentPages(m) * PAGE_SIZE, 21)} ${pad(0, 21)}\n`;
+    s += `${head(m.perm)}${pad(m.size, 21)} ${pad(m.cpid, 5)} ${pad(m.lpid, 5)}  ${pad(m.nattch, 5)} ${owners(m.perm)} ${pad(m.atime, 10)} ${pad(m.dtime, 10)} ${pad(m.ctime, 10)} ${pad(residentPages(m) * PAGE_SIZE, 21)} ${pad(m.mapping.swapped.size * PAGE_SIZE, 21)}\n`;
   return s;
 }
 function nextId(ids: (k: Kernel) => { nextId: number }): IntRow {

@@ -198,10 +198,15 @@ function shmInfo(k: Kernel, ptr: number, now: boolean): number {
   const v = new DataView(b.buffer);
   if (now) {
     let rss = 0;
-    for (const s of ipc.shms.all()) rss += residentPages(s);
+    let swapped = 0;
+    for (const s of ipc.shms.all()) {
+      rss += residentPages(s);
+      swapped += s.mapping.swapped.size;
+    }
     v.setInt32(0, ipc.shms.inUse, true);
     putLong(v, 8, ipc.shmTotal);
     putLong(v, 16, rss);
+    putLong(v, 24, swapped);
   } else {
     for (const [i, n] of [ipc.shmMax, 1n, ipc.shmMni, ipc.shmMni, ipc.shmAll].entries()) putLong(v, i * 8, n);
   }
@@ -232,7 +237,6 @@ function lock(k: Kernel, s: ShmSegment, on: boolean): number {
     if (euid !== s.perm.uid && euid !== s.perm.cuid) return -EPERM;
     if (on && current.signal.rlimit(RLIMIT_MEMLOCK) === 0) return -EPERM;
   }
-  // Nothing is ever swapped out, so the mark is all there is to do.
   s.perm.mode = on ? s.perm.mode | IPC.SHM_LOCKED : s.perm.mode & ~IPC.SHM_LOCKED;
   s.mapping.swappable = !on;
   return 0;

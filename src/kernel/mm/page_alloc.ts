@@ -455,7 +455,8 @@ export class PageAllocator {
     const pfn = Math.floor(pa / PAGE_SIZE);
     const { ram } = this;
     const at = this.pageStruct(pa);
-    if (this.isFree(pa)) {
+    // Whoever has a frame is counted.
+    if (ram.readS32(at + PAGE._refcount) === 0 && this.isFree(pa)) {
       this.onBadPage(pa, 'page freed twice');
       return;
     }

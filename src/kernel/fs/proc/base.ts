@@ -108,7 +108,7 @@ function setOomAdj(k: Kernel, task: Task, n: number, legacy: boolean): number {
 /** Badness in thousandths of memory, as /proc/PID/oom_score shows it (oom_badness). */
 function showOomScore(k: Kernel, task: Task): string {
   const points = oomBadness(k, task.groupLeader);
-  const total = k.mm.pages.managedPages;
+  const total = k.mm.pages.managedPages + k.mm.swap.total;
   return points === null ? '0\n' : `${Math.trunc(((1000 + Math.trunc((points * 1000) / total)) * 2) / 3)}\n`;
 }
 const PROC_NUMBUF = 13;
