@@ -11,7 +11,7 @@ import {
 import { FAST_NAMES } from './fpu/fast.ts';
 import { hasFusedMadd } from './fpu/probe.ts';
 import { fpuExecute } from './fpu/ops.ts';
-import { buildInterpreter } from './interpreter.ts';
+import { buildInterpreter } from './interpreter/build.ts';
 import { SystemOp } from './isa/integer.ts';
 import { expandedAt } from './isa/rvc.ts';
 import {

@@ -1,5 +1,6 @@
 import { FPU_A, FPU_B, FPU_C, FPU_R } from '../layout.ts';
-import { F32, F64, FuncBody, I32, I64, Op, OpSimd } from '../wasm/encoder.ts';
+import { FuncBody } from '../wasm/encoder.ts';
+import { F32, F64, I32, I64, Op, OpSimd } from '../wasm/opcodes.ts';
 import { FpuOp } from './ops.ts';
 
 // Floating-point helpers in WebAssembly for the ordinary cases of what hardware does not give: the fused multiply-add, and whether a result is

@@ -1,4 +1,6 @@
-import { F64, FuncBody, ModuleBuilder, OpSimd } from '../wasm/encoder.ts';
+import { FuncBody } from '../wasm/encoder.ts';
+import { ModuleBuilder } from '../wasm/module.ts';
+import { F64, OpSimd } from '../wasm/opcodes.ts';
 
 let answer: boolean | null = null;
 

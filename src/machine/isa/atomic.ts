@@ -1,4 +1,4 @@
-import { Op } from '../wasm/encoder.ts';
+import { Op } from '../wasm/opcodes.ts';
 import { STATE_RESERVATION } from '../layout.ts';
 import type { Emit, Row } from './emit.ts';
 import { row } from './integer.ts';

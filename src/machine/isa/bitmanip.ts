@@ -1,4 +1,4 @@
-import { Op } from '../wasm/encoder.ts';
+import { Op } from '../wasm/opcodes.ts';
 import type { Emit, Row } from './emit.ts';
 import { byFunct7, row } from './integer.ts';
 

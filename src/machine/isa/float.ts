@@ -1,6 +1,6 @@
 import { FpuOp } from '../fpu/ops.ts';
 import { FPU_A, FPU_B, FPU_R, STATE_FCSR } from '../layout.ts';
-import { Op, OpSat, OpSimd } from '../wasm/encoder.ts';
+import { Op, OpSat, OpSimd } from '../wasm/opcodes.ts';
 import type { Emit, Row } from './emit.ts';
 import { byFunct3, row } from './integer.ts';
 

@@ -1,5 +1,5 @@
 import { Trap } from '../trap.ts';
-import { I64, Op } from '../wasm/encoder.ts';
+import { I64, Op } from '../wasm/opcodes.ts';
 import type { Emit, Format, Row } from './emit.ts';
 
 // RV64I and M (The RISC-V Instruction Set Manual, Volume I, chapters 2, 4, 12), Zifencei, Zicsr.

@@ -1,4 +1,5 @@
-import { F64, I32, I64, Op, putWide } from '../wasm/encoder.ts';
+import { putWide } from '../wasm/encoder.ts';
+import { F64, I32, I64, Op } from '../wasm/opcodes.ts';
 import { STATE_CODE_WRITTEN, STATE_FAULT, TLB_BASE, TLB_BYTES, TLB_MODE_STRIDE } from '../layout.ts';
 import { mayBeLoaded } from './analysis.ts';
 import type { Block, Insn } from './block.ts';

@@ -1,6 +1,6 @@
 import { FAST_NAMES, FAST_TYPES, type FastName } from '../fpu/fast.ts';
 import { hasFusedMadd } from '../fpu/probe.ts';
-import { REGION_PARAMS, REGION_RESULTS } from '../interpreter.ts';
+import { REGION_PARAMS, REGION_RESULTS } from '../region_exit.ts';
 import {
   CODE_MAP,
   CODE_MAP_BYTES,
@@ -17,7 +17,8 @@ import {
   STATE_HEAT_LIMIT,
 } from '../layout.ts';
 import type { Ram } from '../ram.ts';
-import { I32, I64, ModuleBuilder } from '../wasm/encoder.ts';
+import { ModuleBuilder } from '../wasm/module.ts';
+import { I32, I64 } from '../wasm/opcodes.ts';
 import { buildRegion, isReturn, REACH, type Region, type RegionSource } from './cfg.ts';
 import type { RegionImports } from './operands.ts';
 import { emitRegion } from './region.ts';

@@ -1,8 +1,10 @@
 import type { FastName } from '../fpu/fast.ts';
-import { RESULT_BOUND, RegionExit, resultShape } from '../interpreter.ts';
+import { RESULT_BOUND, resultShape } from '../fpu/result.ts';
+import { RegionExit } from '../region_exit.ts';
 import type { Emit } from '../isa/emit.ts';
 import { STATE_F, STATE_FCSR, STATE_SSTATUS, STATE_X } from '../layout.ts';
-import { F32, F64, FuncBody, I32, I64, Op, putWide } from '../wasm/encoder.ts';
+import { FuncBody, putWide } from '../wasm/encoder.ts';
+import { F32, F64, I32, I64, Op } from '../wasm/opcodes.ts';
 import type { Block, Insn } from './block.ts';
 import { immB, immJ, type Region } from './cfg.ts';
 import { Hole, type Template, type Templates, WIDTH } from './templates.ts';
@@ -17,14 +19,14 @@ export interface RegionImports {
   readonly fpu: number;
   readonly checkPage: number;
   readonly groupPa: number;
-  /** Of a machine with a watcher (interpreter.ts, cleanBytesFunction); null in others. */
+  /** Of a machine with a watcher (interpreter/watch.ts, cleanBytesFunction); null in others. */
   readonly cleanBytes: number | null;
   readonly fast: Readonly<Record<FastName, number>>;
   readonly fused: boolean;
   /** With these indices. */
   readonly templates: Templates;
 }
-/** Parameters of a region function (interpreter.ts: REGION_PARAMS). */
+/** Parameters of a region function (region_exit.ts: REGION_PARAMS). */
 export const BASE = 0;
 export const BUDGET = 1;
 export const SSTATUS_FS = 0x6000;

@@ -1,4 +1,4 @@
-import { RegionExit } from '../interpreter.ts';
+import { RegionExit } from '../region_exit.ts';
 import {
   GUARDS,
   PAGE_SHIFT,
@@ -14,7 +14,8 @@ import {
   STATE_SSTATUS,
   STATE_X,
 } from '../layout.ts';
-import { type FuncBody, I32, Op } from '../wasm/encoder.ts';
+import type { FuncBody } from '../wasm/encoder.ts';
+import { I32, Op } from '../wasm/opcodes.ts';
 import { mayBeDirty, type RegSet, stepLoaded, writtenBy } from './analysis.ts';
 import { type Block, type Context, edgeKey } from './block.ts';
 import { isReturn, type Region } from './cfg.ts';

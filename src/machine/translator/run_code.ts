@@ -1,4 +1,4 @@
-import { I32, Op } from '../wasm/encoder.ts';
+import { I32, Op } from '../wasm/opcodes.ts';
 import { TLB_BASE, TLB_BYTES, TLB_MODE_STRIDE } from '../layout.ts';
 import { Accesses } from './accesses.ts';
 import type { Block } from './block.ts';
