@@ -102,6 +102,7 @@ export const ICMP_ECHOREPLY = 0;
 export const ICMP_DEST_UNREACH = 3;
 export const ICMP_ECHO = 8;
 export const ICMP_PROT_UNREACH = 2;
+export const ICMP_HOST_UNREACH = 1;
 export const ICMP_PORT_UNREACH = 3;
 export const ICMPV6_DEST_UNREACH = 1;
 export const ICMPV6_PARAMPROB = 4;

@@ -4,6 +4,7 @@ import { netdevVariables } from './core/dev.ts';
 import { devProcInit } from './core/dev_proc.ts';
 import { netSysctlInit } from './core/sysctl_net.ts';
 import { inetInit } from './ipv4/af_inet.ts';
+import { netRx } from './ipv4/ip_output.ts';
 import { inetProcInit } from './ipv4/proc.ts';
 import { netlinkInit } from './netlink/af_netlink.ts';
 import { packetInit } from './packet/af_packet.ts';
@@ -16,6 +17,7 @@ import { unixInit } from './unix/af_unix.ts';
 export function netInit(k: Kernel): void {
   sockInit(k);
   k.net.xmit = devQueueXmit;
+  k.net.receiveBacklog = netRx;
   k.drivers.model.classVariables.set('net', netdevVariables);
   k.net.notifiers.push(rtnlEvent);
   k.net.addressNotifiers.push(rtnlAddress);

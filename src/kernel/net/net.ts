@@ -5,6 +5,7 @@ import type { AddressNotifier, NetdevNotifier } from './core/dev_chain.ts';
 import type { NetDevice } from './core/net_device.ts';
 import { Mib } from './core/mib.ts';
 import { MEM_DEFAULT } from './core/sock.ts';
+import type { Neighbour } from './ipv4/arp.ts';
 import { PortTable } from './ipv4/inet_hashtables.ts';
 import type { InetSock } from './ipv4/inet_sock.ts';
 import type { IpAddr } from './ipv4/ip_addr.ts';
@@ -53,6 +54,10 @@ export class Net {
   nextIfindex = 1;
   readonly notifiers: NetdevNotifier[] = [];
   readonly addressNotifiers: AddressNotifier[] = [];
+  /** IPv4 neighbours by interface and address (arp_tbl). */
+  readonly neighbours = new Map<string, Neighbour>();
+  /** netRx, for timers. */
+  receiveBacklog!: (k: Kernel) => void;
   /** dev_queue_xmit: a frame to a driver. */
   xmit!: (k: Kernel, dev: NetDevice, frame: Uint8Array, origin: PacketSock | null) => boolean;
   /** Unregistered, to be freed when the lock is given back (net_todo_list). */

@@ -5,6 +5,7 @@ import { interruptKind, raise } from '../../irq/interrupt.ts';
 import type { Kernel } from '../../kernel.ts';
 import { load32, load64, loadBytes, store32, store64, storeBytes } from '../../lib/guest_memory.ts';
 import { readKernel32, writeKernel16, writeKernel32 } from '../../mm/maccess.ts';
+import { arpReceive } from '../ipv4/arp.ts';
 import { deliverFrame, isMartian } from '../packet/af_packet.ts';
 import { type Frame, parseFrame } from '../packet/frame.ts';
 import type { PacketSock } from '../packet/af_packet.ts';
@@ -121,6 +122,7 @@ export function netifRx(k: Kernel, skb: number): number {
   const protocol = (bytes[12] << 8) | bytes[13];
   if (protocol !== L.ETH_P_IP && protocol !== L.ETH_P_IPV6) {
     if (protocol !== L.ETH_P_ARP) dev.stats.rxDropped++;
+    else if (type !== D.PACKET_OTHERHOST) arpReceive(k, dev, payload);
     return NET_RX_SUCCESS;
   }
   if (type === D.PACKET_OTHERHOST) return NET_RX_SUCCESS;

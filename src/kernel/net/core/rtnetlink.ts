@@ -11,6 +11,7 @@ import { BLOCKED } from '../../sched/wait.ts';
 import { addAddress6, delAddress4, isSecondary, makeIfaddr } from '../ipv4/devinet.ts';
 import type { Inet6Ifaddr, InIfaddr } from '../net.ts';
 import { addrBytes, addrOf, type IpAddr, isLinkLocal6, isV4, v4Addr } from '../ipv4/ip_addr.ts';
+import { neighbourState, NUD_REACHABLE, NUD_STALE } from '../ipv4/arp.ts';
 import { routeOutput } from '../ipv4/route.ts';
 import { LINK_STATS, type NetDevice } from './net_device.ts';
 import { type NetlinkSock, type NlAnswer, netlinkBroadcast } from '../netlink/af_netlink.ts';
@@ -319,6 +320,17 @@ function dumpRules(r: NlRequest, reply: Reply): NlAnswer {
   return out;
 }
 
+/** neigh_dump_info; struct ndmsg is family, interface, state, flags, type. */
+function neighbours(k: Kernel, family: number, r: Reply): Uint8Array[] {
+  if (family !== AF_UNSPEC && family !== AF_INET) return [];
+  return [...k.net.neighbours.values()].map((n) => {
+    const state = neighbourState(k, n);
+    const m = start(N.RTM_NEWNEIGH, r).u8(AF_INET, 0, 0, 0).u32(n.ifindex).u8(state, 0, 0, N.RTN_UNICAST).attr(N.NDA_DST, addrBytes(n.addr));
+    if (state === NUD_REACHABLE || state === NUD_STALE) m.attr(N.NDA_LLADDR, n.mac);
+    const age = Math.floor((k.time.now() - n.confirmed) / 1e7);
+    return m.attrU32(N.NDA_CACHEINFO, age, age, age, 0).attrU32(N.NDA_PROBES, n.probes).finish();
+  });
+}
 /** Dumps for one kind of interfaces only (link_kind_filtered), when the program checks strictly. */
 function asksFor(k: Kernel, sk: NetlinkSock, link: LinkRequest | null, dev: NetDevice): boolean {
   if (!sk.strict || link === null) return true;
@@ -363,7 +375,7 @@ export function rtnlRequest(k: Kernel, sk: NetlinkSock, r: NlRequest): NlAnswer 
     case N.RTM_GETRULE:
       return dump ? dumpRules(r, reply) : -E.EOPNOTSUPP;
     case N.RTM_GETNEIGH:
-      return dump ? [] : -E.ENOENT;
+      return dump ? neighbours(k, r.body[0] ?? AF_UNSPEC, reply) : -E.ENOENT;
     case N.RTM_GETQDISC:
       return dump ? k.net.devices.filter((d) => d.wasUp).map((d) => start(N.RTM_NEWQDISC, reply).u8(0, 0, 0, 0).u32(d.index, 0, 0xffff_ffff, 2).attrString(1, d.qdisc).finish()) : -E.ENOENT;
   }

@@ -10,6 +10,7 @@ import { addressNotify, type NetdevEvent } from '../core/dev_chain.ts';
 import { IFREQ, ifrName } from '../core/dev_ioctl.ts';
 import { disableIpv6 } from '../core/sysctl_net.ts';
 import { devMcAdd, devMcDel, type NetDevice } from '../core/net_device.ts';
+import { forgetNeighbours } from './arp.ts';
 import type { Inet6Ifaddr, InIfaddr } from '../net.ts';
 import type { Socket } from '../socket.ts';
 
@@ -44,6 +45,7 @@ const ALL_HOSTS = new Uint8Array([1, 0, 0x5e, 0, 0, 1]);
 export function inetdevEvent(k: Kernel, dev: NetDevice, event: NetdevEvent): void {
   if (event === 'up') inetUp(k, dev);
   if (event === 'down') {
+    forgetNeighbours(k, dev);
     for (const inet6 of dev.inet6.splice(0)) addressNotify(k, { dev, inet6, added: false });
     for (const group of [ALL_NODES, ALL_HOSTS]) devMcDel(k, dev, group);
   }

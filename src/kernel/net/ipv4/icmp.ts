@@ -12,19 +12,20 @@ import { udpIcmpError } from './udp.ts';
 // ICMP: echo, and errors about packets that nobody takes (net/ipv4/icmp.c, net/ipv6/icmp.c).
 
 /** Answers a packet with "destination unreachable". */
-export function icmpUnreachable(k: Kernel, about: IpPacket, what: 'port' | 'protocol'): void {
+export function icmpUnreachable(k: Kernel, about: IpPacket, what: 'port' | 'protocol' | 'host'): void {
   const v4 = isV4(about.saddr);
   if (isMulticast(about.daddr) || isBroadcast(k, about.daddr) || about.saddr === ANY4) return;
   // No errors about errors.
   if (about.header?.kind === 'error') return;
   const type = v4 ? IN.ICMP_DEST_UNREACH : what === 'port' ? IN.ICMPV6_DEST_UNREACH : IN.ICMPV6_PARAMPROB;
   const port = v4 ? IN.ICMP_PORT_UNREACH : IN.ICMPV6_PORT_UNREACH;
-  const code = what === 'port' ? port : v4 ? IN.ICMP_PROT_UNREACH : IN.ICMPV6_UNK_NEXTHDR;
+  const code = what === 'port' ? port : what === 'host' ? IN.ICMP_HOST_UNREACH : v4 ? IN.ICMP_PROT_UNREACH : IN.ICMPV6_UNK_NEXTHDR;
   k.net.mib.count(v4 ? 'IcmpOutMsgs' : 'Icmp6OutMsgs');
   k.net.mib.count(v4 ? 'IcmpOutDestUnreachs' : 'Icmp6OutDestUnreachs');
   k.net.mib.count(v4 ? 'IcmpMsgOutType3' : `Icmp6OutType${type}`);
   ipXmit(k, {
-    saddr: about.daddr,
+    // That a neighbour does not answer this machine tells itself.
+    saddr: what === 'host' ? about.saddr : about.daddr,
     daddr: about.saddr,
     protocol: icmpProtocol(about.saddr),
     tos: v4 ? 0xc0 : 0,

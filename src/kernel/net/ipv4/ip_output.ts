@@ -1,6 +1,7 @@
 import { IFF_LOOPBACK, IFF_NOARP, IFF_UP } from '../../../abi/if.ts';
 import { ETH_ALEN, ETH_HLEN, ETH_P_IP, ETH_P_IPV6 } from '../../../abi/if_packet.ts';
 import type { Kernel } from '../../kernel.ts';
+import { neighbourSend } from './arp.ts';
 import type { InetSock } from './inet_sock.ts';
 import { type IpAddr, isMulticast, isV4 } from './ip_addr.ts';
 import { ipLocalDeliver } from './ip_input.ts';
@@ -55,14 +56,20 @@ function xmitThrough(k: Kernel, dev: NetDevice, p: IpPacket): void {
   const whole = p.frame === undefined ? ipBytes(p) : p.frame.subarray(ETH_HLEN);
   mib.count(v4 ? 'IpOutTransmits' : 'Ip6OutTransmits');
   mib.count(`${group}OutOctets`, whole.length);
-  if ((dev.flags & IFF_NOARP) === 0) {
-    k.printk.log(4, `${dev.name}: packets to ${v4 ? 'IPv4' : 'IPv6'} neighbours of devices without NOARP are not implemented`);
+  const broadcast = localType(k, p.daddr)?.type === 'broadcast';
+  const resolves = (dev.flags & IFF_NOARP) === 0 && !broadcast;
+  if (resolves && !v4) {
+    k.printk.log(4, `${dev.name}: neighbour discovery of IPv6 is not implemented`);
     return;
   }
   for (const piece of v4 ? ipFragments(whole, dev.mtu) : [whole]) {
+    if (resolves) {
+      neighbourSend(k, dev, p.daddr, piece, p);
+      continue;
+    }
     const frame = ethernet(v4 ? ETH_P_IP : ETH_P_IPV6, piece);
     // A neighbour on a link without ARP has the device's own address (arp_constructor).
-    frame.set(localType(k, p.daddr)?.type === 'broadcast' ? dev.broadcast : dev.hwAddress, 0);
+    frame.set(broadcast ? dev.broadcast : dev.hwAddress, 0);
     frame.set(dev.hwAddress, ETH_ALEN);
     k.net.xmit(k, dev, frame, null);
   }

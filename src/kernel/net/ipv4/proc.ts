@@ -3,6 +3,7 @@ import * as S from '../../../abi/socket.ts';
 import type { Kernel } from '../../kernel.ts';
 import { hex } from '../../lib/seq_file.ts';
 import { hashedPointer } from '../core/net_proc.ts';
+import { showArp } from './arp.ts';
 import type { InetSock } from './inet_sock.ts';
 import { ANY4, in6Bytes, type IpAddr, isV4 } from './ip_addr.ts';
 import * as N from './proc_names.ts';
@@ -240,5 +241,5 @@ export function inetProcInit(k: Kernel): void {
   net('snmp6', snmp6);
   net('if_inet6', showIfInet6);
   net('route', showRoute);
-  net('arp', () => 'IP address       HW type     Flags       HW address            Mask     Device\n');
+  net('arp', showArp);
 }

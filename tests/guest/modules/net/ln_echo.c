@@ -12,6 +12,13 @@ static int slow;
 module_param(slow, int, 0644);
 MODULE_PARM_DESC(slow, "stop the queue after each packet, for so many jiffies");
 
+static int arp, dumb;
+module_param(arp, int, 0444);
+MODULE_PARM_DESC(arp, "the other end is to be asked for its address");
+module_param(dumb, int, 0644);
+MODULE_PARM_DESC(dumb, "it does not answer");
+static const u8 other_end[ETH_ALEN] = { 2, 0, 0, 0, 0, 0x10 };
+
 static struct net_device *echo_dev;
 struct echo {
 	struct net_device *dev;
@@ -42,6 +49,21 @@ static void echo_back(struct net_device *dev, struct sk_buff *skb)
 	ether_addr_copy(mac, eth->h_dest);
 	ether_addr_copy(eth->h_dest, eth->h_source);
 	ether_addr_copy(eth->h_source, mac);
+	if (eth->h_proto == htons(ETH_P_ARP) && back->len >= ETH_HLEN + 28) {
+		u8 *p = back->data + ETH_HLEN;
+		u8 sender[10];
+
+		pr_info("arp op %u from %pI4 for %pI4, length %u, to everybody %d\n", p[7], p + 14, p + 24, back->len, is_broadcast_ether_addr(mac));
+		if (p[7] == 1) {
+			/* Who asks becomes who is told; the answer comes from the other end. */
+			memcpy(sender, p + 8, 10);
+			memcpy(p + 8, other_end, ETH_ALEN);
+			memcpy(p + 14, p + 24, 4);
+			memcpy(p + 18, sender, 10);
+			p[7] = 2;
+		}
+		ether_addr_copy(eth->h_source, other_end);
+	}
 	ip = (struct iphdr *)(back->data + ETH_HLEN);
 	if (eth->h_proto == htons(ETH_P_IP) && back->len >= ETH_HLEN + sizeof(*ip)) {
 		swap(ip->saddr, ip->daddr);
@@ -74,8 +96,11 @@ static netdev_tx_t echo_xmit(struct sk_buff *skb, struct net_device *dev)
 		mod_timer(&e->timer, jiffies + slow);
 	}
 	dev_kfree_skb(skb);
+	if (copy && arp && skb_headlen(copy) && eth_hdr(copy)->h_proto == htons(ETH_P_IP))
+		pr_info("to %pM\n", eth_hdr(copy)->h_dest);
 	if (copy) {
-		echo_back(dev, copy);
+		if (!dumb)
+			echo_back(dev, copy);
 		consume_skb(copy);
 	}
 	return NETDEV_TX_OK;
@@ -126,7 +151,8 @@ static int __init ln_init(void)
 	timer_setup(&e->timer, echo_wake, 0);
 	eth_hw_addr_set(echo_dev, mac);
 	echo_dev->netdev_ops = &echo_ops;
-	echo_dev->flags |= IFF_NOARP;
+	if (!arp)
+		echo_dev->flags |= IFF_NOARP;
 	echo_dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
 	echo_dev->sysfs_groups[0] = &echo_group;
 	strscpy(echo_dev->name, "echo%d", IFNAMSIZ);
