@@ -112,7 +112,7 @@ try {
       vm.writeFile(path.slice(root.length), readFileSync(path));
     }
     vm.writeFile('/names', complete.map((n) => `${n}\n`).join(''));
-    const r = await vm.run(['sh', '-c', SCRIPT], { timeout: 3_600_000 });
+    const r = await vm.run(['sh', '-c', `exec 2>&1\n${SCRIPT}`], { timeout: 3_600_000 });
     const actual = resultsOf(r.stdout + (vm.kernel.halted === null ? '' : vm.dmesg()));
     // Figures of speed, and numbers that are given out in turn and of which Linux's own drivers have the first.
     const figures = (t) => t?.replace(/[( ]+\d+ MB\/s(ec)?/g, ' N MB/s').replace(/with major \d+/g, 'with major N');
