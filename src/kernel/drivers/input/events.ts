@@ -18,7 +18,7 @@ const ABS_MT_SLOT = 0x2f;
 const ABS_MT_FIRST = 0x30;
 const ABS_MT_LAST = 0x3d;
 /** Type, place of the bits of its codes, highest code. */
-const CODES: ReadonlyMap<number, readonly [bits: number, max: number]> = new Map([
+export const CODES: ReadonlyMap<number, readonly [bits: number, max: number]> = new Map([
   [I.EV_KEY, [IDEV.keybit, I.KEY_MAX]],
   [I.EV_REL, [IDEV.relbit, I.REL_MAX]],
   [I.EV_ABS, [IDEV.absbit, I.ABS_MAX]],

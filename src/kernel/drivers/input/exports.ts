@@ -11,7 +11,7 @@ import { BLOCKED } from '../../sched/wait.ts';
 import { classRegister } from '../base/device.ts';
 import { kobjectName, kstrdup } from '../base/kobject.ts';
 import { symbolAddress } from '../../module/stubs.ts';
-import { defaultGetKeycode, defaultSetKeycode, eventSteps, repeatSteps, scancode } from './events.ts';
+import { CODES, defaultGetKeycode, defaultSetKeycode, eventSteps, repeatSteps, scancode } from './events.ts';
 import { allocAbsinfo, allocateDevice, freeSteps, matchId, registerHandlerSteps, registerSteps, releaseDevice, testBit, unregisterHandlerSteps, unregisterSteps } from './input.ts';
 import { inputProcInit, inputVariables } from './input_sysfs.ts';
 
@@ -209,16 +209,7 @@ export const inputExports: readonly FunctionExport[] = [
 function setIn(k: Kernel, bits: number, n: number): void {
   store8(k, bits + (n >> 3), load8(k, bits + (n >> 3)) | (1 << (n & 7)));
 }
-const CAPABILITY: ReadonlyMap<number, readonly [bits: number, max: number]> = new Map([
-  [I.EV_KEY, [IDEV.keybit, I.KEY_MAX]],
-  [I.EV_REL, [IDEV.relbit, I.REL_MAX]],
-  [I.EV_ABS, [IDEV.absbit, I.ABS_MAX]],
-  [I.EV_MSC, [IDEV.mscbit, I.MSC_MAX]],
-  [I.EV_SW, [IDEV.swbit, I.SW_MAX]],
-  [I.EV_LED, [IDEV.ledbit, I.LED_MAX]],
-  [I.EV_SND, [IDEV.sndbit, I.SND_MAX]],
-  [I.EV_FF, [IDEV.ffbit, I.FF_MAX]],
-]);
+const CAPABILITY: typeof CODES = new Map([...CODES, [I.EV_FF, [IDEV.ffbit, I.FF_MAX]]]);
 function setCapability(k: Kernel, dev: number, type: number, code: number): void {
   const place = CAPABILITY.get(type);
   if (place === undefined ? type !== I.EV_PWR : code > place[1]) {

@@ -1,19 +1,17 @@
 import { S_IFDIR, S_IFLNK, S_IFMT, S_IFREG } from '../../../abi/fs.ts';
 import { dentry as DENTRY, dentry_operations as DOPS, inode as INODE, super_block as SB, super_operations as SOPS } from '../../../abi/layout/structs.ts';
 import type { Kernel } from '../../kernel.ts';
-import { bytesOf } from '../../lib/bytes.ts';
 import { load32, load64, loadString, store32, store64 } from '../../lib/guest_memory.ts';
-import { writeKernel32, writeKernel64, writeKernelBytes } from '../../mm/maccess.ts';
+import { writeKernel32, writeKernel64 } from '../../mm/maccess.ts';
 import { before, type Step, stepAction, type StepState } from '../../module/steps.ts';
 import { addDentry } from '../namei.ts';
-import { kfree, kzalloc } from '../module_file.ts';
+import { kfree, makeGuestDentry } from '../module_file.ts';
 import type { Dentry } from '../types.ts';
 import { inodeOf } from './inode.ts';
 
 // Dentries of modules' file systems (fs/dcache.c): a struct dentry in guest memory, counted; while it is hashed and has an inode a Dentry of the VFS
 // stands for it.
 
-const INLINE_NAME = 39;
 /** d_flags: the kind of inode, bits 20 to 22. */
 const ENTRY_TYPE = 7 << 20;
 const DIRECTORY_TYPE = 2 << 20;
@@ -28,15 +26,9 @@ const hashed = (k: Kernel, addr: number) => load64(k, addr + DENTRY.d_hash_pprev
 
 /** d_alloc: an unhashed dentry of that name with one reference, which holds one of `parent`; 0 = no memory. */
 export function dAlloc(k: Kernel, parent: number, name: string): number {
-  const addr = kzalloc(k, DENTRY.sizeof + (name.length > INLINE_NAME ? name.length + 1 : 0));
-  if (addr === 0) return 0;
-  const text = name.length > INLINE_NAME ? addr + DENTRY.sizeof : addr + DENTRY.d_iname;
-  writeKernelBytes(k, text, bytesOf(`${name}\0`));
-  writeKernel32(k, addr + DENTRY.d_name_len, name.length);
-  writeKernel64(k, addr + DENTRY.d_name_name, text);
-  writeKernel32(k, addr + DENTRY.d_lockref_count, 1);
-  writeKernel64(k, addr + DENTRY.d_parent, parent === 0 ? addr : parent);
-  if (parent === 0) return addr;
+  const addr = makeGuestDentry(k, name, 0);
+  if (addr === 0 || parent === 0) return addr;
+  writeKernel64(k, addr + DENTRY.d_parent, parent);
   adopt(k, addr, load64(k, parent + DENTRY.d_sb));
   dget(k, parent);
   return addr;
