@@ -1,20 +1,12 @@
 import { PageKind } from '../api.ts';
 import { CODE_MAP, PAGE_SHIFT, RAM_BASE, SLOW_VALUE, STATE_MODE, STATE_REFILLS, STATE_ROOT, STATE_USER_TLB_USED, TLB_BASE, TLB_BYTES, TLB_MODE_STRIDE } from '../layout.ts';
+import { PTE_A as A, PTE_D as D, PTE_R as R, PTE_U as U, PTE_V as V, PTE_W as W, PTE_X as X } from '../mmu.ts';
 import { FuncBody } from '../wasm/encoder.ts';
 import { I32, I64, Op } from '../wasm/opcodes.ts';
 import type { Shared } from './functions.ts';
 import { cleanFrom, type Watch, WATCHED_SET, watchedBytes } from './watch.ts';
 
 // Memory through the TLB, which translated code calls, too.
-
-// PTE bits (mmu.ts has them for TypeScript).
-const V = 1;
-const R = 2;
-const W = 4;
-const X = 8;
-const U = 16;
-const A = 64;
-const D = 128;
 
 /**
  * (va i64, kind i32) -> i32: the ordinary case of a TLB miss, a 4 KiB page or a part of a 2 MiB one whose PTE allows the access with A and D set already. 1 = the TLB
